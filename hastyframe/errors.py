@@ -1,0 +1,173 @@
+"""What can go wrong: :class:`HastyError` and its children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AuthenticationException",
+    "AuthorisationException",
+    "BatchError",
+    "ConnectionFailed",
+    "FrameError",
+    "HastyError",
+    "InferenceException",
+    "InsufficientCredits",
+    "JobFailed",
+    "LimitExceededException",
+    "NotFound",
+    "OutcomeUnknown",
+    "Problem",
+    "RateLimited",
+    "RequestTimeout",
+    "ServerError",
+    "UnexpectedAnswer",
+    "ValidationException",
+]
+
+
+class HastyError(Exception):
+    """The parent of every error that hastyframe raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do about it.
+    request : str, optional
+        The request it happened to, as ``"GET /v1/projects"``. Never holds the key.
+    status : int, optional
+        The status code of the server's answer.
+    """
+
+    def __init__(self, message: str, *, request: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = request
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.request}]" if self.request else self.message
+
+
+class ValidationException(HastyError, ValueError):
+    """The input is not what the API takes: found before sending, or refused by the server with 400."""
+
+
+class LimitExceededException(ValidationException):
+    """More things at once than the API takes in one request."""
+
+
+class AuthenticationException(HastyError):
+    """The server does not know the API key (401)."""
+
+
+class AuthorisationException(HastyError):
+    """The API key is known and may not do this (403)."""
+
+
+class InsufficientCredits(HastyError):
+    """The account is out of credits (402)."""
+
+
+class NotFound(HastyError, LookupError):
+    """The thing that was asked for does not exist (404)."""
+
+
+class RateLimited(HastyError):
+    """The server kept answering 429 until the client gave up."""
+
+
+class ServerError(HastyError):
+    """The server had trouble of its own (5xx) until the client gave up."""
+
+
+class ConnectionFailed(HastyError, ConnectionError):
+    """No connection to the server, or it broke, until the client gave up."""
+
+
+class RequestTimeout(HastyError, TimeoutError):
+    """The server did not answer in time."""
+
+
+class UnexpectedAnswer(HastyError):
+    """The answer is not one of the Hasty API: HTML, cut JSON, a redirect of a write, a missing key."""
+
+
+class OutcomeUnknown(HastyError):
+    """A creating request broke off after it was sent: the server may have done it or not.
+
+    It is never simply repeated, because that could create the same thing twice. Read back what is there first.
+    """
+
+
+class InferenceException(HastyError):
+    """The model is not loaded."""
+
+
+class JobFailed(HastyError):
+    """An export or an automated labeling ended without a result."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with one row of a frame."""
+
+    column: str
+    row: Any
+    value: Any
+    remedy: str
+
+
+class FrameError(ValidationException):
+    """A frame that cannot be sent, with every bad row named.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+        What is wrong: column, row (its index label), value, and what would be right.
+
+    Attributes
+    ----------
+    problems : pandas.DataFrame
+        Columns ``column``, ``row``, ``value``, ``remedy``; one row a problem.
+    """
+
+    _shown = 5
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self._problems: Sequence[Problem] = list(problems)
+        lines = [f"  {p.column}, row {p.row!r}: {_short(p.value)}. {p.remedy}" for p in self._problems[: self._shown]]
+        rest = len(self._problems) - self._shown
+        if rest > 0:
+            lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
+        what = "1 problem" if len(self._problems) == 1 else f"{len(self._problems):,} problems"
+        super().__init__(f"{what} in the frame, nothing was sent:\n" + "\n".join(lines))
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """One row a problem: ``column``, ``row``, ``value``, ``remedy``."""
+        import pandas as pd
+
+        return pd.DataFrame(self._problems, columns=list(Problem._fields))
+
+
+class BatchError(HastyError):
+    """Some rows of a bulk call were not carried out; the others were.
+
+    Attributes
+    ----------
+    report : pandas.DataFrame
+        One row for each row that was asked for, with its fate and the server's words.
+    """
+
+    def __init__(self, message: str, report: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def _short(value: Any, width: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
