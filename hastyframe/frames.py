@@ -1,0 +1,345 @@
+"""What a frame of each thing looks like, and the way from JSON records to frames and back.
+
+Columns, their order and their dtypes follow from the declarations in :mod:`hastyframe.entities`. Records become
+Arrow tables page by page (so that Python objects never pile up), and the tables become one frame at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .entities import STATUSES, Entity, Field, Image, Kind
+from .errors import UnexpectedAnswer
+
+__all__ = [
+    "BOX",
+    "MASK",
+    "POLYGON",
+    "VALUES",
+    "arrow_list",
+    "conform",
+    "dtypes",
+    "empty",
+    "from_arrow",
+    "from_records",
+    "label_records",
+    "to_arrow",
+]
+
+BOX = ("x_min", "y_min", "x_max", "y_max")
+"""The columns of a box, in pixels, the maxima exclusive."""
+MASK = pa.list_(pa.int32())
+POLYGON = pa.list_(pa.list_(pa.float64(), 2))
+VALUES = pa.list_(pa.struct([("id", pa.string()), ("value", pa.string())]))
+
+Records: TypeAlias = Sequence[Mapping[str, Any]]
+Names: TypeAlias = Mapping[str, "pd.Series[str]"]
+
+_DTYPES: dict[Kind, Any] = {
+    Kind.TEXT: pd.StringDtype(na_value=np.nan),
+    Kind.INTEGER: pd.Int64Dtype(),
+    Kind.NUMBER: np.dtype("float64"),
+    Kind.BOX: np.dtype("float64"),
+    Kind.CATEGORY: pd.CategoricalDtype(),
+    Kind.POLYGON: pd.ArrowDtype(POLYGON),
+    Kind.MASK: pd.ArrowDtype(MASK),
+    Kind.VALUES: pd.ArrowDtype(VALUES),
+    Kind.ANY: np.dtype("object"),
+}
+
+
+def dtypes(entity: type[Entity]) -> dict[str, Any]:
+    """Return the columns of an entity's frames and their dtypes, in order; the index is not among them.
+
+    Parameters
+    ----------
+    entity : type of Entity
+        A declaration of :mod:`hastyframe.entities`, or a handle made from one.
+
+    Returns
+    -------
+    dict
+        dtype by column name. A box stands as its four columns.
+
+    Examples
+    --------
+    >>> from hastyframe import entities, frames
+    >>> list(frames.dtypes(entities.Label))[:7]
+    ['image_id', 'class_id', 'class_name', 'x_min', 'y_min', 'x_max', 'y_max']
+    """
+    return {column: _DTYPES[field.kind] for field in _columns(entity) for column in _column_names(field)}
+
+
+def empty(entity: type[Entity], names: Names | None = None) -> pd.DataFrame:
+    """Return a frame of an entity without rows, with all its columns and dtypes."""
+    return from_records(entity, [], names)
+
+
+def from_records(entity: type[Entity], records: Records, names: Names | None = None) -> pd.DataFrame:
+    """Make a frame from JSON records.
+
+    Parameters
+    ----------
+    entity : type of Entity
+        What the records are.
+    records : sequence of dict
+        As the API sends them. Keys that are not declared are dropped; missing ones are missing values.
+    names : mapping of str to pandas.Series, optional
+        For a category column, the names there are, indexed by id.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the entity's id, columns as :func:`dtypes` says, rows in the order of the records.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        If a value cannot be what its column holds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hastyframe import entities, frames
+    >>> record = {"id": "a", "class_id": "c", "bbox": [0, 0, 4, 2], "mask": [1, 3]}
+    >>> names = {"class_name": pd.Series({"c": "cat", "d": "dog"})}
+    >>> frame = frames.from_records(entities.Label, [record], names)
+    >>> frame.loc["a", ["class_name", "x_max", "y_max"]].tolist()
+    ['cat', 4.0, 2.0]
+    >>> list(frame["class_name"].cat.categories)
+    ['cat', 'dog']
+    """
+    return from_arrow(entity, [to_arrow(entity, records)], names)
+
+
+def to_arrow(entity: type[Entity], records: Records) -> pa.RecordBatch:
+    """Make an Arrow batch from JSON records: the id first, then the columns that are not derived.
+
+    The batches of all pages together make a frame with :func:`from_arrow`; this is the part that can run in the
+    threads that fetch.
+    """
+    columns: dict[str, pa.Array | npt.NDArray[Any]] = {
+        entity.id_name: pa.array([r.get("id") for r in records], pa.large_string())
+    }
+    for field in _columns(entity):
+        if field.derived:
+            continue
+        key = field.key
+        values = [r.get(key) for r in records]
+        try:
+            if field.kind is Kind.BOX:
+                columns |= dict(zip(BOX, _box_columns(values), strict=True))
+            else:
+                columns[field.name] = _TO_ARROW[field.kind](values)
+        except (TypeError, ValueError, OverflowError, pa.ArrowInvalid) as error:
+            raise UnexpectedAnswer(
+                f"{key!r} of {entity.plural} holds what is no {field.kind.value}: {error}"
+            ) from error
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def from_arrow(entity: type[Entity], batches: Iterable[pa.RecordBatch], names: Names | None = None) -> pd.DataFrame:
+    """Make one frame from the batches of :func:`to_arrow`, in their order.
+
+    Parameters and result are those of :func:`from_records`.
+    """
+    batches = list(batches) or [to_arrow(entity, [])]
+    table = pa.Table.from_batches(batches).combine_chunks()
+    del batches
+    objects = {f.name: _decode_json(table[f.name]) for f in _columns(entity) if f.kind is Kind.ANY and not f.derived}
+    categories = {f.name: _category(table, f, names or {}) for f in _columns(entity) if f.kind is Kind.CATEGORY}
+    table = table.drop_columns([name for name in (*objects, *categories) if name in table.column_names])
+    frame = table.to_pandas(types_mapper=_types_mapper, split_blocks=True, self_destruct=True)
+    del table
+    frame = frame.set_index(entity.id_name)
+    for name, values in {**objects, **categories}.items():
+        frame[name] = values
+    return frame[list(dtypes(entity))]
+
+
+def conform(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns that a frame has the dtypes that the entity's frames have.
+
+    Columns that are not the entity's are kept as they are, category columns too.
+
+    Raises
+    ------
+    TypeError, ValueError, pyarrow.ArrowInvalid
+        If a column cannot be converted.
+    """
+    frame = frame.copy()
+    for column, dtype in dtypes(entity).items():
+        if column not in frame or frame[column].dtype == dtype or isinstance(dtype, pd.CategoricalDtype):
+            continue
+        if isinstance(dtype, pd.ArrowDtype):
+            frame[column] = arrow_list(frame[column], dtype)
+        elif dtype != np.dtype("object"):
+            frame[column] = frame[column].astype(dtype)
+    return frame
+
+
+def arrow_list(column: pd.Series[Any], dtype: pd.ArrowDtype) -> pd.Series[Any]:
+    """Turn a column of Python lists or arrays (None or NaN where there is none) into an Arrow list column."""
+    values = [None if np.ndim(v) == 0 and pd.isna(v) else v for v in column]
+    if dtype.pyarrow_dtype == POLYGON:
+        values = [None if v is None else np.asarray(v, dtype=float).tolist() for v in values]
+    return pd.Series(pd.array(pa.array(values, dtype.pyarrow_dtype), dtype=dtype), index=column.index)
+
+
+def label_records(labels: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write rows of a labels frame as the API takes them, without ids.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        Columns of labels frames with ``class_id``; what is not there is sent as null, ``z_index`` as 0.
+
+    Returns
+    -------
+    list of dict
+        One a row, in order: ``class_id, bbox, polygon, mask, z_index, external_id, tool_used``.
+    """
+    rows = len(labels)
+    nothing: list[Any] = [None] * rows
+    columns = {
+        "class_id": labels["class_id"].tolist(),
+        "bbox": _boxes_out(labels) if BOX[0] in labels else nothing,
+        "polygon": _polygons_out(labels["polygon"]) if "polygon" in labels else nothing,
+        "mask": _lists_out(labels["mask"]) if "mask" in labels else nothing,
+        "z_index": _numbers_out(labels["z_index"], missing=0) if "z_index" in labels else [0] * rows,
+        "external_id": _texts_out(labels["external_id"]) if "external_id" in labels else nothing,
+    }
+    keys = (*columns, "tool_used")
+    return [dict(zip(keys, (*row, "api"), strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+# From JSON to Arrow ---------------------------------------------------------------------------------------------------
+
+
+def _columns(entity: type[Entity]) -> list[Field[Any]]:
+    return [field for name, field in entity.fields().items() if field.in_frame and name != "id"]
+
+
+def _column_names(field: Field[Any]) -> tuple[str, ...]:
+    return BOX if field.kind is Kind.BOX else (field.name,)
+
+
+def _box_columns(values: list[Any]) -> npt.NDArray[np.float64]:
+    nowhere = (np.nan,) * 4
+    boxes = np.array([nowhere if v is None else v for v in values], dtype=float).reshape(len(values), 4)
+    return np.ascontiguousarray(boxes.T)
+
+
+def _mask_array(values: list[Any]) -> pa.ListArray:
+    # Several times as fast as pa.array on nested lists; array() refuses what is not an int32.
+    missing = np.fromiter((v is None for v in values), bool, len(values))
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter((len(v) if v else 0 for v in values), np.int64, len(values)), out=offsets[1:])
+    runs = np.frombuffer(array("i", chain.from_iterable(v for v in values if v)), np.int32)
+    return pa.ListArray.from_arrays(offsets, runs, mask=pa.array(missing))
+
+
+def _typed(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
+    return lambda values: pa.array(values, type_)
+
+
+def _encode_json(values: list[Any]) -> pa.Array:
+    import orjson
+
+    return pa.array([None if v is None else orjson.dumps(v) for v in values], pa.large_binary())
+
+
+def _decode_json(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    import orjson
+
+    values = np.empty(len(column), dtype=object)
+    for row, value in enumerate(column.to_pylist()):  # one by one: NumPy would spread a list over several rows
+        values[row] = None if value is None else orjson.loads(value)
+    return values
+
+
+_TO_ARROW: dict[Kind, Callable[[list[Any]], pa.Array]] = {
+    Kind.TEXT: _typed(pa.large_string()),
+    Kind.CATEGORY: _typed(pa.large_string()),
+    Kind.INTEGER: _typed(pa.int64()),
+    Kind.NUMBER: lambda values: np.array(values, dtype=float),
+    Kind.POLYGON: _typed(POLYGON),
+    Kind.MASK: _mask_array,
+    Kind.VALUES: _typed(VALUES),
+    Kind.ANY: _encode_json,
+}
+
+
+def _types_mapper(type_: pa.DataType) -> Any:
+    if pa.types.is_list(type_):
+        return pd.ArrowDtype(type_)
+    if pa.types.is_integer(type_):
+        return pd.Int64Dtype()
+    return _DTYPES[Kind.TEXT] if pa.types.is_large_string(type_) else None
+
+
+def _category(table: pa.Table, field: Field[Any], names: Names) -> pd.Categorical:
+    """Category column of a field; its categories are all known names, then those that came and were not known."""
+    known = names.get(field.name)
+    if field.derived:
+        if known is None:
+            known = pd.Series(dtype=_DTYPES[Kind.TEXT], index=pd.Index([], dtype=_DTYPES[Kind.TEXT]))
+        ids = table[field.name.removesuffix("_name") + "_id"]
+        rows = pc.index_in(ids, value_set=pa.array(known.index.tolist(), ids.type)).fill_null(-1).to_numpy()
+        codes, categories = pd.factorize(known.to_numpy(dtype=object))
+        return pd.Categorical.from_codes(
+            np.append(codes, -1)[rows], categories=pd.Index(categories, dtype=_DTYPES[Kind.TEXT])
+        )
+    if known is None and field.name == Image.status.name:
+        known = pd.Series(STATUSES)
+    values = table[field.name]
+    found = [v for v in values.unique().to_pylist() if v is not None]
+    categories = list(dict.fromkeys(chain(() if known is None else known, found)))
+    codes = pc.index_in(values, value_set=pa.array(categories, values.type)).fill_null(-1).to_numpy()
+    return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=_DTYPES[Kind.TEXT]))
+
+
+# From frames to JSON --------------------------------------------------------------------------------------------------
+
+
+def _boxes_out(labels: pd.DataFrame) -> list[list[int] | None]:
+    boxes = labels[list(BOX)].to_numpy(dtype=float)
+    there = ~np.isnan(boxes).any(axis=1)
+    whole = np.where(there[:, None], boxes, 0).astype(np.int64).tolist()
+    return [box if there_ else None for box, there_ in zip(whole, there.tolist(), strict=True)]
+
+
+def _lists_out(column: pd.Series[Any]) -> list[list[Any] | None]:
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        column = arrow_list(column, _DTYPES[Kind.MASK])
+    values: list[list[Any] | None] = pa.chunked_array(pa.array(column)).to_pylist()
+    return values
+
+
+def _polygons_out(column: pd.Series[Any]) -> list[list[Any] | None]:
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        column = arrow_list(column, _DTYPES[Kind.POLYGON])
+    # Whole coordinates go out as JSON integers, as the documented examples have them.
+    return [
+        None if ring is None else [[int(c) if c.is_integer() else c for c in vertex] for vertex in ring]
+        for ring in pa.chunked_array(pa.array(column)).to_pylist()
+    ]
+
+
+def _numbers_out(column: pd.Series[Any], missing: float | None) -> list[Any]:
+    numbers = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    return [missing if math.isnan(n) else int(n) if n.is_integer() else n for n in numbers.tolist()]
+
+
+def _texts_out(column: pd.Series[Any]) -> list[str | None]:
+    return [None if missing else text for text, missing in zip(column.tolist(), column.isna().tolist(), strict=True)]
