@@ -114,8 +114,8 @@ def from_records(entity: type[Entity], records: Records, names: Names | None = N
     >>> record = {"id": "a", "class_id": "c", "bbox": [0, 0, 4, 2], "mask": [1, 3]}
     >>> names = {"class_name": pd.Series({"c": "cat", "d": "dog"})}
     >>> frame = frames.from_records(entities.Label, [record], names)
-    >>> frame.loc["a", ["class_name", "x_max", "y_max"]].tolist()
-    ['cat', 4.0, 2.0]
+    >>> frame[["class_name", "x_max", "y_max"]].to_dict("records")
+    [{'class_name': 'cat', 'x_max': 4.0, 'y_max': 2.0}]
     >>> list(frame["class_name"].cat.categories)
     ['cat', 'dog']
     """

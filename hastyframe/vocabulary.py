@@ -1,0 +1,200 @@
+"""The names of a project (label classes, tag classes, attributes, datasets): ids to names and names to ids."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from . import frames
+from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
+from .errors import ValidationException
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .transport import Transport
+
+__all__ = ["Vocabulary", "choose", "ids_of", "suggestion"]
+
+NAMED: Mapping[str, type[Entity]] = {
+    "class_name": LabelClass,
+    "dataset_name": Dataset,
+    "tag_class_name": TagClass,
+    "attribute_name": Attribute,
+}
+"""Whose names a name column holds."""
+
+_vocabularies: WeakKeyDictionary[Transport, dict[str, Vocabulary]] = WeakKeyDictionary()
+
+
+class Vocabulary:
+    """What a project calls its classes, tags, attributes and datasets; read once, and again when something is new.
+
+    Parameters
+    ----------
+    transport : Transport
+        Where to read from.
+    project_id : str
+        Whose names.
+    """
+
+    def __init__(self, transport: Transport, project_id: str) -> None:
+        self._transport = transport
+        self._project_id = project_id
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def of(cls, transport: Transport, project_id: str) -> Vocabulary:
+        """Return the one vocabulary of a project that everything on a transport shares."""
+        shared = _vocabularies.setdefault(transport, {})
+        return shared.setdefault(project_id, cls(transport, project_id))
+
+    def things(self, entity: type[Entity]) -> pd.DataFrame:
+        """Return the frame of all label classes, tag classes, attributes or datasets."""
+        with self._lock:
+            if entity.plural not in self._frames:
+                records = self._transport.listing(entity.path.format(project_id=self._project_id))
+                self._frames[entity.plural] = frames.from_records(entity, records)
+            return self._frames[entity.plural]
+
+    def forget(self, *entities: type[Entity]) -> None:
+        """Read these again when they are next asked for."""
+        with self._lock:
+            for entity in entities:
+                self._frames.pop(entity.plural, None)
+
+    def frame(self, entity: type[Entity], batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
+        """Make a frame whose name columns know every name of the project.
+
+        An id that is not known yet makes the names be read again, once.
+        """
+        batches = list(batches)
+        columns = [name for name, field in entity.fields().items() if field.kind is Kind.CATEGORY and name in NAMED]
+        frame = frames.from_arrow(entity, batches, self._names(columns))
+        if any(_unknown(frame, column).any() for column in columns):
+            self.forget(*(NAMED[column] for column in columns))
+            frame = frames.from_arrow(entity, batches, self._names(columns))
+        return frame
+
+    def records(self, entity: type[Entity], records: frames.Records) -> pd.DataFrame:
+        """Make a frame of JSON records, as :meth:`frame` does of batches."""
+        return self.frame(entity, [frames.to_arrow(entity, records)])
+
+    def ids(self, entity: type[Entity], things: Any) -> list[str]:
+        """Return the ids of things that are given as handles, frames, ids or names.
+
+        Raises
+        ------
+        ValidationException
+            If a text is neither an id nor a name, or a name that several have.
+        """
+        known = self.things(entity)
+        return [key if key in known.index else self._by_name(entity, key) for key in ids_of(entity, things)]
+
+    def _by_name(self, entity: type[Entity], name: str) -> str:
+        known = self.things(entity)
+        found = known.index[known["name"] == name]
+        what = entity.plural.replace("_", " ")
+        if len(found) == 1:
+            return str(found[0])
+        if len(found) > 1:
+            raise ValidationException(f"{len(found)} {what} are named {name!r}; say which by its id: {list(found)}")
+        raise ValidationException(
+            f"{name!r} is neither the id nor the name of one of the project's {what}. {suggestion(name, known['name'])}"
+        )
+
+    def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
+        return {column: self.things(NAMED[column])["name"] for column in columns}
+
+
+def ids_of(entity: type[Entity], things: Any) -> list[str]:
+    """Return the ids of one or many things.
+
+    Parameters
+    ----------
+    entity : type of Entity
+        What the things are.
+    things : str, Entity, pandas.DataFrame, pandas.Series, pandas.Index, or an iterable of str or Entity
+        A frame stands for its index, if that is of this entity's ids, else for its column of them.
+
+    Raises
+    ------
+    ValidationException
+        If something else is among them.
+
+    Examples
+    --------
+    >>> from hastyframe.entities import Dataset
+    >>> ids_of(Dataset, "d1"), ids_of(Dataset, [Dataset({"id": "d2"}), "d3"])
+    (['d1'], ['d2', 'd3'])
+    """
+    if isinstance(things, str | Entity):
+        things = [things]
+    if isinstance(things, pd.DataFrame):
+        if things.index.name != entity.id_name and entity.id_name not in things.columns:
+            raise ValidationException(
+                f"The frame has neither an index nor a column named {entity.id_name!r}; it has the index "
+                f"{things.index.name!r} and the columns {list(things.columns)}."
+            )
+        things = things.index if things.index.name == entity.id_name else things[entity.id_name]
+    ids = []
+    for thing in things:
+        if isinstance(thing, Entity) and thing.id_name == entity.id_name:
+            ids.append(str(thing._data["id"]))
+        elif isinstance(thing, str):
+            ids.append(thing)
+        else:
+            raise ValidationException(
+                f"{thing!r} is no {entity.__name__}; give an id, a {entity.__name__}, a list of them, or a frame."
+            )
+    return ids
+
+
+def choose(value: str, choices: Sequence[str], what: str) -> str:
+    """Return a value that must be one of a few.
+
+    Raises
+    ------
+    ValidationException
+        If it is none of them.
+
+    Examples
+    --------
+    >>> choose("DONE", ["NEW", "DONE"], "status")
+    'DONE'
+    """
+    if value not in choices:
+        raise ValidationException(f"{value!r} is no {what}. {suggestion(value, choices)}")
+    return value
+
+
+def suggestion(value: Any, choices: Iterable[str]) -> str:
+    """Say what would be right: the nearest of the choices, or all of them.
+
+    Examples
+    --------
+    >>> suggestion("DOEN", ["NEW", "DONE"])
+    "Did you mean 'DONE'?"
+    >>> suggestion("x", ["NEW", "DONE"])
+    "It must be one of 'NEW', 'DONE'."
+    """
+    choices = [str(choice) for choice in choices]
+    near = get_close_matches(str(value), choices, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    if not choices:
+        return "There are none yet."
+    shown = ", ".join(map(repr, choices[:20]))
+    return f"It must be one of {shown}{', ...' if len(choices) > 20 else '.'}"
+
+
+def _unknown(frame: pd.DataFrame, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Rows whose id is there and whose name is not."""
+    return (frame[column].isna() & frame[column.removesuffix("_name") + "_id"].notna()).to_numpy()
