@@ -1,0 +1,275 @@
+"""COCO run-lengths: from and to Hasty's, at a cost that follows the boxes and not the images.
+
+Hasty counts row by row inside the label's box, COCO column by column over the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hastyframe.errors import ValidationException
+from hastyframe.masks.counts import counts_from_strings, counts_to_strings
+from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
+from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
+from hastyframe.masks.toggles import as_runs, cancel, columns_first, from_runs, line_up, take_apart, tighten, to_runs
+
+__all__ = ["from_coco_counts", "from_coco_rle", "to_coco_counts", "to_coco_rle"]
+
+Kind = Literal["bytes", "str", "list"]
+
+
+def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
+    """COCO run-lengths of Hasty masks, equal byte by byte to those of pycocotools.
+
+    Parameters
+    ----------
+    runs : list of int, Ragged, Arrow list array or list of lists
+        Hasty run-lengths.
+    boxes : array_like of shape (n, 4)
+        Boxes of the labels, ``[x_min, y_min, x_max, y_max]``, inside the image.
+    image_sizes : array_like of shape (n, 2) or (2,)
+        ``(height, width)`` of each mask's image, or of all.
+    counts : {"bytes", "str", "list"}
+        Compressed, as pycocotools takes it; compressed, as JSON takes it; or not compressed.
+
+    Returns
+    -------
+    list of dict
+        ``{"size": [height, width], "counts": …}``, one a mask.
+
+    Raises
+    ------
+    ValidationException
+        Runs that do not fit their box, a mask outside its image, an image of 2**32 pixels or more.
+
+    See Also
+    --------
+    to_coco_counts : The counts as flat arrays.
+
+    Examples
+    --------
+    >>> to_coco_rle([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6))
+    [{'size': [2, 6], 'counts': b'211010O01'}]
+    """
+    numbers = to_coco_counts(runs, boxes, image_sizes)
+    height, width = as_sizes(image_sizes, numbers.n)
+    texts: list[Any]
+    if counts == "list":
+        texts = numbers.to_list()
+    else:
+        strings = counts_to_strings(numbers)
+        blob: Any = strings.values.tobytes()
+        blob = blob.decode("ascii") if counts == "str" else blob
+        ends = strings.offsets.tolist()
+        texts = [blob[start:end] for start, end in pairwise(ends)]
+    sizes = np.stack([height, width], axis=1).tolist()
+    return [{"size": size, "counts": text} for size, text in zip(sizes, texts, strict=True)]
+
+
+def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragged:
+    """Uncompressed COCO counts of Hasty masks, as flat arrays.
+
+    Parameters
+    ----------
+    runs, boxes, image_sizes
+        As in :func:`to_coco_rle`.
+
+    Returns
+    -------
+    Ragged of int64
+        Zeros, ones, zeros, … of each mask, column by column over the image.
+
+    Raises
+    ------
+    ValidationException
+        As :func:`to_coco_rle`.
+
+    Examples
+    --------
+    >>> to_coco_counts([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6)).to_list()
+    [[2, 1, 1, 1, 2, 1, 1, 1, 2]]
+    """
+    rows = as_runs(runs)
+    used = rows.lengths > 0
+    grid = as_grid(boxes, rows.n, used=used)
+    image_height, image_width = as_sizes(image_sizes, rows.n)
+    _check_images(image_height, image_width)
+    toggles = from_runs(rows, grid.size)
+    outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > image_width) | (grid.y + grid.height > image_height)
+    outside &= used
+    if outside.any():
+        index = int(np.argmax(outside))
+        raise ValidationException(
+            f"The box of mask {index} is {grid.boxes[index].tolist()}, which is not inside its image of height "
+            f"{image_height[index]} and width {image_width[index]}; cut it with crop() first."
+        )
+    flipped = columns_first(toggles, grid.height, grid.width, Grid(grid.x, grid.y, image_width, image_height))
+    return _counts(flipped, image_height * image_width)
+
+
+def _check_images(height: NDArray[np.int64], width: NDArray[np.int64]) -> None:
+    large = height * width > 2**32 - 1
+    if large.any():
+        index = int(np.argmax(large))
+        raise ValidationException(
+            f"image {index} has height {height[index]} and width {width[index]}; COCO counts hold up to 2**32 - 1 "
+            "pixels, so this size is wrong or the image has to be cut."
+        )
+
+
+def _counts(toggles: Ragged, size: NDArray[np.int64]) -> Ragged:
+    """Lengths between toggles, from pixel 0 to the last one of the image; a mask that ends there has no last zeros."""
+    values, offsets = toggles.values, toggles.offsets
+    open_end = np.ones(toggles.n, bool)
+    filled = np.flatnonzero(toggles.lengths)
+    open_end[filled] = values[offsets[filled + 1] - 1] < size[filled]
+    ends = offsets_of(toggles.lengths + open_end)
+    line = np.empty(int(ends[-1]), np.int64)
+    closing = np.zeros(len(line), bool)
+    closing[ends[1:][open_end] - 1] = True
+    line[~closing] = values
+    line[closing] = size[open_end]
+    counts = np.diff(line, prepend=0)
+    counts[ends[:-1]] = line[ends[:-1]]
+    return Ragged(counts, ends)
+
+
+def from_coco_rle(rles: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[Ragged, NDArray[np.int64]]:
+    """Hasty run-lengths and tight boxes from COCO run-lengths.
+
+    Parameters
+    ----------
+    rles : list of dict
+        ``{"size": [height, width], "counts": …}`` with counts compressed (bytes or str) or not (a list), mixed as it
+        comes. One dict is one mask.
+
+    Returns
+    -------
+    runs : Ragged of int32
+        Hasty run-lengths inside the boxes.
+    boxes : numpy.ndarray of int64, shape (n, 4)
+        Tight boxes ``[x_min, y_min, x_max, y_max]``; zeros for an empty mask.
+
+    Raises
+    ------
+    ValidationException
+        Something that is not run-lengths, a string that is broken or cut short, counts that are negative or do not
+        add up to height * width. The message names the mask.
+
+    Examples
+    --------
+    >>> runs, boxes = from_coco_rle({"size": [2, 6], "counts": b"211010O01"})
+    >>> runs.to_list(), boxes.tolist()
+    ([[1, 2, 7, 2]], [[1, 0, 5, 2]])
+    """
+    items = [rles] if isinstance(rles, Mapping) else list(rles)
+    try:
+        sizes = np.array([item["size"] for item in items], dtype=object).reshape(len(items), 2)
+        texts = [item["counts"] for item in items]
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise ValidationException(
+            f'COCO run-lengths are {{"size": [height, width], "counts": …}}: mask {_first_broken(items)} is not.'
+        ) from error
+    return from_coco_counts(_numbers(texts), sizes)
+
+
+def _first_broken(items: list[Any]) -> int:
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping) or "counts" not in item or np.shape(item.get("size", ())) != (2,):
+            return index
+    return 0
+
+
+def _numbers(texts: list[Any]) -> Ragged:
+    """Read the counts of all masks, whichever way each is written."""
+    written = np.fromiter((isinstance(text, str | bytes) for text in texts), bool, len(texts))
+    if written.all():
+        return counts_from_strings(_characters(texts))
+    if not written.any():
+        return as_ragged(texts)
+    first = counts_from_strings(_characters([text for text in texts if isinstance(text, str | bytes)]))
+    second = as_ragged([text for text in texts if not isinstance(text, str | bytes)])
+    both = Ragged(
+        np.concatenate([first.values, second.values]),
+        np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
+    )
+    order = np.empty(len(texts), np.int64)
+    order[np.concatenate([np.flatnonzero(written), np.flatnonzero(~written)])] = np.arange(len(texts))
+    return both.take(order)
+
+
+def _characters(texts: Iterable[str | bytes]) -> Ragged:
+    rows = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts]
+    offsets = offsets_of(np.fromiter(map(len, rows), np.int64, len(rows)))
+    return Ragged(np.frombuffer(b"".join(rows), np.uint8), offsets)
+
+
+def from_coco_counts(counts: Any, image_sizes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
+    """Hasty run-lengths and tight boxes from uncompressed COCO counts.
+
+    Parameters
+    ----------
+    counts : list of int, Ragged, Arrow list array or list of lists
+        Zeros, ones, zeros, … of each mask, column by column over the image.
+    image_sizes : array_like of shape (n, 2) or (2,)
+        ``(height, width)`` of each mask's image, or of all.
+
+    Returns
+    -------
+    runs : Ragged of int32
+    boxes : numpy.ndarray of int64, shape (n, 4)
+
+    Raises
+    ------
+    ValidationException
+        As :func:`from_coco_rle`.
+
+    Examples
+    --------
+    >>> runs, boxes = from_coco_counts([2, 1, 1, 1, 2, 1, 1, 1, 2], (2, 6))
+    >>> runs.to_list(), boxes.tolist()
+    ([[1, 2, 7, 2]], [[1, 0, 5, 2]])
+    """
+    rows = as_ragged(counts)
+    height, width = as_sizes(image_sizes, rows.n)
+    _check_images(height, width)
+    flipped = _toggles(rows, height * width)
+    tight, box = tighten(flipped, height)
+    large = box.size > LARGEST
+    if large.any():
+        index = int(np.argmax(large))
+        raise ValidationException(f"mask {index} has a box of {box.size[index]:,} pixels; Hasty counts in 32 bits.")
+    upright = columns_first(tight, box.height, box.width)
+    return to_runs(upright), Grid(box.y, box.x, box.height, box.width).boxes
+
+
+def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
+    """Toggles, column by column, from counts that must cover the image exactly."""
+    values, offsets = counts.values.astype(np.int64, copy=False), counts.offsets
+    bad = (values < 0) | (values > 2**32)
+    if bad.any():
+        at = int(np.argmax(bad))
+        index, place = where(offsets, at)
+        raise ValidationException(
+            f"mask {index} holds count {values[at]} at place {place}; counts lie between 0 and height * width."
+        )
+    total = np.concatenate([[0], np.cumsum(values)])
+    begin = total[offsets[:-1]]
+    wrong = total[offsets[1:]] - begin != size
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ValidationException(
+            f"The counts of mask {index} add up to {(total[offsets[1:]] - begin)[index]} of {size[index]} pixels; "
+            "they must cover height * width, zeros at the end included."
+        )
+    lengths = counts.lengths
+    places = total[1:] - np.repeat(begin, lengths)
+    kept = np.ones(len(places), bool)
+    kept[offsets[1:][lengths % 2 == 1] - 1] = False
+    line, base = line_up(Ragged(places[kept], offsets_of(lengths - lengths % 2)), size)
+    return take_apart(cancel(line), base)

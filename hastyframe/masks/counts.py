@@ -1,0 +1,153 @@
+"""The string form of COCO run-lengths: six bits a character, many masks at once.
+
+A count is written as the difference to the count two back (the first three as they are), in groups of five bits from
+the lowest up. Bit 5 of a character says that another follows, bit 4 of the last one is the sign, and 48 is added to
+make it printable. This is the format of ``pycocotools.mask``, described in ``common/maskApi.c`` of the COCO API.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hastyframe.errors import ValidationException
+from hastyframe.masks.ragged import Ragged, offsets_of, spread, where
+
+__all__ = ["counts_from_strings", "counts_to_strings"]
+
+LONGEST = 7
+"""Characters that a difference of two 32-bit counts takes at most."""
+
+
+def counts_to_strings(counts: Ragged) -> Ragged:
+    """Compress COCO counts.
+
+    Parameters
+    ----------
+    counts : Ragged of int64
+        Zeros, ones, zeros, … of each mask.
+
+    Returns
+    -------
+    Ragged of uint8
+        The characters of each mask's string.
+
+    Examples
+    --------
+    >>> counts_to_strings(Ragged(np.array([6, 1, 40]), np.array([0, 3]))).values.tobytes()
+    b'61X1'
+    """
+    value = counts.values.astype(np.int64)
+    value[2:] -= np.where(_chained(counts.offsets, len(value))[2:], counts.values[:-2], 0)
+    size = _characters(value)
+    ends = offsets_of(size)
+    out = np.empty(int(ends[-1]), np.uint8)
+    place = ends[:-1]
+    while len(value):
+        more = size > 1
+        out[place] = (value & 31) + (more * 32 + 48)
+        value, place, size = value[more] >> 5, place[more] + 1, size[more] - 1
+    return Ragged(out, ends[counts.offsets])
+
+
+def _chained(offsets: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Which counts are written as a difference: all but the first three of a mask."""
+    chained = np.ones(count, bool)
+    for ahead in range(3):
+        first = offsets[:-1] + ahead
+        chained[first[first < offsets[1:]]] = False
+    return chained
+
+
+def _characters(value: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the groups of five bits that hold each number and its sign."""
+    magnitude = value ^ (value >> 63)
+    size = np.ones(len(value), np.int64)
+    limit = 16
+    while (magnitude >= limit).any():
+        size += magnitude >= limit
+        limit <<= 5
+    return size
+
+
+def counts_from_strings(strings: Ragged) -> Ragged:
+    """Expand compressed COCO counts.
+
+    Parameters
+    ----------
+    strings : Ragged of uint8
+        The characters of each mask's string.
+
+    Returns
+    -------
+    Ragged of int64
+        Zeros, ones, zeros, … of each mask.
+
+    Raises
+    ------
+    ValidationException
+        A character that the format does not have, a string that ends within a count, a count beyond 32 bits.
+
+    Examples
+    --------
+    >>> text = np.frombuffer(b"61X1", np.uint8)
+    >>> counts_from_strings(Ragged(text, np.array([0, 4]))).to_list()
+    [[6, 1, 40]]
+    """
+    bits = strings.values.astype(np.int64) - 48
+    _check_characters(strings, bits)
+    last = np.flatnonzero(bits < 32)
+    counts = np.searchsorted(last, strings.offsets)
+    first = np.concatenate([[0], last[:-1] + 1]) if len(last) else last
+    size = last - first + 1
+    if len(size) and size.max() > LONGEST:
+        index, _ = where(counts, int(np.argmax(size > LONGEST)))
+        raise ValidationException(f"The counts string of mask {index} holds a count beyond 32 bits; it is broken.")
+    value = bits[last] & 31
+    value -= (value & 16) << 1
+    for back in range(1, int(size.max(initial=1))):
+        longer = np.flatnonzero(size > back)
+        value[longer] = (value[longer] << 5) | (bits[last[longer] - back] & 31)
+    return _add_up(value, counts)
+
+
+def _check_characters(strings: Ragged, bits: NDArray[np.int64]) -> None:
+    bad = (bits < 0) | (bits > 63)
+    if bad.any():
+        at = int(np.argmax(bad))
+        index, place = where(strings.offsets, at)
+        raise ValidationException(
+            f"The counts string of mask {index} holds byte {strings.values[at]} at place {place}; "
+            "compressed counts are made of the characters '0' to 'o'."
+        )
+    filled = np.flatnonzero(strings.lengths)
+    cut = bits[strings.offsets[filled + 1] - 1] >= 32
+    if cut.any():
+        raise ValidationException(
+            f"The counts string of mask {filled[np.argmax(cut)]} ends within a count; it was cut short."
+        )
+
+
+def _add_up(value: NDArray[np.int64], offsets: NDArray[np.int64]) -> Ragged:
+    """Turn differences to the count two back into counts.
+
+    The first count stands alone. The others form two chains, which become two columns once each mask is padded to
+    an even number of them.
+    """
+    length = np.diff(offsets)
+    pairs = length // 2
+    begin = offsets_of(pairs)
+    table = np.zeros((int(begin[-1]), 2), np.int64)
+    chained = np.ones(len(value), bool)
+    heads = offsets[:-1][length > 0]
+    chained[heads] = False
+    slot = spread(begin[:-1] * 2, np.maximum(length - 1, 0))
+    table.reshape(-1)[slot] = value[chained]
+    np.cumsum(table, axis=0, out=table)
+    before = np.zeros((len(begin), 2), np.int64)
+    before[begin > 0] = table[begin[begin > 0] - 1]
+    table -= np.repeat(before[:-1], pairs, axis=0)
+    out = np.empty_like(value)
+    out[heads] = value[heads]
+    out[chained] = table.reshape(-1)[slot]
+    return Ragged(out, offsets)

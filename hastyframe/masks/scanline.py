@@ -1,0 +1,166 @@
+"""Polygons to run-lengths along scan lines, with no picture in between."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hastyframe.errors import ValidationException
+from hastyframe.masks.coco import from_coco_rle
+from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
+from hastyframe.masks.polygon import Polygons, as_polygons, polygon_bounds
+from hastyframe.masks.ragged import Ragged, offsets_of
+from hastyframe.masks.toggles import MOST, cancel, take_apart, tighten, to_runs, within_memory
+
+__all__ = ["polygon_to_rle"]
+
+
+def polygon_to_rle(
+    polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Literal["center", "coco"] = "center"
+) -> tuple[Ragged, NDArray[np.int64]]:
+    """Hasty run-lengths and tight boxes of polygons.
+
+    Parameters
+    ----------
+    polygons : Polygons, pair of arrays, Arrow list array, pandas.Series, or nested lists
+        One object or many, each of one ring or several; see :func:`as_polygons`.
+    image_sizes : array_like of shape (n, 2) or (2,), optional
+        ``(height, width)`` of each object's image, or of all: what lies outside is cut off.
+    rule : {"center", "coco"}
+        Which pixels belong to a polygon. ``"center"``: those whose centre lies inside an odd number of the object's
+        rings; a centre on a left or upper edge is inside, on a right or lower one outside, so that polygons that
+        share an edge share no pixel. ``"coco"``: those that pycocotools paints, which needs `image_sizes`; the
+        parts of an object are united and holes are not known.
+
+    Returns
+    -------
+    runs : Ragged of int32
+        Hasty run-lengths inside the boxes.
+    boxes : numpy.ndarray of int64, shape (n, 4)
+        Tight boxes ``[x_min, y_min, x_max, y_max]``; zeros where no pixel belongs to the polygon.
+
+    Raises
+    ------
+    ValidationException
+        What :func:`as_polygons` refuses; a vertex more than 2**30 pixels away; a box of 2**31 pixels or more;
+        polygons that cross more scan lines than memory should hold; ``rule="coco"`` without `image_sizes`.
+
+    Examples
+    --------
+    >>> runs, boxes = polygon_to_rle([[10, 10], [14, 10], [14, 12], [10, 12]])
+    >>> runs.to_list(), boxes.tolist()
+    ([[1, 8]], [[10, 10, 14, 12]])
+
+    A ring inside another is a hole:
+
+    >>> runs, boxes = polygon_to_rle([[0, 0, 3, 0, 3, 3, 0, 3], [1, 1, 2, 1, 2, 2, 1, 2]])
+    >>> runs.to_list()
+    [[1, 4, 6, 4]]
+    """
+    shapes = as_polygons(polygons)
+    _check_near(shapes)
+    if rule == "coco":
+        return _as_coco(shapes, image_sizes)
+    if rule != "center":
+        raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
+    grid = _around(shapes, image_sizes)
+    line, base = _crossings(shapes, grid)
+    tight, box = tighten(take_apart(cancel(line), base), grid.width)
+    filled = (tight.lengths > 0).astype(np.int64)
+    box = box._replace(x=box.x + grid.x * filled, y=box.y + grid.y * filled)
+    return to_runs(tight), box.boxes
+
+
+def _check_near(shapes: Polygons) -> None:
+    far = (np.abs(shapes.points) > FARTHEST).any(axis=1)
+    if far.any():
+        at = int(np.argmax(far))
+        index = int(np.searchsorted(shapes.point_offsets, at, side="right")) - 1
+        raise ValidationException(
+            f"polygon {index} has vertex {shapes.points[at].tolist()}, more than 2**30 pixels away; "
+            "vertices are pixels of the image."
+        )
+
+
+def _around(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
+    """Find the whole pixels around each object, cut to the image."""
+    bounds = np.nan_to_num(polygon_bounds(shapes))
+    low = np.floor(bounds[:, :2]).astype(np.int64).T
+    high = np.ceil(bounds[:, 2:]).astype(np.int64).T
+    if image_sizes is not None:
+        height, width = as_sizes(image_sizes, shapes.n)
+        limit = np.stack([width, height])
+        low, high = np.clip(low, 0, limit), np.clip(high, 0, limit)
+    grid = Grid(low[0], low[1], high[0] - low[0], high[1] - low[1])
+    large = grid.size > LARGEST
+    if large.any():
+        index = int(np.argmax(large))
+        raise ValidationException(
+            f"polygon {index} spans {grid.width[index]} by {grid.height[index]} pixels; Hasty counts in 32 bits. "
+            "Give image_sizes to cut it."
+        )
+    return grid
+
+
+def _crossings(shapes: Polygons, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where scan lines through the pixel centres cross the edges: sorted positions of the first pixel beyond.
+
+    All objects stand on one line as in :func:`line_up`; the begins of the objects come along.
+    """
+    x, y = shapes.points.T
+    following = np.arange(1, len(x) + 1)
+    following[shapes.rings[1:] - 1] = shapes.rings[:-1]
+    owner = np.repeat(np.arange(shapes.n), np.diff(shapes.point_offsets))
+    scan = np.ceil(y - 0.5).astype(np.int64)  # the first scan line at or below a vertex
+    np.clip(scan, grid.y[owner], (grid.y + grid.height)[owner], out=scan)
+    crossed = np.flatnonzero(scan != scan[following])
+    begin, end = crossed, following[crossed]
+    turned = y[begin] > y[end]
+    begin, end = np.where(turned, end, begin), np.where(turned, begin, end)
+    owner = owner[crossed]
+    count = scan[end] - scan[begin]
+    offsets = offsets_of(count)
+    within_memory(int(offsets[-1]), "Scanning the polygons")
+    base = offsets_of(grid.size + 1)
+
+    edge = np.repeat(np.arange(len(count)), count)
+    row = np.arange(len(edge)) + (scan[begin] - offsets[:-1])[edge]
+    slope = (x[end] - x[begin]) / (y[end] - y[begin])
+    column = x[begin][edge] + (row + 0.5 - y[begin][edge]) * slope[edge]
+    pixel = np.ceil(column - 0.5).astype(np.int64)
+    np.clip(pixel, grid.x[owner][edge], (grid.x + grid.width)[owner][edge], out=pixel)
+    pixel += row * grid.width[owner][edge]
+    pixel += (base[:-1] - grid.y * grid.width - grid.x)[owner][edge]
+    pixel.sort()
+    return pixel, base
+
+
+def _as_coco(shapes: Polygons, image_sizes: ArrayLike | None) -> tuple[Ragged, NDArray[np.int64]]:
+    """Let pycocotools paint, object by object."""
+    from pycocotools import mask as coco
+
+    if image_sizes is None:
+        raise ValidationException('rule="coco" paints into the image: give image_sizes, rows (height, width).')
+    height, width = as_sizes(image_sizes, shapes.n)
+    _check_outline(shapes)
+    sizes = np.stack([height, width], axis=1).tolist()
+    flat, rings, offsets = shapes.points.reshape(-1), (shapes.rings * 2).tolist(), shapes.offsets.tolist()
+    rles = []
+    for index, (rows, columns) in enumerate(sizes):
+        first, last = offsets[index], offsets[index + 1]
+        parts = [flat[rings[ring] : rings[ring + 1]].tolist() for ring in range(first, last)]
+        painted = coco.frPyObjects(parts, rows, columns) if parts else []
+        rles.append(coco.merge(painted) if parts else {"size": [rows, columns], "counts": [rows * columns]})
+    return from_coco_rle(rles)
+
+
+def _check_outline(shapes: Polygons) -> None:
+    """Refuse outlines that pycocotools could not hold: it keeps five points a pixel of the longer side of each edge."""
+    step = np.abs(np.diff(shapes.points, axis=0, append=shapes.points[:1])).max(axis=1, initial=0)
+    if step.sum() > MOST / 5 or np.abs(shapes.points).max(initial=0) > FARTHEST / 8:
+        raise ValidationException(
+            f'The polygons\' outlines add up to {step.sum():,.0f} pixels, more than rule="coco" can walk along; '
+            "cut them to the image with clip_polygons()."
+        )
