@@ -1,0 +1,108 @@
+"""Frames that come in, made to belong together: full columns, ids beside names, and no reference to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import frames
+from ..entities import STATUSES, Entity
+from ..errors import ValidationException
+
+__all__ = ["belonging", "category", "complete"]
+
+
+def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
+    """Complete the frames of a label set and check that they refer to each other.
+
+    Parameters
+    ----------
+    given : dict
+        For each frame by name its entity and the frame, None where there is none.
+
+    Returns
+    -------
+    dict
+        The frames by name, with all columns of their entities first.
+    """
+    out = {name: None if frame is None else complete(entity, frame) for name, (entity, frame) in given.items()}
+    images, labels, classes = out["images"], out["labels"], out["label_classes"]
+    if images is None or labels is None or classes is None:
+        raise ValidationException("A label set has images, labels and label_classes; an empty frame will do.")
+    if (twice := classes["name"].duplicated()).any():
+        raise ValidationException(f"Two label classes are called {classes['name'][twice].iloc[0]!r}: rename one.")
+    _refer(labels, "image_id", images, "images")
+    _name(labels, "class", classes, "label_classes")
+    images["dataset_name"] = category(images["dataset_name"])
+    images["status"] = category(images["status"], STATUSES)
+    if (values := out["label_attributes"]) is not None:
+        if (attributes := out["attributes"]) is None:
+            raise ValidationException("label_attributes come with attributes: give that frame as well.")
+        _refer(values, "label_id", labels, "labels")
+        _name(values, "attribute", attributes, "attributes")
+    if (tags := out["tags"]) is not None:
+        _refer(tags, "image_id", images, "images")
+        tags["tag_class_name"] = category(tags["tag_class_name"])
+    return out
+
+
+def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame all columns of its entity, first and in order, and an index of texts."""
+    dtypes = frames.dtypes(entity)
+    try:
+        frame = frames.conform(entity, frame)
+    except (TypeError, ValueError) as error:
+        raise ValidationException(f"The {entity.plural} have a column that holds something else: {error}") from error
+    for column, dtype in dtypes.items():
+        if column not in frame:
+            frame[column] = pd.Series(pd.array([None] * len(frame), dtype=dtype), index=frame.index)
+    frame = frame[[*dtypes, *(column for column in frame if column not in dtypes)]]
+    frame.index = frame.index.astype("str").rename(entity.id_name)
+    if not frame.index.is_unique:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise ValidationException(f"Two {entity.plural} have the id {twice!r}: give every row its own.")
+    return frame
+
+
+def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any]:
+    """Make a category column of texts: the known ones first, then those it has, and has had, besides."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        found, texts = column.cat.categories, column.cat.categories.dtype == "str"
+        if texts and list(found[: len(list(known))]) == list(known):
+            return column
+    else:
+        found = column.dropna().unique()
+    names = pd.Index(list(dict.fromkeys([*known, *map(str, found)])), dtype="str")
+    return column.astype("str").astype(pd.CategoricalDtype(names))
+
+
+def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
+    """Check that every id of a column is in the index of another frame."""
+    lost = ~frame[column].isin(to.index).to_numpy(dtype=bool)
+    if lost.any():
+        row = int(np.argmax(lost))
+        raise ValidationException(
+            f"{int(lost.sum()):,} rows have a {column} that is not in {what}; the first is row {frame.index[row]!r} "
+            f"with {frame[column].iloc[row]!r}. Add the row to {what} or drop these."
+        )
+
+
+def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
+    """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
+    by_id = to.index.get_indexer(frame[f"{kind}_id"])
+    named = frame[f"{kind}_name"]
+    by_name = pd.Index(to["name"]).get_indexer(named.astype("str")) if named.notna().any() else np.full(len(frame), -1)
+    codes = np.where(frame[f"{kind}_id"].notna(), by_id, by_name)
+    wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValidationException(
+            f"{int(wrong.sum()):,} rows have a {kind}_id or {kind}_name that is not in {what}, or two that are not of "
+            f"one row there; the first is row {frame.index[row]!r} with {frame[f'{kind}_id'].iloc[row]!r} and "
+            f"{named.iloc[row]!r}. Add it to {what}, or drop the column that is not meant."
+        )
+    frame[f"{kind}_id"] = pd.Series(to.index.take(codes), index=frame.index, dtype=frame[f"{kind}_id"].dtype)
+    frame[f"{kind}_name"] = pd.Series(pd.Categorical.from_codes(codes, pd.Index(to["name"])), index=frame.index)

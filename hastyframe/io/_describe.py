@@ -1,0 +1,52 @@
+"""A label set in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .. import frames
+
+if TYPE_CHECKING:
+    from .label_set import LabelSet
+
+__all__ = ["describe", "kinds"]
+
+
+def kinds(labels: pd.DataFrame) -> pd.Series[str]:
+    """Tell what each label is: ``mask``, ``polygon``, ``parts``, ``box`` or ``nothing``; the first that it has."""
+    kind = pd.Series("nothing", index=labels.index, dtype="object")
+    kind[labels[list(frames.BOX)].notna().all(axis=1)] = "box"
+    for column in ("parts", "polygon", "mask"):
+        if column in labels:
+            kind[labels[column].notna()] = column
+    return kind
+
+
+def describe(label_set: LabelSet) -> str:
+    """Count what a label set holds."""
+    count = kinds(label_set.labels).value_counts()
+    what = ", ".join(_many(count[kind], plural) for kind, plural in _PLURALS.items() if kind in count)
+    datasets = label_set.images["dataset_name"].nunique()
+    parts = [
+        _many(len(label_set.images), "images") + (f" in {datasets:,} datasets" if datasets > 1 else ""),
+        _many(len(label_set.labels), "labels") + (f" ({what})" if what else ""),
+        _many(len(label_set.label_classes), "classes"),
+    ]
+    for name, plural in (("label_attributes", "attribute values"), ("tags", "tags")):
+        frame = getattr(label_set, name)
+        if frame is not None and len(frame):
+            parts.append(_many(len(frame), plural))
+    return "LabelSet: " + ", ".join(parts)
+
+
+_PLURALS = {"box": "boxes", "polygon": "polygons", "parts": "in parts", "mask": "masks", "nothing": "without place"}
+
+
+def _many(count: int, plural: str) -> str:
+    if count == 1:
+        plural = {"boxes": "box", "classes": "class"}.get(
+            plural, plural.removesuffix("s") if plural != "in parts" else plural
+        )
+    return f"{count:,} {plural}"

@@ -1,0 +1,104 @@
+"""Files, folders and archives to write to and to read from; nothing leaves its folder, nothing grows past its bound."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ._report import FormatError
+
+if TYPE_CHECKING:
+    from .label_set import File, Folder
+
+T = TypeVar("T")
+
+__all__ = ["FolderOut", "inside", "name_of", "progress_bar", "write_file"]
+
+
+def name_of(file: Any) -> str:
+    """Name a file for a message."""
+    if isinstance(file, str | os.PathLike):
+        return os.fspath(file)
+    name = getattr(file, "name", None) or getattr(file, "filename", None)
+    return name if isinstance(name, str) else f"the {type(file).__name__}"
+
+
+def inside(name: str, file: str) -> PurePosixPath:
+    """Read a name as a relative path that stays inside the folder it is put in.
+
+    Raises
+    ------
+    FormatError
+        An absolute name, a drive letter, ``..``, a control character: anything that could lead elsewhere.
+
+    Examples
+    --------
+    >>> str(inside("train/a.jpg", "x.zip"))
+    'train/a.jpg'
+    >>> inside("../a.jpg", "x.zip")
+    Traceback (most recent call last):
+    hastyframe.io._report.FormatError: x.zip, name '../a.jpg': it leads out of the folder. Rename it.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if not name or any(part in {"", ".", ".."} or part != part.strip() for part in parts) or ":" in parts[0]:
+        raise FormatError(file, f"name {name!r}", "it leads out of the folder", "Rename it")
+    if any(ord(character) < 32 for character in name) or any(len(part.encode()) > 250 for part in parts):
+        raise FormatError(file, f"name {name!r}", "no file can be called that", "Rename it")
+    return PurePosixPath(*parts)
+
+
+def write_file(file: File, data: bytes, member: str) -> None:
+    """Write bytes to a path, to an open file, or, where the path ends in ``.zip``, as `member` of an archive."""
+    if not isinstance(file, str | os.PathLike):
+        file.write(data)
+    elif Path(file).suffix.lower() == ".zip":
+        with FolderOut(file) as folder:
+            folder.write(PurePosixPath(member), data)
+    else:
+        Path(file).write_bytes(data)
+
+
+class FolderOut:
+    """A folder to write files to: on disk, or an archive (a path that ends in ``.zip``, or an open ``ZipFile``)."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._archive: zipfile.ZipFile | None = None
+        self._owned = False
+        if isinstance(folder, zipfile.ZipFile):
+            self._archive, self.name = folder, name_of(folder)
+            return
+        self._root, self.name = Path(folder), os.fspath(folder)
+        if self._root.suffix.lower() == ".zip":
+            self._archive, self._owned = zipfile.ZipFile(folder, "w", zipfile.ZIP_DEFLATED), True
+        else:
+            self._root.mkdir(parents=True, exist_ok=True)
+
+    def write(self, path: PurePosixPath, data: bytes) -> None:
+        """Write one file at a path that :func:`inside` has checked."""
+        if self._archive is not None:
+            stored = path.suffix in {".png", ".jpg", ".jpeg"}
+            self._archive.writestr(str(path), data, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)
+            return
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._archive is not None and self._owned:
+            self._archive.close()
+
+
+def progress_bar(items: Sequence[T], what: str, shown: bool) -> Iterable[T]:
+    """Go through items with a bar that says how far."""
+    from tqdm.auto import tqdm
+
+    return tqdm(items, desc=what, unit="file", disable=not shown or len(items) < 2, leave=False)

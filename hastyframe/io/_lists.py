@@ -1,0 +1,129 @@
+"""Arrow list columns as flat values and offsets, and back; to and from the nested lists of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..frames import MASK, POLYGON, arrow_list
+from ..masks import Ragged
+
+__all__ = [
+    "PARTS",
+    "flat_lists",
+    "list_column",
+    "mask_column",
+    "mask_lists",
+    "nested_offsets",
+    "offsets_of",
+    "polygon_column",
+    "polygon_lists",
+    "ragged_of",
+    "whole",
+]
+
+PARTS = pa.list_(POLYGON)
+"""What a label of several polygons or with holes holds: a list of rings."""
+
+
+def offsets_of(lengths: Any) -> NDArray[np.int64]:
+    """Offsets, shape (n + 1,), of lists of these lengths."""
+    lengths = np.asarray(lengths, np.int64)
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArray[np.bool_]]:
+    """Flat values and offsets of one column of lists, without a copy where it is an Arrow column.
+
+    Returns
+    -------
+    Ragged
+        The innermost values (of a polygon x and y in turn) and offsets that count rows of the first level: numbers
+        of a mask, vertices of a polygon, rings of parts.
+    numpy.ndarray of bool
+        Which rows hold a list.
+    """
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        column = arrow_list(column, pd.ArrowDtype(type_))
+    array = _one_array(column)
+    present = np.asarray(array.is_valid())
+    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    values = array.flatten()
+    while pa.types.is_fixed_size_list(values.type) or pa.types.is_list(values.type):
+        values = values.flatten()
+    return Ragged(values.to_numpy(zero_copy_only=False), offsets_of(lengths)), present
+
+
+def nested_offsets(column: pd.Series[Any]) -> NDArray[np.int64]:
+    """Offsets, in vertices, of all rings of a column of parts, one after the other."""
+    rings = _one_array(column).flatten()
+    return offsets_of(rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+
+
+def _one_array(column: pd.Series[Any]) -> Any:
+    array = pa.array(column)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def list_column(array: pa.Array, index: Any = None) -> pd.Series[Any]:
+    """Wrap an Arrow array as a column of a frame, without a copy."""
+    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
+
+
+def mask_column(runs: Ragged, present: NDArray[np.bool_]) -> pa.ListArray:
+    """Make a column of masks, null where `present` says that there is none."""
+    missing = pa.array(~present) if not present.all() else None
+    return pa.ListArray.from_arrays(runs.offsets.astype(np.int32), pa.array(runs.values, pa.int32()), mask=missing)
+
+
+def polygon_column(xy: NDArray[np.float64], offsets: NDArray[np.int64], present: NDArray[np.bool_]) -> pa.ListArray:
+    """Make a column of polygons from x and y in turn and offsets that count vertices."""
+    vertices = pa.FixedSizeListArray.from_arrays(pa.array(xy, pa.float64()), 2)
+    missing = pa.array(~present) if not present.all() else None
+    return pa.ListArray.from_arrays(offsets.astype(np.int32), vertices, mask=missing).cast(POLYGON)
+
+
+def mask_lists(column: pd.Series[Any]) -> list[list[int] | None]:
+    """Run-lengths of every row as JSON has them."""
+    runs, present = ragged_of(column, MASK)
+    return [row if there else None for row, there in zip(runs.to_list(), present.tolist(), strict=True)]
+
+
+def polygon_lists(column: pd.Series[Any]) -> list[list[list[float]] | None]:
+    """Vertices of every row as JSON has them; whole coordinates as integers."""
+    polygons, present = ragged_of(column, POLYGON)
+    vertices = whole(polygons.values.reshape(-1, 2))
+    ends = polygons.offsets.tolist()
+    return [
+        vertices[start:end] if there else None
+        for start, end, there in zip(ends[:-1], ends[1:], present.tolist(), strict=True)
+    ]
+
+
+def whole(numbers: NDArray[np.float64]) -> list[Any]:
+    """Make nested Python lists of an array, with integers where the numbers are whole."""
+    if np.array_equal(numbers, np.rint(numbers)):
+        return numbers.astype(np.int64).tolist()
+    rows = numbers.reshape(-1).tolist()
+    mixed = [int(n) if n.is_integer() else n for n in rows]
+    return mixed if numbers.ndim == 1 else [list(row) for row in zip(*[iter(mixed)] * numbers.shape[1], strict=True)]
+
+
+def flat_lists(rows: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Flatten lists of numbers into values and offsets.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        If a row is not a list of numbers.
+    """
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return np.fromiter(chain.from_iterable(rows), np.float64, int(lengths.sum())), offsets_of(lengths)

@@ -1,0 +1,113 @@
+"""Every kind of label as run-lengths inside a whole-pixel box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .. import masks
+from ..errors import ValidationException
+from ..frames import BOX, MASK
+from ..masks import Ragged
+from ._describe import kinds
+from ._lists import offsets_of, ragged_of
+from ._report import blame
+
+__all__ = ["paint", "stacked"]
+
+Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
+
+
+def paint(labels: pd.DataFrame, sizes: NDArray[np.float64], file: str) -> Painted:
+    """Paint labels into their images.
+
+    A mask stays as it is, a polygon is filled (pixel centres inside it, even-odd), a box is filled where there is
+    nothing finer; all but masks are cut to the image.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        Rows of a labels frame.
+    sizes : numpy.ndarray, shape (n, 2)
+        Height and width of each label's image.
+    file : str
+        What to call the whole in an error.
+
+    Returns
+    -------
+    runs : Ragged of int32
+        Hasty run-lengths, a row a label; none for a label without place.
+    boxes : numpy.ndarray of int64, shape (n, 4)
+        What they stand in.
+
+    Raises
+    ------
+    FormatError
+        A mask without a box, a polygon that is none, an image without a size; names the label.
+    """
+    kind = kinds(labels).to_numpy()
+    boxes = np.zeros((len(labels), 4), np.int64)
+    order, parts = [np.empty(0, np.int64)], [Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))]
+    for name, work in _WORK.items():
+        rows = np.flatnonzero(kind == name)
+        if not len(rows):
+            continue
+        runs, boxes[rows] = blame(_rows_of(work, labels, sizes), rows, lambda i: f"label {labels.index[i]!r}", file)
+        order.append(rows)
+        parts.append(runs)
+    return stacked(parts).take(np.argsort(np.concatenate(order))), boxes
+
+
+def stacked(parts: list[Ragged]) -> Ragged:
+    """Put the rows of several ragged arrays below each other."""
+    values = np.concatenate([part.values.astype(np.int32, copy=False) for part in parts])
+    return Ragged(values, offsets_of(np.concatenate([part.lengths for part in parts])))
+
+
+_Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.int64]], Painted]
+
+
+def _rows_of(work: _Work, labels: pd.DataFrame, sizes: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], Painted]:
+    return lambda rows: work(labels.iloc[rows], _known(sizes[rows]))
+
+
+def _known(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    if np.isnan(sizes).any():
+        raise ValidationException("Its image has no width and height; give both in images.")
+    return sizes.astype(np.int64)
+
+
+def _mask(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+    boxes = labels[list(BOX)].to_numpy(dtype=float)
+    if not (np.isfinite(boxes).all() and (boxes == np.rint(boxes)).all()):
+        raise ValidationException("A mask stands in a box of whole pixels, and this box is not one.")
+    return ragged_of(labels["mask"], MASK)[0], boxes.astype(np.int64)
+
+
+def _polygon(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+    return masks.polygon_to_rle(labels["polygon"], sizes)
+
+
+def _parts(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+    return masks.polygon_to_rle(labels["parts"], sizes)
+
+
+def _box(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+    limit = sizes[:, [1, 0, 1, 0]]
+    boxes = np.clip(np.rint(labels[list(BOX)].to_numpy(dtype=float)), 0, limit).astype(np.int64)
+    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    if (area > np.iinfo(np.int32).max).any():
+        raise ValidationException("A box of 2**31 pixels or more; Hasty counts in 32 bits.")
+    runs = np.column_stack([np.ones_like(area), area])[area > 0]
+    return Ragged(runs.reshape(-1).astype(np.int32), offsets_of(2 * (area > 0))), boxes
+
+
+def _nothing(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+    return Ragged(np.empty(0, np.int32), np.zeros(len(labels) + 1, np.int64)), np.zeros((len(labels), 4), np.int64)
+
+
+_WORK: dict[str, _Work] = {"mask": _mask, "polygon": _polygon, "parts": _parts, "box": _box, "nothing": _nothing}
