@@ -28,6 +28,7 @@ __all__ = [
     "ExportJob",
     "Field",
     "Image",
+    "Job",
     "Kind",
     "Label",
     "LabelAttribute",
@@ -326,34 +327,34 @@ class Prediction(Entity):
     score = Field[float | None](Kind.NUMBER, "How sure the model is, 0 to 1; missing where it does not say.")
 
 
-class ExportJob(Entity):
-    """An export: starts, runs on the server, ends with an archive to download."""
+class Job(Entity):
+    """Something that runs on the server."""
+
+    id = Field[str](Kind.TEXT, "Id of the job.")
+    status = Field[str](Kind.TEXT, "`DONE` when there is a result; `FAILED` and `CANCELED` are ends as well.")
+    project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
+    started_on = Field[str | None](Kind.TEXT, "When it started.")
+    completed_on = Field[str | None](Kind.TEXT, "When it ended.")
+
+
+class ExportJob(Job):
+    """An export: ends with an archive to download."""
 
     path = "/v1/projects/{project_id}/exports"
     id_name = "export_id"
     plural = "exports"
 
-    id = Field[str](Kind.TEXT, "Id of the job.")
-    status = Field[str](Kind.TEXT, "`DONE` when the archive is there; `FAILED` and `CANCELED` are ends as well.")
-    project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
-    started_on = Field[str | None](Kind.TEXT, "When it started.")
-    completed_on = Field[str | None](Kind.TEXT, "When it ended.")
     meta = Field[dict[str, Any] | None](Kind.ANY, "`url` and `export_name` once it is done.")
 
 
-class AutomatedLabelingJob(Entity):
+class AutomatedLabelingJob(Job):
     """A run of a model over images that stores what it sees as labels."""
 
     path = "/v1/projects/{project_id}/automated_labeling"
     id_name = "job_id"
     plural = "automated_labeling_jobs"
 
-    id = Field[str](Kind.TEXT, "Id of the job.")
-    status = Field[str](Kind.TEXT, "`DONE` when all images are labelled; `FAILED` and `CANCELED` are ends as well.")
-    project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
     progress = Field[float | None](Kind.NUMBER, "How much of it is done, in percent.")
-    started_on = Field[str | None](Kind.TEXT, "When it started.")
-    completed_on = Field[str | None](Kind.TEXT, "When it ended.")
     experiment_id = Field[str](Kind.TEXT, "Id of the experiment whose model it uses.")
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ class Vocabulary:
     """
 
     def __init__(self, transport: Transport, project_id: str) -> None:
-        self._transport = transport
+        self._transport = proxy(transport)  # the table below must not keep its own keys alive
         self._project_id = project_id
         self._frames: dict[str, pd.DataFrame] = {}
         self._lock = threading.RLock()

@@ -1,0 +1,518 @@
+"""Handles: single things that can be edited, with the documented properties and methods.
+
+The properties come from the declarations in :mod:`hastyframe.entities`. In every ``edit`` method, ``...`` stands for
+what stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from . import attributes, checks, edits, entities, frames
+from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
+from .errors import ValidationException
+from .vocabulary import Vocabulary, choose, ids_of
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+__all__ = [
+    "Attribute",
+    "Dataset",
+    "Handle",
+    "Image",
+    "Label",
+    "LabelAttribute",
+    "LabelClass",
+    "Tag",
+    "TagClass",
+    "Workspace",
+]
+
+
+class Handle(entities.Entity):
+    """A single thing on the server.
+
+    Parameters
+    ----------
+    requester : Transport
+        What it talks to the server with.
+    data : mapping
+        Its JSON.
+    obj_params : mapping, optional
+        Fields that the JSON leaves out.
+    """
+
+    def __init__(
+        self, requester: Transport, data: Mapping[str, Any], obj_params: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__({**data, **(obj_params or {})})
+        self._requester = requester
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{_cell(value)}</td></tr>"
+            for name, value in self._shown().items()
+        )
+        return f"<table><caption style='text-align:left'><b>{type(self).__name__}</b></caption>{rows}</table>"
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: self._data.get(field.key) for name, field in self.fields().items() if not field.derived}
+
+    def _identity(self) -> tuple[str, Any]:
+        return self.id_name, self._data.get("id")
+
+    def _url(self) -> str:
+        return f"{self.path.format_map(self._data)}/{self._data['id']}"
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary.of(self._requester, self._data["project_id"])
+
+
+class Editable(Handle):
+    """A thing that can be changed and deleted."""
+
+    def _put(self, **changes: Any) -> None:
+        """Edit: send the fields that can be edited, those that are ``...`` as they are."""
+        body = {key: self._data.get(key) if value is ... else value for key, value in changes.items()}
+        self._data |= body | (self._requester.put(self._url(), body) or {})
+        self._forget()
+
+    def delete(self) -> None:
+        """Delete it on the server, with everything that belongs to it."""
+        self._requester.delete(self._url())
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let the names of the project be read again, after one of them has changed."""
+        if "project_id" in self._data:
+            self._vocabulary.forget(type(self))
+
+
+class Workspace(Handle, entities.Workspace):
+    """A workspace: what projects belong to."""
+
+
+class Dataset(Editable, entities.Dataset):
+    """A dataset: a folder of images in a project."""
+
+    def edit(self, name: str | EllipsisType = ..., norder: float | EllipsisType = ...) -> None:
+        """Change the name or the place in lists.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        norder : float
+            Its place in lists.
+        """
+        self._put(name=name, norder=norder)
+
+
+class LabelClass(Editable, entities.LabelClass):
+    """A class that labels can have."""
+
+    def edit(
+        self,
+        name: str | EllipsisType = ...,
+        color: str | EllipsisType | None = ...,
+        class_type: str | EllipsisType = ...,
+        norder: float | EllipsisType | None = ...,
+        external_id: str | EllipsisType | None = ...,
+    ) -> None:
+        """Change what the class is called, looks like or is.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        color : str, optional
+            ``#rrggbbaa``.
+        class_type : str
+            ``object`` or ``background``.
+        norder : float, optional
+            Its place in lists.
+        external_id : str, optional
+            Its id in a system of your own.
+        """
+        if isinstance(class_type, str):
+            choose(class_type, CLASS_TYPES, "class type")
+        self._put(name=name, color=color, type=class_type, norder=norder, external_id=external_id)
+
+
+class TagClass(Editable, entities.TagClass):
+    """A tag that images can have."""
+
+    def edit(self, name: str | EllipsisType = ..., norder: float | EllipsisType | None = ...) -> None:
+        """Change the name or the place in lists.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        norder : float, optional
+            Its place in lists.
+        """
+        self._put(name=name, norder=norder)
+
+
+class Attribute(Editable, entities.Attribute):
+    """An attribute that labels can have values of."""
+
+    def edit(
+        self,
+        name: str | EllipsisType = ...,
+        attribute_type: str | EllipsisType = ...,
+        description: str | EllipsisType | None = ...,
+        norder: float | EllipsisType | None = ...,
+        values: Iterable[str] | EllipsisType | None = ...,
+        subject_type: str | EllipsisType = ...,
+    ) -> None:
+        """Change the attribute.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        attribute_type : str
+            ``SELECTION``, ``MULTIPLE-SELECTION``, ``TEXT``, ``INT``, ``FLOAT`` or ``BOOL``.
+        description : str, optional
+            What it means.
+        norder : float, optional
+            Its place in lists.
+        values : list of str, optional
+            What a selection can be.
+        subject_type : str
+            What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
+        """
+        if isinstance(attribute_type, str):
+            choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
+        if isinstance(subject_type, str):
+            choose(subject_type, SUBJECT_TYPES, "subject type")
+        texts = [v["value"] for v in self.values or []] if isinstance(values, EllipsisType) else values or []
+        self._put(
+            name=name,
+            type=attribute_type,
+            subject_type=subject_type,
+            description=description,
+            norder=norder,
+            values=[{"value": text} for text in texts],
+        )
+
+
+class LabelAttribute(Handle, entities.LabelAttribute):
+    """The value that a label has of an attribute."""
+
+
+class Tag(Handle, entities.Tag):
+    """A tag on an image."""
+
+
+class Image(Editable, entities.Image):
+    """An image of a dataset."""
+
+    def get_labels(self) -> pd.DataFrame:
+        """Return the image's labels, a labels frame.
+
+        For the labels of many images, `Project.get_labels` is much faster than a loop of this.
+        """
+        return self._vocabulary.records(entities.Label, self._requester.listing(self._list_path(entities.Label)))
+
+    def create_label(
+        self,
+        label_class: LabelClass | str,
+        bbox: list[int] | None = None,
+        polygon: list[list[int]] | None = None,
+        mask: list[int] | None = None,
+        z_index: int | None = None,
+        external_id: str | None = None,
+    ) -> Label:
+        """Create a label.
+
+        Parameters
+        ----------
+        label_class : LabelClass or str
+            Its class, or the class's id or name.
+        bbox : list of int, optional
+            ``[x_min, y_min, x_max, y_max]`` in pixels, the maxima exclusive.
+        polygon : list of [x, y], optional
+            Vertices of one ring.
+        mask : list of int, optional
+            Run-lengths inside the box (needs one).
+        z_index : int, optional
+            A greater value lies in front.
+        external_id : str, optional
+            Its id in a system of your own.
+
+        Returns
+        -------
+        Label
+
+        Raises
+        ------
+        FrameError
+            If this is no label that the API takes; nothing was sent.
+        """
+        [class_id] = self._vocabulary.ids(entities.LabelClass, label_class)
+        row = {
+            "class_id": class_id,
+            "bbox": bbox,
+            "polygon": polygon,
+            "mask": mask,
+            "z_index": z_index,
+            "external_id": external_id,
+        }
+        rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
+        answer = self._requester.post(self._list_path(entities.Label), frames.label_records(rows))
+        return Label(self._requester, answer["items"][0], {"project_id": self.project_id, "image_id": self.id})
+
+    def create_labels(self, labels: Any) -> pd.DataFrame:
+        """Create labels, any number of them.
+
+        Parameters
+        ----------
+        labels : list of dict or pandas.DataFrame
+            Keys or columns ``class_id`` (or ``class_name``), ``bbox`` (or its four columns), ``polygon``, ``mask``,
+            ``z_index``, ``external_id``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The labels as stored, in the order given.
+
+        Raises
+        ------
+        FrameError
+            With every row that the API would refuse; nothing was sent.
+        BatchError
+            If some were not created; its `report` says which.
+        """
+        if not len(labels):
+            return self._vocabulary.records(entities.Label, [])
+        frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
+        batches = edits.create_labels(self._requester, self.project_id, frame)
+        return self._vocabulary.frame(entities.Label, batches)
+
+    def edit_labels(self, labels: Any) -> pd.DataFrame:
+        """Edit labels, any number of them; what is left out stays as it is.
+
+        Parameters
+        ----------
+        labels : list of dict or pandas.DataFrame
+            As for `create_labels`, with ``label_id`` (in a frame, the index).
+
+        Returns
+        -------
+        pandas.DataFrame
+            The labels as stored, in the order given.
+        """
+        if not len(labels):
+            return self._vocabulary.records(entities.Label, [])
+        frame = checks.fill_in(self._on_me(labels), self.get_labels)
+        frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True)
+        batches = edits.edit_labels(self._requester, self.project_id, frame)
+        return self._vocabulary.frame(entities.Label, batches)
+
+    def delete_labels(self, label_ids: Any) -> None:
+        """Delete labels.
+
+        Parameters
+        ----------
+        label_ids : list of str or Label, or pandas.DataFrame
+            Which.
+        """
+        ids = ids_of(entities.Label, label_ids)
+        edits.delete_labels(self._requester, self.project_id, pd.Series(self.id, index=ids, dtype="str"))
+
+    def set_status(self, status: str) -> None:
+        """Set where the image stands.
+
+        Parameters
+        ----------
+        status : str
+            One of ``NEW, DONE, SKIPPED, IN PROGRESS, TO REVIEW, AUTO-LABELLED, COMPLETED``.
+        """
+        choose(status, STATUSES, "status")
+        self._requester.put(f"{self._url()}/status", {"status": status})
+        self._data["status"] = status
+
+    def download(self, filepath: str | Path) -> None:
+        """Download the picture.
+
+        Parameters
+        ----------
+        filepath : str or Path
+            Where to; the file is there whole or not at all.
+        """
+        if not self.public_url:
+            raise ValidationException(f"The image {self.name!r} has no address to download it from.")
+        self._requester.download(self.public_url, Path(filepath))
+
+    def rename(self, new_name: str) -> None:
+        """Rename the image.
+
+        Parameters
+        ----------
+        new_name : str
+            A file name that is new in its dataset.
+        """
+        self._data |= self._requester.patch(self._url(), {"filename": new_name})
+
+    def move(self, dataset: Dataset | str) -> None:
+        """Move the image to another dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset or str
+            The dataset, or its id or name.
+        """
+        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
+        self._data |= self._requester.patch(self._url(), {"dataset_id": dataset_id})
+
+    def get_tags(self) -> pd.DataFrame:
+        """Return the image's tags, a tags frame."""
+        return self._vocabulary.records(entities.Tag, self._requester.listing(self._list_path(entities.Tag)))
+
+    def add_tags(self, tags: Any) -> pd.DataFrame:
+        """Tag the image.
+
+        Parameters
+        ----------
+        tags : list of dict, TagClass or str, or pandas.DataFrame
+            Tag classes: dicts with ``tag_class_id``, handles, ids, names, or a frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The tags as stored.
+        """
+        ids = self._vocabulary.ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
+        rows = pd.DataFrame({"image_id": self.id, "tag_class_id": ids})
+        return self._vocabulary.frame(entities.Tag, edits.add_tags(self._requester, self.project_id, rows))
+
+    def delete_tags(self, tags: Any) -> None:
+        """Take tags off the image.
+
+        Parameters
+        ----------
+        tags : list of dict, Tag, TagClass or str, or pandas.DataFrame
+            Dicts with ``tag_id`` or ``tag_class_id``, handles, names of tag classes, or a frame of tags.
+        """
+        if isinstance(tags, pd.DataFrame) and tags.index.name == entities.Tag.id_name:
+            tags = [{"tag_id": key} for key in tags.index]
+        by_id = [tag for tag in tags if isinstance(tag, Tag) or (isinstance(tag, Mapping) and tag.get("tag_id"))]
+        ids = [tag.id if isinstance(tag, Tag) else tag["tag_id"] for tag in by_id]
+        others = _of_dicts([tag for tag in tags if not any(tag is known for known in by_id)], "tag_class_id")
+        for key, values in (("tag_id", ids), ("tag_class_id", self._vocabulary.ids(entities.TagClass, others))):
+            if values:
+                rows = pd.DataFrame({"image_id": self.id, key: values})
+                edits.delete_tags(self._requester, self.project_id, rows, key)
+
+    def _list_path(self, entity: type[entities.Entity]) -> str:
+        return entity.path.format(project_id=self.project_id, image_id=self.id)
+
+    def _on_me(self, labels: Any) -> pd.DataFrame:
+        return checks.as_frame(entities.Label, labels).assign(image_id=self.id)
+
+
+class Label(Editable, entities.Label):
+    """A label: a box, a polygon or a mask of one class on one image."""
+
+    def edit(
+        self,
+        label_class: LabelClass | str | EllipsisType = ...,
+        bbox: list[int] | EllipsisType | None = ...,
+        polygon: list[list[int]] | EllipsisType | None = ...,
+        mask: list[int] | EllipsisType | None = ...,
+        z_index: float | EllipsisType | None = ...,
+        external_id: str | EllipsisType | None = ...,
+    ) -> None:
+        """Change the label; None takes away what was there.
+
+        Parameters
+        ----------
+        label_class : LabelClass or str
+            Its class, or the class's id or name.
+        bbox : list of int, optional
+            ``[x_min, y_min, x_max, y_max]`` in pixels, the maxima exclusive.
+        polygon : list of [x, y], optional
+            Vertices of one ring.
+        mask : list of int, optional
+            Run-lengths inside the box (needs one).
+        z_index : float, optional
+            A greater value lies in front.
+        external_id : str, optional
+            Its id in a system of your own.
+
+        Raises
+        ------
+        FrameError
+            If this would be no label that the API takes; nothing was sent.
+        """
+        given = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
+        row = {key: self._data.get(key) if value is ... else value for key, value in given.items()}
+        row["class_id"] = self.class_id
+        if not isinstance(label_class, EllipsisType):
+            [row["class_id"]] = self._vocabulary.ids(entities.LabelClass, label_class)
+        rows = checks.as_frame(entities.Label, [{"label_id": self.id, "image_id": self.image_id, **row}])
+        checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
+        [record] = frames.label_records(checked)
+        path = self.path.format(project_id=self.project_id, image_id=self.image_id)
+        self._data |= self._requester.put(path, [{"label_id": self.id, **record}])["items"][0]
+
+    def delete(self) -> None:
+        """Delete the label."""
+        path = self.path.format(project_id=self.project_id, image_id=self.image_id)
+        self._requester.delete(path, [{"id": self.id}])
+
+    def get_attributes(self) -> pd.DataFrame:
+        """Return the values of the label's attributes, a label attributes frame."""
+        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
+        records = self._requester.listing(path)
+        return attributes.readable(self._vocabulary, [{**record, "label_id": self.id} for record in records])
+
+    def set_attribute(self, attribute: Attribute | str, value: Any) -> None:
+        """Set the value of an attribute.
+
+        Parameters
+        ----------
+        attribute : Attribute or str
+            The attribute, or its id or name.
+        value : str, float, int, bool or list of str
+            The value; of a selection, the text or the id of a choice.
+        """
+        [attribute_id] = self._vocabulary.ids(entities.Attribute, attribute)
+        frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
+        [sent] = attributes.writable(self._vocabulary, frame)
+        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
+        self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
+
+
+def _cell(value: Any, width: int = 120) -> str:
+    text = "" if value is None else str(value)
+    return escape(text if len(text) <= width else text[: width - 1] + "…")
+
+
+def _of_dicts(things: Any, key: str) -> Any:
+    """Replace dicts among the things by the id that they hold."""
+    if isinstance(things, pd.DataFrame | pd.Series | pd.Index | str | entities.Entity):
+        return things
+    found = []
+    for thing in things:
+        if isinstance(thing, Mapping) and not thing.get(key):
+            raise ValidationException(f"{dict(thing)!r} does not say which: give {key!r}.")
+        found.append(thing[key] if isinstance(thing, Mapping) else thing)
+    return found

@@ -1,0 +1,299 @@
+"""Trained models of a project: pictures in, prediction frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+import pyarrow as pa
+
+from . import entities, frames
+from .errors import InferenceException, ValidationException
+from .handles import Handle
+from .pictures import check_picture, upload_address
+
+__all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
+
+
+class _Model(Handle, entities.Model):
+    """A model that is loaded by asking for it."""
+
+    _discovery: ClassVar[str]
+    _prediction: ClassVar[str]
+
+    def discover_model(self) -> None:
+        """Ask for the model, which is what loads it; `status` is ``LOADED`` when it can predict."""
+        self._data |= self._requester.get(f"/v1/projects/{self.project_id}/{self._discovery}")
+
+    def _identity(self) -> tuple[str, Any]:
+        return type(self).__name__, self._data.get("model_id")
+
+    def _loaded(self) -> None:
+        if self.status != "LOADED":
+            self.discover_model()
+        if self.status != "LOADED":
+            raise InferenceException(
+                f"The {type(self).__name__} is {self.status or 'not there'}, not LOADED: train a model in the project "
+                "first, or try again in a minute."
+            )
+
+    def _ask(self, image_url: str | None, image_path: str | Path | None, settings: Mapping[str, Any]) -> Any:
+        """Send one picture to the model; predicting twice is the same as once."""
+        body = {**settings, "model_id": self.model_id}
+        if image_path is not None:
+            path = check_picture(image_path)
+            address = upload_address(self._requester, self.project_id)
+            self._requester.upload(address["url"], path.read_bytes(), "image/*")
+            body["upload_id"] = address["id"]
+        elif image_url is not None:
+            body["image_url"] = image_url
+        else:
+            raise ValidationException("A picture is needed: give image_path= or image_url=.")
+        return self._requester.post(f"/v1/projects/{self.project_id}/{self._prediction}", body, repeatable=True)
+
+
+class _Segmentor(_Model):
+    """A model that predicts labels."""
+
+    def _predict(
+        self, image_url: str | None, image_path: str | Path | None, settings: Mapping[str, Any]
+    ) -> pd.DataFrame:
+        self._loaded()
+        records = self._ask(image_url, image_path, settings)
+        name = Path(str(image_path if image_path is not None else image_url)).name
+        return self._frame([_predictions(records, None, name)])
+
+    def _predict_images(self, images: Any, settings: Mapping[str, Any]) -> pd.DataFrame:
+        self._loaded()
+        pictures = _pictures(images)
+
+        def predict(picture: _Picture) -> pa.RecordBatch:
+            image_id, name, url, path = picture
+            return _predictions(self._ask(url, path, settings), image_id, name)
+
+        return self._frame(list(self._requester.map(predict, pictures, desc="Predict", unit="image")))
+
+    def _frame(self, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
+        frame = self._vocabulary.frame(entities.Prediction, batches)
+        return frame.set_axis(pd.RangeIndex(len(frame), name=frame.index.name))
+
+
+class Detector(_Segmentor):
+    """Finds objects and draws boxes around them."""
+
+    _discovery, _prediction = "object_detector", "object_detection"
+
+    def predict(
+        self,
+        image_url: str | None = None,
+        image_path: str | Path | None = None,
+        confidence_threshold: float = 0.5,
+        max_detections_per_image: int = 100,
+    ) -> pd.DataFrame:
+        """Find objects on one picture.
+
+        Parameters
+        ----------
+        image_url : str, optional
+            Address of the picture.
+        image_path : str or Path, optional
+            A local file, uploaded for this.
+        confidence_threshold : float
+            The least score, in [0, 1).
+        max_detections_per_image : int
+            The most objects.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Predictions: ``image_id, image_name, class_id, class_name``, the box, ``polygon``, ``mask``, ``score``.
+
+        Raises
+        ------
+        InferenceException
+            If the project has no model that is loaded.
+        """
+        return self._predict(image_url, image_path, _settings(confidence_threshold, max_detections_per_image))
+
+    def predict_images(
+        self, images: Any, confidence_threshold: float = 0.5, max_detections_per_image: int = 100
+    ) -> pd.DataFrame:
+        """Find objects on many pictures, in parallel.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Path
+            An images frame, whose pictures the server reads itself, or local files.
+        confidence_threshold, max_detections_per_image : optional
+            As for `predict`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Predictions of all pictures, in their order.
+        """
+        return self._predict_images(images, _settings(confidence_threshold, max_detections_per_image))
+
+
+class InstanceSegmentor(Detector):
+    """Finds objects and draws a mask for each."""
+
+    _discovery, _prediction = "instance_segmentor", "instance_segmentation"
+
+
+class SemanticSegmentor(_Segmentor):
+    """Gives the pixels of a picture classes."""
+
+    _discovery, _prediction = "semantic_segmentor", "semantic_segmentation"
+
+    def predict(
+        self, image_url: str | None = None, image_path: str | Path | None = None, min_size: float = 0.0
+    ) -> pd.DataFrame:
+        """Segment one picture.
+
+        Parameters
+        ----------
+        image_url : str, optional
+            Address of the picture.
+        image_path : str or Path, optional
+            A local file, uploaded for this.
+        min_size : float
+            The least area of a segment.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Predictions, without scores.
+
+        Raises
+        ------
+        InferenceException
+            If the project has no model that is loaded.
+        """
+        return self._predict(image_url, image_path, {"min_size": min_size})
+
+    def predict_images(self, images: Any, min_size: float = 0.0) -> pd.DataFrame:
+        """Segment many pictures, in parallel.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Path
+            An images frame, whose pictures the server reads itself, or local files.
+        min_size : float
+            The least area of a segment.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Predictions of all pictures, in their order.
+        """
+        return self._predict_images(images, {"min_size": min_size})
+
+
+class Attributer(_Model):
+    """Says which attribute values objects have."""
+
+    _discovery, _prediction = "attributer", "attribute_prediction"
+
+    def predict(
+        self,
+        image_url: str | None = None,
+        image_path: str | Path | None = None,
+        bboxes: Any = None,
+        confidence_threshold: float = 0.5,
+    ) -> pd.DataFrame:
+        """Predict the attributes of objects on one picture.
+
+        Parameters
+        ----------
+        image_url : str, optional
+            Address of the picture.
+        image_path : str or Path, optional
+            A local file, uploaded for this.
+        bboxes : list of [x_min, y_min, x_max, y_max], or pandas.DataFrame
+            The objects; of a labels or predictions frame, its boxes.
+        confidence_threshold : float
+            The least confidence, in [0, 1).
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an object and attribute: ``object`` (which of the boxes, from 0), the box, ``attribute_id``,
+            ``attribute_name``, ``value`` (texts) and ``lov_ids`` (their ids).
+
+        Raises
+        ------
+        ValidationException
+            If a box is none.
+        InferenceException
+            If the project has no model that is loaded.
+        """
+        boxes = _boxes(bboxes)
+        self._loaded()
+        answer = self._ask(image_url, image_path, {"bboxes": boxes, "confidence_threshold": confidence_threshold})
+        attributes = self._vocabulary.things(entities.Attribute)
+        texts = {v["id"]: v["value"] for values in attributes["values"].dropna() for v in values}
+        rows = [
+            {
+                "object": number,
+                **dict(zip(frames.BOX, map(float, found["bbox"]), strict=True)),
+                "attribute_id": found["attribute_id"],
+                "attribute_name": attributes["name"].get(found["attribute_id"]),
+                "value": [texts.get(key, key) for key in found["lov_ids"] or []],
+                "lov_ids": list(found["lov_ids"] or []),
+            }
+            for number, of_object in enumerate(answer)
+            for found in of_object
+        ]
+        return pd.DataFrame(rows, columns=["object", *frames.BOX, "attribute_id", "attribute_name", "value", "lov_ids"])
+
+
+_Picture = tuple[str | None, str, str | None, Path | None]
+"""Id, name, address and path of a picture; either of the last two."""
+
+
+def _pictures(images: Any) -> list[_Picture]:
+    if isinstance(images, pd.DataFrame):
+        if images.index.name != entities.Image.id_name or "public_url" not in images:
+            raise ValidationException("An images frame has the index 'image_id' and a column 'public_url'.")
+        without = images.index[images["public_url"].isna()]
+        if len(without):
+            raise ValidationException(f"{len(without)} images have no public_url, the first is {without[0]!r}.")
+        names = images["name"] if "name" in images else images["public_url"]
+        return [
+            (key, str(name), url, None)
+            for key, name, url in zip(images.index, names, images["public_url"], strict=True)
+        ]
+    paths = [images] if isinstance(images, str | Path) else list(images)
+    checked = [check_picture(path) for path in paths]
+    return [(None, path.name, None, path) for path in checked]
+
+
+def _predictions(records: Any, image_id: str | None, name: str) -> pa.RecordBatch:
+    rows = [{**record, "image_id": image_id, "image_name": name} for record in records]
+    return frames.to_arrow(entities.Prediction, rows)
+
+
+def _settings(confidence_threshold: float, max_detections_per_image: int) -> dict[str, Any]:
+    if not 0 <= confidence_threshold < 1:
+        raise ValidationException(f"confidence_threshold is {confidence_threshold!r}; it must be in [0, 1).")
+    return {
+        "confidence_threshold": confidence_threshold,
+        "max_detections_per_image": max_detections_per_image,
+    }
+
+
+def _boxes(bboxes: Any) -> list[list[int]]:
+    if isinstance(bboxes, pd.DataFrame):
+        bboxes = bboxes[list(frames.BOX)].to_numpy().astype(int).tolist()
+    if bboxes is None or isinstance(bboxes, str | Mapping):
+        raise ValidationException("bboxes= must be a list of [x_min, y_min, x_max, y_max], or a frame with boxes.")
+    boxes = [list(box) for box in bboxes]
+    for number, box in enumerate(boxes):
+        if len(box) != 4 or not (box[2] > box[0] and box[3] > box[1]):
+            raise ValidationException(
+                f"bboxes[{number}] is {box!r}; it must be [x_min, y_min, x_max, y_max], the maxima greater."
+            )
+    return boxes

@@ -1,0 +1,223 @@
+"""Picture files to and from the server."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from .entities import Image
+from .errors import FrameError, HastyError, OutcomeUnknown, Problem, ValidationException
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+__all__ = ["Picture", "check_picture", "download", "find_pictures", "inside", "upload", "upload_address"]
+
+_ADDRESSES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A local file that becomes an image."""
+
+    path: Path
+    name: str
+    dataset_id: str
+    external_id: str | None = None
+
+
+def check_picture(path: str | Path) -> Path:
+    """Return the path of a file that is a picture.
+
+    Raises
+    ------
+    ValidationException
+        If there is no such file, or it is no picture that Pillow knows.
+    """
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
+
+    path = Path(path)
+    if not path.is_file():
+        raise ValidationException(f"There is no file {str(path)!r}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+            with Pillow.open(path):  # reads the header alone
+                return path
+    except Pillow.DecompressionBombError:
+        return path  # a very large picture is one all the same; nothing is decoded here
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        raise ValidationException(
+            f"{str(path)!r} is not an image: Pillow does not know its content. Give PNG, JPEG, TIFF, WebP or the like."
+        ) from None
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Return the files of a folder that are named like pictures, sorted; other files are left alone."""
+    from PIL import Image as Pillow
+
+    suffixes = Pillow.registered_extensions()
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
+    if not found:
+        raise ValidationException(f"There are no pictures in the folder {str(folder)!r}.")
+    return found
+
+
+def upload_address(transport: Transport, project_id: str) -> dict[str, str]:
+    """Return one signed upload address, ``{id, url}``."""
+    return _addresses(transport, project_id, 1)[0]
+
+
+def upload(transport: Transport, project_id: str, pictures: Sequence[Picture]) -> pd.DataFrame:
+    """Upload pictures in parallel; one that fails does not stop the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a picture: ``path, name, dataset_id, image_id, outcome, message``. The outcome is ``uploaded``,
+        ``failed``, or ``unknown`` where the server may have stored it.
+    """
+    addresses = _Addresses(transport, project_id, len(pictures))
+
+    def send(picture: Picture) -> tuple[str | None, str, str | None]:
+        try:
+            return store_picture(transport, project_id, picture, addresses.take())["id"], "uploaded", None
+        except OutcomeUnknown as error:
+            return None, "unknown", str(error)
+        except (HastyError, OSError) as error:
+            return None, "failed", str(error)
+
+    outcomes = list(transport.map(send, pictures, desc="Upload images", unit="image"))
+    report = pd.DataFrame(outcomes, columns=["image_id", "outcome", "message"]).astype("str")
+    return pd.DataFrame(
+        {
+            "path": [str(picture.path) for picture in pictures],
+            "name": [picture.name for picture in pictures],
+            "dataset_id": [picture.dataset_id for picture in pictures],
+        },
+        dtype="str",
+    ).join(report)
+
+
+def store_picture(transport: Transport, project_id: str, picture: Picture, address: dict[str, str]) -> dict[str, Any]:
+    """Upload the bytes of a picture to its address and make an image of them; return the image's JSON."""
+    transport.upload(address["url"], picture.path.read_bytes())
+    body = {
+        "dataset_id": picture.dataset_id,
+        "filename": picture.name,
+        "upload_id": address["id"],
+        "external_id": picture.external_id,
+    }
+    image: dict[str, Any] = transport.post(Image.path.format(project_id=project_id), body)
+    return image
+
+
+def check_unique(pictures: Sequence[Picture]) -> None:
+    """Refuse pictures of the same name for one dataset, before any is sent."""
+    keys = pd.MultiIndex.from_tuples([(picture.dataset_id, picture.name) for picture in pictures])
+    twice = keys.duplicated(keep=False)
+    if twice.any():
+        remedy = "File names are unique within a dataset: rename it, or give another dataset."
+        raise FrameError(
+            Problem("name", str(picture.path), picture.name, remedy)
+            for picture, bad in zip(pictures, twice, strict=True)
+            if bad
+        )
+
+
+def download(transport: Transport, images: pd.DataFrame, folder: Path, overwrite: bool) -> pd.DataFrame:
+    """Download pictures in parallel into a folder a dataset; one that fails does not stop the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``image_id``: ``path, outcome, message``. The outcome is ``downloaded``, ``there already`` or
+        ``failed``.
+    """
+    columns = images[["dataset_name", "name", "public_url"]].astype(object)
+    rows = list(zip(columns["dataset_name"], columns["name"], columns["public_url"], strict=True))
+    paths = [inside(folder, str(dataset), str(name)) for dataset, name, _ in rows]
+    for parent in {path.parent for path in paths}:
+        parent.mkdir(parents=True, exist_ok=True)
+
+    def fetch(task: tuple[Any, Path]) -> tuple[str, str | None]:
+        url, path = task
+        if path.exists() and not overwrite:
+            return "there already", None
+        if not isinstance(url, str):
+            return "failed", "The image has no public_url."
+        try:
+            transport.download(url, path)
+        except (HastyError, OSError) as error:
+            return "failed", str(error)
+        return "downloaded", None
+
+    tasks = [(url, path) for (_, _, url), path in zip(rows, paths, strict=True)]
+    outcomes = list(transport.map(fetch, tasks, desc="Download images", unit="image"))
+    report = pd.DataFrame(outcomes, columns=["outcome", "message"], index=images.index, dtype="str")
+    report.insert(0, "path", pd.array([str(path) for path in paths], dtype="str"))
+    return report
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """Return a path below a folder whose parts come from elsewhere.
+
+    Raises
+    ------
+    ValidationException
+        If a name would lead out of the folder or cannot be a file's.
+
+    Examples
+    --------
+    >>> inside(Path("out"), "train", "a.png").as_posix()
+    'out/train/a.png'
+    """
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if len(parts) != 1 or parts[0] in (".", "..", "/") or "\0" in name or ":" in name:
+            raise ValidationException(
+                f"{name!r} cannot be the name of a file or folder; rename it on the server first."
+            )
+    return folder.joinpath(*names)
+
+
+def warn_of(report: pd.DataFrame, good: Iterable[str], what: str) -> None:
+    """Say aloud how many rows of a report did not end well."""
+    bad = ~report["outcome"].isin(list(good))
+    if bad.any():
+        first = report[bad].iloc[0]
+        warnings.warn(
+            f"{int(bad.sum()):,} of {len(report):,} {what}: see `outcome` and `message` of the report. The first: "
+            f"{first['path']}: {first['message']}",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+class _Addresses:
+    """Signed upload addresses, fetched many at a time as they are needed: they expire."""
+
+    def __init__(self, transport: Transport, project_id: str, needed: int) -> None:
+        self._fetch: Callable[[int], list[dict[str, str]]] = lambda n: _addresses(transport, project_id, n)
+        self._needed = needed
+        self._stock: list[dict[str, str]] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> dict[str, str]:
+        with self._lock:
+            if not self._stock:
+                self._stock = self._fetch(max(1, min(_ADDRESSES_AT_ONCE, self._needed)))
+            self._needed -= 1
+            return self._stock.pop(0)
+
+
+def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:
+    items: list[dict[str, str]] = transport.get(f"/v1/projects/{project_id}/uploads", {"count": count})["items"]
+    return items

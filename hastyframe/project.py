@@ -1,0 +1,955 @@
+"""A project: every endpoint of it, frames in, frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import EllipsisType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pandas as pd
+
+from . import attributes, checks, edits, entities, frames, pictures
+from .entities import (
+    ATTRIBUTE_TYPES,
+    CLASS_TYPES,
+    EXPORT_FORMATS,
+    LABELS_ORDER,
+    SEMANTIC_FORMATS,
+    STATUSES,
+    SUBJECT_TYPES,
+)
+from .errors import NotFound, ValidationException
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass
+from .jobs import AutomatedLabelingJob, ExportJob
+from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
+from .vocabulary import Vocabulary, choose, ids_of
+
+__all__ = ["Project"]
+
+H = TypeVar("H", bound=Handle)
+M = TypeVar("M", Detector, InstanceSegmentor, SemanticSegmentor, Attributer)
+
+_MAP_KEYS = ("attribute_id", "class_id", "attribute_order", "class_order")
+
+
+class Project(Editable, entities.Project):
+    """A project: datasets of images with labels.
+
+    Made by `Client.get_project` and `Client.create_project`.
+    """
+
+    @property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary.of(self._requester, self.id)
+
+    def edit(self, name: str | EllipsisType = ..., description: str | EllipsisType | None = ...) -> None:
+        """Change the name or the description.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        description : str, optional
+            What it is about.
+        """
+        self._put(name=name, description=description)
+
+    # Datasets ---------------------------------------------------------------------------------------------------------
+
+    def get_datasets(self) -> pd.DataFrame:
+        """Return the datasets, a datasets frame indexed by ``dataset_id``."""
+        return self._fresh(entities.Dataset)
+
+    def get_dataset(self, dataset_id: str) -> Dataset:
+        """Return one dataset.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Its id or name.
+        """
+        return self._one(Dataset, dataset_id)
+
+    def create_dataset(self, name: str, norder: float = 0) -> Dataset:
+        """Create a dataset.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        norder : float
+            Its place in lists.
+        """
+        return self._create(Dataset, {"name": name, "norder": norder})
+
+    # Images -----------------------------------------------------------------------------------------------------------
+
+    def get_images(self, dataset: Any = None, image_status: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the images, an images frame indexed by ``image_id``.
+
+        Parameters
+        ----------
+        dataset : str, Dataset, list of them, or pandas.DataFrame, optional
+            Only images of these datasets: handles, ids, names, or a datasets frame.
+        image_status : str or list of str, optional
+            Only images of these statuses.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``name, project_id, dataset_id, dataset_name, width, height, status, public_url, external_id``.
+
+        Raises
+        ------
+        ValidationException
+            If a dataset or a status does not exist.
+        """
+        self._vocabulary.forget(entities.Dataset)
+        query: dict[str, str] = {}
+        if dataset is not None:
+            query["dataset_id"] = ",".join(self._vocabulary.ids(entities.Dataset, dataset))
+        if image_status is not None:
+            query["image_status"] = ",".join(_statuses(image_status))
+        if not all(query.values()):  # an empty list asks for the images of no dataset, not of all
+            return self._vocabulary.records(entities.Image, [])
+        [batches] = self._requester.listings(
+            [(self._path(entities.Image), query)],
+            lambda _, items: frames.to_arrow(entities.Image, items),
+            desc="Images",
+        )
+        return self._vocabulary.frame(entities.Image, batches)
+
+    def get_image(self, image_id: str) -> Image:
+        """Return one image.
+
+        Parameters
+        ----------
+        image_id : str
+            Its id.
+        """
+        return self._one(Image, image_id)
+
+    def upload_from_file(self, dataset: Dataset | str, filepath: str | Path, external_id: str | None = None) -> Image:
+        """Upload a picture; for many, `upload_images` is much faster.
+
+        Parameters
+        ----------
+        dataset : Dataset or str
+            The dataset, or its id or name.
+        filepath : str or Path
+            The local file.
+        external_id : str, optional
+            Its id in a system of your own.
+
+        Raises
+        ------
+        ValidationException
+            If the file is not an image; nothing was sent.
+        """
+        path = pictures.check_picture(filepath)
+        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
+        picture = pictures.Picture(path, path.name, dataset_id, external_id)
+        address = pictures.upload_address(self._requester, self.id)
+        return Image(self._requester, pictures.store_picture(self._requester, self.id, picture, address))
+
+    def upload_from_url(
+        self,
+        dataset: Dataset | str,
+        filename: str,
+        url: str,
+        copy_original: bool = True,
+        external_id: str | None = None,
+    ) -> Image:
+        """Let the server fetch a picture.
+
+        Parameters
+        ----------
+        dataset : Dataset or str
+            The dataset, or its id or name.
+        filename : str
+            What the image is called.
+        url : str
+            Where the server finds it.
+        copy_original : bool
+            Whether the server keeps a copy.
+        external_id : str, optional
+            Its id in a system of your own.
+        """
+        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
+        body = {
+            "dataset_id": dataset_id,
+            "filename": filename,
+            "url": url,
+            "copy_original": copy_original,
+            "external_id": external_id,
+        }
+        return Image(self._requester, self._requester.post(self._path(entities.Image), body))
+
+    def upload_images(self, images: Any, dataset: Any = None) -> pd.DataFrame:
+        """Upload many pictures in parallel; one that fails does not stop the others.
+
+        Parameters
+        ----------
+        images : str, Path, list of them, or pandas.DataFrame
+            A folder (its pictures, not those of folders in it), files, or a frame with a column ``path`` and, if
+            wanted, ``name``, ``external_id``, ``dataset_id`` or ``dataset_name``.
+        dataset : Dataset or str, optional
+            The dataset, or its id or name; needed unless the frame says it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a picture: ``path, name, dataset_id, image_id, outcome, message``; ``outcome`` is ``uploaded``,
+            ``failed``, or ``unknown`` where the server may have stored it.
+
+        Warns
+        -----
+        UserWarning
+            If a picture was not uploaded.
+
+        Raises
+        ------
+        FrameError
+            If two files would have the same name in a dataset; nothing was sent.
+        """
+        wanted = self._pictures(images, dataset)
+        pictures.check_unique(wanted)
+        good, bad = [], {}
+        for position, picture in enumerate(wanted):
+            try:
+                pictures.check_picture(picture.path)
+                good.append(position)
+            except ValidationException as error:
+                bad[position] = error.message
+        report = pictures.upload(self._requester, self.id, [wanted[i] for i in good]).set_axis(good)
+        for position, message in bad.items():
+            picture = wanted[position]
+            report.loc[position] = [str(picture.path), picture.name, picture.dataset_id, None, "failed", message]
+        report = report.sort_index()
+        pictures.warn_of(report, ["uploaded"], "pictures were not uploaded")
+        return report
+
+    def download_images(self, images: Any = None, folder: str | Path = ".", *, overwrite: bool = False) -> pd.DataFrame:
+        """Download pictures in parallel, into a folder a dataset; one that fails does not stop the others.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Image, optional
+            An images frame, ids or handles; all images of the project if not given.
+        folder : str or Path
+            Where to; made if it is not there.
+        overwrite : bool
+            Whether files that are there are fetched again.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``image_id``: ``path, outcome, message``.
+
+        Warns
+        -----
+        UserWarning
+            If a picture was not downloaded.
+        """
+        complete = isinstance(images, pd.DataFrame) and {"dataset_name", "name", "public_url"} <= set(images.columns)
+        if not complete:
+            every = self.get_images()
+            images = every if images is None else every.loc[self._known_ids(images, every.index)]
+        report = pictures.download(self._requester, images, Path(folder), overwrite)
+        pictures.warn_of(report, ["downloaded", "there already"], "pictures were not downloaded")
+        return report
+
+    def set_status(self, images: Any, status: str | None = None) -> pd.DataFrame:
+        """Set the status of many images, in parallel.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Image
+            A frame with ``image_id`` as index or column (images or labels, say), ids or handles.
+        status : str, optional
+            The status; if not given, the frame's column ``status`` says it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``image_id``: ``status``.
+
+        Raises
+        ------
+        FrameError, ValidationException
+            If a status or an image does not exist; nothing was sent.
+        BatchError
+            If some were not set; its `report` says which.
+        """
+        ids = ids_of(entities.Image, images)
+        if status is not None:
+            wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")})
+        elif isinstance(images, pd.DataFrame) and "status" in images:
+            wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()})
+        else:
+            raise ValidationException("Which status? Give status=, or a frame with a column 'status'.")
+        wanted = wanted.drop_duplicates(ignore_index=True)
+        checks.check_statuses(wanted)
+        self._check_images(wanted)
+        wanted = wanted.set_index("image_id", drop=False)
+
+        def send(batch: edits.Batch) -> str:
+            [new] = wanted["status"].iloc[batch.rows]
+            self._requester.put(f"{self._path(entities.Image)}/{batch.image_id}/status", {"status": new})
+            return batch.image_id
+
+        cut = edits.cut(wanted["image_id"], limit=1)
+        edits.carry_out(self._requester, cut, send, wanted.index, desc="Set status", ids=lambda key: [key])
+        return wanted[["status"]].astype(pd.CategoricalDtype(list(STATUSES)))
+
+    # Labels -----------------------------------------------------------------------------------------------------------
+
+    def get_labels(
+        self, images: Any = None, dataset: Any = None, image_status: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the labels of many images, in parallel.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Image, optional
+            A frame with ``image_id`` as index or column, ids or handles; all images if not given.
+        dataset, image_status : optional
+            Only images of these, as for `get_images`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``label_id``: ``image_id, class_id, class_name, x_min, y_min, x_max, y_max, polygon, mask,
+            z_index, external_id``. Images in the order given, labels of an image in the server's order.
+        """
+        self._vocabulary.forget(entities.LabelClass)
+        ids = self._image_ids(images, dataset, image_status)
+        return self._of_images(entities.Label, ids, "Labels")
+
+    def create_labels(self, labels: Any) -> pd.DataFrame:
+        """Create labels on many images, in batches, in parallel.
+
+        Parameters
+        ----------
+        labels : pandas.DataFrame or list of dict
+            ``image_id``; ``class_id`` or ``class_name``; a box (``x_min, y_min, x_max, y_max`` or ``bbox``) or a
+            ``polygon``; if wanted ``mask``, ``z_index``, ``external_id``. Other columns are not sent.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The labels as stored, in the order of the rows.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong; nothing was sent.
+        BatchError
+            If some were not created; its `report` says what became of each row.
+        """
+        if not len(labels):
+            return self._vocabulary.records(entities.Label, [])
+        frame = checks.as_frame(entities.Label, labels)
+        frame = checks.check_labels(frame, self._vocabulary, self._known_images(frame))
+        return self._vocabulary.frame(entities.Label, edits.create_labels(self._requester, self.id, frame))
+
+    def edit_labels(self, labels: Any) -> pd.DataFrame:
+        """Edit labels on many images, in batches, in parallel; columns that are left out stay as they are.
+
+        Parameters
+        ----------
+        labels : pandas.DataFrame or list of dict
+            As for `create_labels`, with ``label_id`` (in a frame, the index).
+
+        Returns
+        -------
+        pandas.DataFrame
+            The labels as stored, in the order of the rows.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong; nothing was sent.
+        BatchError
+            If some were not edited; its `report` says what became of each row.
+        """
+        if not len(labels):
+            return self._vocabulary.records(entities.Label, [])
+        frame = checks.as_frame(entities.Label, labels)
+        known = self._known_images(frame)
+        frame = checks.fill_in(frame, lambda: self.get_labels(frame[frame["image_id"].isin(known)]))
+        frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
+        return self._vocabulary.frame(entities.Label, edits.edit_labels(self._requester, self.id, frame))
+
+    def delete_labels(self, labels: Any) -> None:
+        """Delete labels of many images, in batches, in parallel.
+
+        Parameters
+        ----------
+        labels : pandas.DataFrame or list of str or Label
+            A labels frame (with ``image_id``), ids or handles. For ids alone, the images that they are on are looked
+            up first, which reads all labels of the project.
+
+        Raises
+        ------
+        FrameError
+            If a label or an image does not exist; nothing was sent.
+        BatchError
+            If some were not deleted; its `report` says what became of each row.
+        """
+        if isinstance(labels, pd.DataFrame) and "image_id" in labels:
+            frame = checks.indexed(entities.Label, labels)
+            self._check_images(frame)
+        elif not isinstance(labels, pd.DataFrame) and all(isinstance(label, entities.Label) for label in labels):
+            frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
+        else:
+            ids = pd.DataFrame({"label_id": ids_of(entities.Label, labels)}, dtype="str")
+            every = self.get_labels()
+            checks.check_ids(ids, "label_id", every.index, "There is no such label in the project.")
+            frame = every.loc[ids["label_id"]]
+        images = frame["image_id"]
+        edits.delete_labels(self._requester, self.id, images[~images.index.duplicated()])
+
+    # Label attributes -------------------------------------------------------------------------------------------------
+
+    def get_label_attributes(self, labels: Any, *, wide: bool = False) -> pd.DataFrame:
+        """Return the attribute values of many labels, in parallel: one request a label.
+
+        Parameters
+        ----------
+        labels : pandas.DataFrame or list of str or Label
+            A frame with ``label_id`` as index or column, ids or handles.
+        wide : bool
+            Whether to return a column an attribute.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Long: indexed by ``label_attribute_id``, ``label_id, attribute_id, attribute_name, value``, selections
+            as their texts. Wide: indexed by ``label_id``, a typed column an attribute, every label a row.
+        """
+        self._vocabulary.forget(entities.Attribute)
+        ids = ids_of(entities.Label, labels)
+        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=key) for key in ids]
+        pages = self._requester.listings(
+            [(path, None) for path in paths],
+            lambda number, items: [{**item, "label_id": ids[number]} for item in items],
+            desc="Label attributes",
+            unit="label",
+        )
+        records = [record for of_label in pages for page in of_label for record in page]
+        long = attributes.readable(self._vocabulary, records)
+        return attributes.widen(self._vocabulary, long, pd.Index(ids, dtype="str")) if wide else long
+
+    def set_label_attributes(self, values: Any) -> pd.DataFrame:
+        """Set attribute values of many labels, in parallel: one request a value.
+
+        Parameters
+        ----------
+        values : pandas.DataFrame or list of dict
+            Long: ``label_id``, ``attribute_id`` or ``attribute_name``, and ``value``. Or wide: indexed by
+            ``label_id``, a column an attribute; missing values are not sent. Selections by text or id.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The values as stored, long, in the order of the rows.
+
+        Raises
+        ------
+        FrameError
+            With every value that its attribute cannot have; nothing was sent.
+        BatchError
+            If some were not set; its `report` says which.
+        """
+        frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
+        if "value" not in frame and frame.index.name == "label_id":
+            frame = attributes.lengthen(frame)
+        elif frame.index.name == "label_id" and "label_id" not in frame:
+            frame = frame.reset_index()
+        if not len(frame):
+            return attributes.readable(self._vocabulary, [])
+        if missing := {"label_id", "value"} - set(frame.columns):
+            raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
+        ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
+        sent = attributes.writable(self._vocabulary, frame.assign(attribute_id=ids))
+        keys, labels = ids.to_list(), frame["label_id"].astype("str")
+
+        def send(batch: edits.Batch) -> dict[str, Any]:
+            [row] = batch.rows
+            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=batch.image_id)
+            stored = self._requester.post(f"{path}/{keys[row]}", {"value": sent[row]}, repeatable=True)
+            return {**stored, "label_id": batch.image_id}
+
+        cut = edits.cut(labels, limit=1)
+        stored = edits.carry_out(self._requester, cut, send, frame.index, desc="Set label attributes")
+        in_order = sorted(zip((batch.rows[0] for batch in cut), stored, strict=True), key=lambda pair: int(pair[0]))
+        return attributes.readable(self._vocabulary, [record for _, record in in_order])
+
+    # Tags -------------------------------------------------------------------------------------------------------------
+
+    def get_tags(self, images: Any = None) -> pd.DataFrame:
+        """Return the tags of many images, in parallel.
+
+        Parameters
+        ----------
+        images : pandas.DataFrame or list of str or Image, optional
+            A frame with ``image_id`` as index or column, ids or handles; all images if not given.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``tag_id``: ``image_id, tag_class_id, tag_class_name``.
+        """
+        self._vocabulary.forget(entities.TagClass)
+        return self._of_images(entities.Tag, self._image_ids(images), "Tags")
+
+    def add_tags(self, tags: pd.DataFrame) -> pd.DataFrame:
+        """Tag many images, in batches, in parallel.
+
+        Parameters
+        ----------
+        tags : pandas.DataFrame or list of dict
+            ``image_id``, and ``tag_class_id`` or ``tag_class_name``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The tags as stored, in the order of the rows.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong; nothing was sent.
+        BatchError
+            If some were not added; its `report` says which.
+        """
+        frame = self._tag_rows(tags)
+        if not len(frame):
+            return self._vocabulary.records(entities.Tag, [])
+        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary)
+        self._check_images(frame)
+        return self._vocabulary.frame(entities.Tag, edits.add_tags(self._requester, self.id, frame))
+
+    def delete_tags(self, tags: pd.DataFrame) -> None:
+        """Take tags off many images, in batches, in parallel.
+
+        Parameters
+        ----------
+        tags : pandas.DataFrame or list of dict
+            ``image_id``, and ``tag_id`` (or the index of a tags frame), ``tag_class_id`` or ``tag_class_name``.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong; nothing was sent.
+        BatchError
+            If some were not deleted; its `report` says which.
+        """
+        frame = self._tag_rows(tags)
+        if not len(frame):
+            return
+        self._check_images(frame)
+        key = "tag_id" if "tag_id" in frame else "tag_class_id"
+        if key == "tag_class_id":
+            frame[key] = checks.check_names(frame, key, entities.TagClass, self._vocabulary)
+        edits.delete_tags(self._requester, self.id, frame, key)
+
+    # Label classes, tag classes, attributes ---------------------------------------------------------------------------
+
+    def get_label_classes(self) -> pd.DataFrame:
+        """Return the label classes, a frame indexed by ``class_id``."""
+        return self._fresh(entities.LabelClass)
+
+    def get_label_class(self, label_class_id: str) -> LabelClass:
+        """Return one label class.
+
+        Parameters
+        ----------
+        label_class_id : str
+            Its id or name.
+        """
+        return self._one(LabelClass, label_class_id)
+
+    def create_label_class(
+        self,
+        name: str,
+        color: str | None = None,
+        class_type: str = "object",
+        norder: float | None = None,
+        external_id: str | None = None,
+    ) -> LabelClass:
+        """Create a label class.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        color : str, optional
+            ``#rrggbbaa``.
+        class_type : str
+            ``object`` or ``background``.
+        norder : float, optional
+            Its place in lists.
+        external_id : str, optional
+            Its id in a system of your own.
+        """
+        choose(class_type, CLASS_TYPES, "class type")
+        body = {"name": name, "color": color, "type": class_type, "norder": norder, "external_id": external_id}
+        return self._create(LabelClass, body)
+
+    def get_tag_classes(self) -> pd.DataFrame:
+        """Return the tag classes, a frame indexed by ``tag_class_id``."""
+        return self._fresh(entities.TagClass)
+
+    def get_tag_class(self, tag_class_id: str) -> TagClass:
+        """Return one tag class.
+
+        Parameters
+        ----------
+        tag_class_id : str
+            Its id or name.
+        """
+        return self._one(TagClass, tag_class_id)
+
+    def create_tag_class(self, name: str, norder: float | None = None) -> TagClass:
+        """Create a tag class.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        norder : float, optional
+            Its place in lists.
+        """
+        return self._create(TagClass, {"name": name, "norder": norder})
+
+    def get_attributes(self) -> pd.DataFrame:
+        """Return the attributes, a frame indexed by ``attribute_id``."""
+        return self._fresh(entities.Attribute)
+
+    def create_attribute(
+        self,
+        name: str,
+        attribute_type: str,
+        description: str | None = None,
+        norder: float | None = None,
+        values: Iterable[str] | None = None,
+        subject_type: str = "LABEL",
+    ) -> Attribute:
+        """Create an attribute.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        attribute_type : str
+            ``SELECTION``, ``MULTIPLE-SELECTION``, ``TEXT``, ``INT``, ``FLOAT`` or ``BOOL``.
+        description : str, optional
+            What it means.
+        norder : float, optional
+            Its place in lists.
+        values : list of str, optional
+            What a selection can be.
+        subject_type : str
+            What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
+        """
+        choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
+        choose(subject_type, SUBJECT_TYPES, "subject type")
+        body = {
+            "name": name,
+            "type": attribute_type,
+            "subject_type": subject_type,
+            "description": description,
+            "norder": norder,
+            "values": [{"value": value} for value in values or []],
+        }
+        return self._create(Attribute, body)
+
+    def get_attribute_classes(self) -> pd.DataFrame:
+        """Return which attributes the labels of which classes have.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a pair: ``attribute_id, class_id, attribute_order, class_order``.
+        """
+        pairs = self._requester.get(f"/v1/projects/{self.id}/attributes_classes")
+        return _pairs_frame(pairs)
+
+    def set_attribute_classes(self, attribute_classes: Any) -> pd.DataFrame:
+        """Give labels of classes attributes; pairs that are there stay, their orders are set.
+
+        Parameters
+        ----------
+        attribute_classes : list of dict or pandas.DataFrame
+            ``attribute_id, class_id``, and if wanted ``attribute_order, class_order`` (0 if not given).
+
+        Returns
+        -------
+        pandas.DataFrame
+            The pairs as the server stored them.
+        """
+        pairs = self._pairs(attribute_classes)
+        answer = self._requester.post(f"/v1/projects/{self.id}/attributes_classes", pairs, repeatable=True)
+        return _pairs_frame(answer)
+
+    def delete_attribute_classes(self, attribute_classes: Any) -> None:
+        """Take attributes from the labels of classes.
+
+        Parameters
+        ----------
+        attribute_classes : list of dict or pandas.DataFrame
+            ``attribute_id, class_id``.
+        """
+        pairs = self._pairs(attribute_classes)
+        self._requester.delete(f"/v1/projects/{self.id}/attributes_classes", pairs)
+
+    # Exports ----------------------------------------------------------------------------------------------------------
+
+    def export(
+        self,
+        name: str,
+        export_format: str,
+        dataset: Any = None,
+        image_status: str | Sequence[str] = "DONE",
+        sign_urls: bool = False,
+        semantic_format: str = "gs_asc",
+        labels_order: str | Sequence[str] | None = None,
+    ) -> ExportJob:
+        """Start an export; `ExportJob.wait` waits for it, `ExportJob.download` fetches it.
+
+        Parameters
+        ----------
+        name : str
+            What the file is called.
+        export_format : str
+            ``json_v1.1``, ``semantic_png``, ``json_coco`` or ``images``.
+        dataset : Dataset, str, list of them, or pandas.DataFrame, optional
+            Only these datasets: handles, ids, names, or a datasets frame.
+        image_status : str or list of str
+            Only images of these statuses.
+        sign_urls : bool
+            Whether image addresses in the export are signed.
+        semantic_format : str
+            For ``semantic_png``: ``gs_asc``, ``gs_desc`` or ``class_color``.
+        labels_order : list of str, optional
+            For ``semantic_png``, what decides which label lies on top: ``z_index``, ``class_type``, ``class_order``.
+        """
+        choose(export_format, EXPORT_FORMATS, "export format")
+        choose(semantic_format, SEMANTIC_FORMATS, "semantic format")
+        order = [labels_order] if isinstance(labels_order, str) else labels_order
+        for key in order or []:
+            choose(key, LABELS_ORDER, "order of labels")
+        body = {
+            "export_name": name,
+            "format": export_format,
+            "dataset_id": [] if dataset is None else self._vocabulary.ids(entities.Dataset, dataset),
+            "image_status": _statuses(image_status) if image_status else [],
+            "sign_urls": sign_urls,
+            "semantic_format": semantic_format,
+            "labels_order": None if order is None else list(order),
+        }
+        return self._create(ExportJob, body)
+
+    # Models -----------------------------------------------------------------------------------------------------------
+
+    def get_detector(self) -> Detector:
+        """Return the object detection model, asking for which loads it."""
+        return self._model(Detector)
+
+    def get_instance_segmentor(self) -> InstanceSegmentor:
+        """Return the instance segmentation model, asking for which loads it."""
+        return self._model(InstanceSegmentor)
+
+    def get_semantic_segmentor(self) -> SemanticSegmentor:
+        """Return the semantic segmentation model, asking for which loads it."""
+        return self._model(SemanticSegmentor)
+
+    def get_attributer(self) -> Attributer:
+        """Return the attribute prediction model, asking for which loads it."""
+        return self._model(Attributer)
+
+    def get_automated_labeling_jobs(self) -> pd.DataFrame:
+        """Return the automated labeling jobs, a frame indexed by ``job_id``."""
+        return self._fresh(entities.AutomatedLabelingJob)
+
+    def get_automated_labeling_job(self, job_id: str) -> AutomatedLabelingJob:
+        """Return one automated labeling job.
+
+        Parameters
+        ----------
+        job_id : str
+            Its id.
+        """
+        return self._one(AutomatedLabelingJob, job_id)
+
+    def create_automated_labeling_job(
+        self,
+        experiment_id: str,
+        confidence_threshold: float = 0.8,
+        max_detections_per_image: int = 100,
+        num_images: int = 0,
+        masker_threshold: float = 0.5,
+        dataset_id: Any = None,
+    ) -> AutomatedLabelingJob:
+        """Let a model label images; `AutomatedLabelingJob.wait` waits for it.
+
+        Parameters
+        ----------
+        experiment_id : str
+            Whose model.
+        confidence_threshold : float
+            The least score of a label.
+        max_detections_per_image : int
+            The most labels an image.
+        num_images : int
+            The most images; 0 for all.
+        masker_threshold : float
+            From which value on the mask head's pixels count.
+        dataset_id : Dataset or str, optional
+            Only images of this dataset: a handle, its id or its name.
+        """
+        body = {
+            "experiment_id": experiment_id,
+            "confidence_threshold": confidence_threshold,
+            "max_detections_per_image": max_detections_per_image,
+            "num_images": num_images,
+            "masker_threshold": masker_threshold,
+            "dataset_id": None if dataset_id is None else self._vocabulary.ids(entities.Dataset, dataset_id)[0],
+        }
+        return self._create(AutomatedLabelingJob, body)
+
+    # Shared -----------------------------------------------------------------------------------------------------------
+
+    def _path(self, entity: type[entities.Entity]) -> str:
+        return entity.path.format(project_id=self.id)
+
+    def _fresh(self, entity: type[entities.Entity]) -> pd.DataFrame:
+        self._vocabulary.forget(entity)
+        return self._vocabulary.things(entity).copy()
+
+    def _one(self, handle: type[H], key: str) -> H:
+        """Return a handle by id or, where things have names that the project knows, by name."""
+        try:
+            data = self._requester.get(f"{self._path(handle)}/{_segment(key)}")
+        except NotFound:
+            if "name" not in handle.fields() or handle is Image:
+                raise
+            [key] = self._vocabulary.ids(handle, key)
+            data = self._requester.get(f"{self._path(handle)}/{key}")
+        return handle(self._requester, data, {"project_id": self.id})
+
+    def _create(self, handle: type[H], body: Mapping[str, Any]) -> H:
+        data = self._requester.post(self._path(handle), body)
+        self._vocabulary.forget(handle)
+        return handle(self._requester, data, {"project_id": self.id})
+
+    def _model(self, handle: type[M]) -> M:
+        model = handle(self._requester, {"project_id": self.id})
+        model.discover_model()
+        return model
+
+    def _image_ids(self, images: Any, dataset: Any = None, image_status: Any = None) -> list[str]:
+        if images is None or dataset is not None or image_status is not None:
+            found = self.get_images(dataset, image_status).index
+            if images is None:
+                return found.tolist()
+            return [key for key in dict.fromkeys(ids_of(entities.Image, images)) if key in found]
+        return list(dict.fromkeys(ids_of(entities.Image, images)))
+
+    def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
+        paths = [(entity.path.format(project_id=self.id, image_id=_segment(key)), None) for key in image_ids]
+        pages = self._requester.listings(
+            paths, lambda _, items: frames.to_arrow(entity, items), desc=desc, unit="image"
+        )
+        return self._vocabulary.frame(entity, [batch for of_image in pages for batch in of_image])
+
+    def _known_images(self, frame: pd.DataFrame) -> list[str]:
+        """Which of the frame's images are the project's; by the listing, or one by one where that is less to read."""
+        if "image_id" not in frame:
+            return []
+        wanted = frame["image_id"].dropna().unique().tolist()
+        total = self._requester.get(self._path(entities.Image), {"offset": 0, "limit": 1})["meta"]["total"]
+        if len(wanted) > total / 100:
+            return self.get_images().index.tolist()
+        there = self._requester.map(self._is_image, wanted)
+        return [key for key, exists in zip(wanted, there, strict=True) if exists]
+
+    def _check_images(self, frame: pd.DataFrame) -> None:
+        known = self._known_images(frame)
+        checks.check_ids(frame, "image_id", known, "It must be the id of an image of this project.")
+
+    def _known_ids(self, things: Any, known: pd.Index[str]) -> list[str]:
+        ids = pd.DataFrame({"image_id": ids_of(entities.Image, things)})
+        checks.check_ids(ids, "image_id", known, "It must be the id of an image of this project.")
+        return ids["image_id"].tolist()
+
+    def _is_image(self, key: str) -> bool:
+        try:
+            self._requester.get(f"{self._path(entities.Image)}/{_segment(key)}")
+        except NotFound:
+            return False
+        return True
+
+    def _pictures(self, images: Any, dataset: Any) -> list[pictures.Picture]:
+        """Read what `upload_images` is given."""
+        if isinstance(images, str | Path):
+            images = pictures.find_pictures(Path(images)) if Path(images).is_dir() else [images]
+        frame = images if isinstance(images, pd.DataFrame) else pd.DataFrame({"path": list(images)})
+        if "path" not in frame:
+            raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
+        paths = [Path(path) for path in frame["path"]]
+        names = frame["name"].tolist() if "name" in frame else [path.name for path in paths]
+        if dataset is not None:
+            dataset_ids = self._vocabulary.ids(entities.Dataset, dataset) * len(frame)
+        elif {"dataset_id", "dataset_name"} & set(frame.columns):
+            dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary).tolist()
+        else:
+            raise ValidationException("Into which dataset? Give dataset=, or a column 'dataset_id' or 'dataset_name'.")
+        externals = frame["external_id"].astype(object) if "external_id" in frame else [None] * len(frame)
+        return [
+            pictures.Picture(path, name, dataset_id, external if isinstance(external, str) else None)
+            for path, name, dataset_id, external in zip(paths, names, dataset_ids, externals, strict=False)
+        ]
+
+    def _tag_rows(self, tags: Any) -> pd.DataFrame:
+        frame = tags.copy() if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
+        if frame.index.name in ("tag_id", "image_id") and frame.index.name not in frame:
+            frame = frame.reset_index()
+        if len(frame) and "image_id" not in frame:
+            raise ValidationException(f"The frame needs a column 'image_id'; it has {list(frame.columns)}.")
+        return frame
+
+    def _pairs(self, attribute_classes: Any) -> list[dict[str, Any]]:
+        frame = (
+            attribute_classes
+            if isinstance(attribute_classes, pd.DataFrame)
+            else pd.DataFrame([attribute_classes] if isinstance(attribute_classes, Mapping) else attribute_classes)
+        )
+        if not len(frame):
+            return []
+        columns = {
+            "attribute_id": checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary),
+            "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
+        }
+        for order in _MAP_KEYS[2:]:
+            columns[order] = frame[order] if order in frame else pd.Series(0, index=frame.index)
+        records: list[dict[str, Any]] = pd.DataFrame(columns).to_dict("records")
+        return records
+
+
+def _pairs_frame(pairs: Any) -> pd.DataFrame:
+    frame = pd.DataFrame(list(pairs or []), columns=list(_MAP_KEYS))
+    return frame.astype({"attribute_id": "str", "class_id": "str", "attribute_order": float, "class_order": float})
+
+
+def _statuses(statuses: str | Sequence[str]) -> list[str]:
+    return [choose(s, STATUSES, "status") for s in ([statuses] if isinstance(statuses, str) else statuses)]
+
+
+def _segment(key: str) -> str:
+    """Quote an id, so that whatever it holds it stays one segment of a path."""
+    return quote(str(key), safe="")
