@@ -5,24 +5,23 @@ A mask is ``[start, length, start, length, …]``: starts count from 1, pixels r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.bits import changes_from_pixels, pixels_from_changes
 from hastyframe.masks.grids import LARGEST, as_grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
-from hastyframe.masks.toggles import as_runs, extent, from_runs
+from hastyframe.masks.toggles import as_runs, cancel, extent, from_runs
 
 __all__ = ["area", "bbox", "decode", "decode_flat", "encode"]
 
-WORD = np.dtype("<u8")
-ONES = np.uint64(0x0101010101010101)
-"""Eight pixels that are all set."""
-
-FROM = np.array([[0] * b + [1] * (8 - b) for b in range(8)], np.uint8).view(WORD).reshape(8)
-"""Eight pixels of which those from place b on are set."""
+BLOCK = 2**18
+"""Pixels that are copied together at a time: few enough to stay in the processor's cache."""
 
 
 def encode(masks: Any) -> Ragged:
@@ -51,11 +50,11 @@ def encode(masks: Any) -> Ragged:
     >>> encode([np.ones((2, 2)), np.zeros((1, 3)), np.eye(2)]).to_list()
     [[1, 4], [], [1, 1, 4, 1]]
     """
-    pixels, offsets = _pixels(masks)
+    blocks, offsets = _pixels(masks)
     sizes = np.diff(offsets)
     if len(sizes) and sizes.max() > LARGEST:
         raise ValidationException(f"mask {int(np.argmax(sizes))} has {sizes.max():,} pixels; Hasty counts in 32 bits.")
-    ends = _cut(_changes(pixels), pixels, offsets)
+    ends = _close(changes_from_pixels(blocks), offsets)
     begin, end = ends[0::2], ends[1::2]
     rows = np.searchsorted(begin, offsets)
     runs = np.empty(len(ends), np.int32)
@@ -64,100 +63,43 @@ def encode(masks: Any) -> Ragged:
     return Ragged(runs, rows * 2)
 
 
-def _pixels(masks: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All pixels in one flat array, and where each mask begins in it."""
+def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]:
+    """All pixels in flat blocks, and where each mask begins in them."""
     if isinstance(masks, Ragged):
-        return _bytes(masks.values), masks.offsets
+        return iter([_bytes(masks.values)]), masks.offsets
     if isinstance(masks, np.ndarray) and masks.dtype != object:
         if masks.ndim not in (2, 3):
             raise ValidationException(f"A mask is an array (height, width), a stack (n, …); got shape {masks.shape}.")
-        stack = masks.reshape(-1, *masks.shape[-2:]) if masks.size else masks
         count = 1 if masks.ndim == 2 else len(masks)
-        each = masks.shape[-2] * masks.shape[-1]
-        return _bytes(stack.reshape(-1)), np.arange(count + 1) * each
+        return iter([_bytes(masks.reshape(-1))]), np.arange(count + 1) * (masks.shape[-2] * masks.shape[-1])
     arrays = [np.asarray(mask) for mask in masks]
-    flat = [index for index, array in enumerate(arrays) if array.ndim != 2]
-    if flat:
-        raise ValidationException(f"mask {flat[0]} has shape {arrays[flat[0]].shape}; a mask is (height, width).")
+    flat = next((index for index, array in enumerate(arrays) if array.ndim != 2), None)
+    if flat is not None:
+        raise ValidationException(f"mask {flat} has shape {arrays[flat].shape}; a mask is (height, width).")
     offsets = offsets_of(np.fromiter((array.size for array in arrays), np.int64, len(arrays)))
-    return _bytes(np.concatenate(arrays, axis=None) if arrays else np.empty(0, np.uint8)), offsets
+    return _groups(arrays, offsets), offsets
+
+
+def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+    """Masks that lie here and there in memory, copied together a few at a time."""
+    last = np.unique(np.searchsorted(offsets, np.arange(BLOCK, offsets[-1] + BLOCK, BLOCK))).clip(max=len(arrays))
+    for first, end in pairwise([0, *last.tolist()]):
+        yield _bytes(np.concatenate(arrays[first:end], axis=None))
 
 
 def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """One byte a pixel; other kinds of numbers become 0 and 1."""
-    if pixels.dtype not in (np.bool_, np.uint8):
-        pixels = pixels != 0
-    return np.require(pixels.view(np.uint8), requirements=["C", "A"])
+    return (pixels if pixels.dtype in (np.bool_, np.uint8) else pixels != 0).view(np.uint8)
 
 
-def _changes(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Sorted positions at which a pixel differs from the one before it, with nothing set before and after all."""
-    whole = len(pixels) // 8
-    words = pixels[: whole * 8].view(WORD)
-    busy = _busy(words)
-    if busy is None:
-        return _changes((pixels != 0).view(np.uint8))
-    before = np.zeros(len(busy), WORD)
-    before[busy > 0] = words[busy[busy > 0] - 1]
-    here = words[busy]
-    change = here ^ ((here << np.uint64(8)) | (before >> np.uint64(56)))
-    some = change != 0
-    rest = pixels[max(whole * 8 - 1, 0) :] != 0
-    tail = np.flatnonzero(np.diff(rest, prepend=rest[:1] if whole else False, append=False))
-    tail += max(whole * 8 - 1, 0)
-    return np.concatenate([_places(busy[some], change[some]), tail])
-
-
-def _busy(words: NDArray[np.uint64]) -> NDArray[np.int64] | None:
-    """Which words of eight pixels may hold a change; None where pixels are not 0 and 1 alone.
-
-    A word that equals the one before it holds none if it is all set or all clear. So only the first word of a stretch
-    of equal ones is looked at, and all of the stretch where that word is mixed.
-    """
-    if not len(words):
-        return np.empty(0, np.int64)
-    first = np.concatenate([[0], nonzero(words[1:] != words[:-1]) + 1])
-    value = words[first]
-    if (value & ~ONES).any():
-        return None
-    mixed = (value != 0) & (value != ONES)
-    length = np.diff(first, append=len(words))
-    if not (mixed & (length > 1)).any():
-        return first
-    length[~mixed] = 1
-    offsets = offsets_of(length)
-    return np.repeat(first - offsets[:-1], length) + np.arange(offsets[-1])
-
-
-def nonzero(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Find what is set where little is: eight at a time first."""
-    whole = len(flags) // 8 * 8
-    words = np.flatnonzero(flags[:whole].view(WORD))
-    inside = np.flatnonzero(flags[:whole].reshape(-1, 8)[words])
-    found = (words * 8)[inside >> 3]
-    found += inside & 7
-    return np.concatenate([found, np.flatnonzero(flags[whole:]) + whole])
-
-
-def _places(words: NDArray[np.int64], change: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Positions of the bytes that are set in `change`, the changes of `words`."""
-    count = np.bitwise_count(change).astype(np.int64)
-    slot = offsets_of(count)[:-1]
-    out = np.empty(int(count.sum()), np.int64)
-    while len(change):
-        lowest = change & (~change + np.uint64(1))
-        out[slot] = words * 8 + (np.bitwise_count(lowest - np.uint64(1)) >> 3)
-        change = change ^ lowest
-        more = change != 0
-        words, change, slot = words[more], change[more], slot[more] + 1
-    return out
-
-
-def _cut(ends: NDArray[np.int64], pixels: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+def _close(ends: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """End runs where masks end: a run that goes over from one mask to the next becomes two."""
     inner = np.unique(offsets[(offsets > offsets[0]) & (offsets < offsets[-1])])
-    inner = inner[(pixels[inner - 1] != 0) & (pixels[inner] != 0)]
-    return np.insert(ends, np.repeat(np.searchsorted(ends, inner), 2), np.repeat(inner, 2))
+    place = np.searchsorted(ends, inner)
+    split = place % 2 == 1  # an odd number of changes before it: the pixel before is set
+    split[split] = ends[place[split]] != inner[split]
+    if not split.any():
+        return ends
+    return np.insert(ends, np.repeat(place[split], 2), np.repeat(inner[split], 2))
 
 
 def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
@@ -248,25 +190,8 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
             "decode fewer at a time, or work on the runs."
         )
     offsets = offsets_of(grid.size)
-    return Ragged(_paint(toggles.values + np.repeat(offsets[:-1], rows.lengths), total), offsets)
-
-
-def _paint(ends: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-    """Pixels from sorted positions of change: whole words first, then the words in which something changes."""
-    count = size // 8 + 1
-    full = (ends + 7) >> 3
-    length = np.empty(len(ends) + 1, np.int64)
-    length[0], length[-1] = (full[0], count - full[-1]) if len(ends) else (count, count)
-    np.subtract(full[1:], full[:-1], out=length[1:-1])
-    value = np.zeros(len(length), WORD)
-    value[1::2] = ONES
-    words = np.repeat(value, length)
-    place = ends & 7
-    partial = FROM[place]
-    np.negative(partial[1::2], out=partial[1::2])
-    partial[place == 0] = 0
-    np.add.at(words, ends >> 3, partial)
-    return words.view(np.uint8)[:size]
+    changes = cancel(toggles.values + np.repeat(offsets[:-1], rows.lengths))
+    return Ragged(pixels_from_changes(changes, total), offsets)
 
 
 def area(runs: Any) -> NDArray[np.int64]:
