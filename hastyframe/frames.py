@@ -7,8 +7,8 @@ Arrow tables page by page (so that Python objects never pile up), and the tables
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -226,6 +226,7 @@ def label_records(labels: pd.DataFrame) -> list[dict[str, Any]]:
 # From JSON to Arrow ---------------------------------------------------------------------------------------------------
 
 
+@cache
 def _columns(entity: type[Entity]) -> list[Field[Any]]:
     return [field for name, field in entity.fields().items() if field.in_frame and name != "id"]
 
@@ -241,12 +242,17 @@ def _box_columns(values: list[Any]) -> npt.NDArray[np.float64]:
 
 
 def _mask_array(values: list[Any]) -> pa.ListArray:
-    # Several times as fast as pa.array on nested lists; array() refuses what is not an int32.
-    missing = np.fromiter((v is None for v in values), bool, len(values))
+    # Twice as fast as pa.array on nested lists. By way of float64, which holds every int32, so that fractions and
+    # numbers that are too large are seen.
+    lengths = np.fromiter((len(v) if v else 0 for v in values), np.int64, len(values))
     offsets = np.zeros(len(values) + 1, np.int32)
-    np.cumsum(np.fromiter((len(v) if v else 0 for v in values), np.int64, len(values)), out=offsets[1:])
-    runs = np.frombuffer(array("i", chain.from_iterable(v for v in values if v)), np.int32)
-    return pa.ListArray.from_arrays(offsets, runs, mask=pa.array(missing))
+    np.cumsum(lengths, out=offsets[1:])
+    numbers = np.fromiter(chain.from_iterable(v for v in values if v), np.float64, int(lengths.sum()))
+    with np.errstate(invalid="ignore"):
+        runs = numbers.astype(np.int32)
+    if (runs != numbers).any():
+        raise ValueError(f"{numbers[runs != numbers][0]} is no whole number of 32 bits")
+    return pa.ListArray.from_arrays(offsets, runs, mask=pa.array([v is None for v in values], pa.bool_()))
 
 
 def _typed(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
