@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,19 +12,7 @@ from numpy.typing import NDArray
 from ..frames import MASK, POLYGON, arrow_list
 from ..masks import Ragged
 
-__all__ = [
-    "PARTS",
-    "flat_lists",
-    "list_column",
-    "mask_column",
-    "mask_lists",
-    "nested_offsets",
-    "offsets_of",
-    "polygon_column",
-    "polygon_lists",
-    "ragged_of",
-    "whole",
-]
+__all__ = ["PARTS", "mask_lists", "offsets_of", "polygon_lists", "ragged_of", "whole"]
 
 PARTS = pa.list_(POLYGON)
 """What a label of several polygons or with holes holds: a list of rings."""
@@ -62,33 +48,9 @@ def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArr
     return Ragged(values.to_numpy(zero_copy_only=False), offsets_of(lengths)), present
 
 
-def nested_offsets(column: pd.Series[Any]) -> NDArray[np.int64]:
-    """Offsets, in vertices, of all rings of a column of parts, one after the other."""
-    rings = _one_array(column).flatten()
-    return offsets_of(rings.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-
-
 def _one_array(column: pd.Series[Any]) -> Any:
     array = pa.array(column)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def list_column(array: pa.Array, index: Any = None) -> pd.Series[Any]:
-    """Wrap an Arrow array as a column of a frame, without a copy."""
-    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
-
-
-def mask_column(runs: Ragged, present: NDArray[np.bool_]) -> pa.ListArray:
-    """Make a column of masks, null where `present` says that there is none."""
-    missing = pa.array(~present) if not present.all() else None
-    return pa.ListArray.from_arrays(runs.offsets.astype(np.int32), pa.array(runs.values, pa.int32()), mask=missing)
-
-
-def polygon_column(xy: NDArray[np.float64], offsets: NDArray[np.int64], present: NDArray[np.bool_]) -> pa.ListArray:
-    """Make a column of polygons from x and y in turn and offsets that count vertices."""
-    vertices = pa.FixedSizeListArray.from_arrays(pa.array(xy, pa.float64()), 2)
-    missing = pa.array(~present) if not present.all() else None
-    return pa.ListArray.from_arrays(offsets.astype(np.int32), vertices, mask=missing).cast(POLYGON)
 
 
 def mask_lists(column: pd.Series[Any]) -> list[list[int] | None]:
@@ -115,15 +77,3 @@ def whole(numbers: NDArray[np.float64]) -> list[Any]:
     rows = numbers.reshape(-1).tolist()
     mixed = [int(n) if n.is_integer() else n for n in rows]
     return mixed if numbers.ndim == 1 else [list(row) for row in zip(*[iter(mixed)] * numbers.shape[1], strict=True)]
-
-
-def flat_lists(rows: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Flatten lists of numbers into values and offsets.
-
-    Raises
-    ------
-    TypeError, ValueError, OverflowError
-        If a row is not a list of numbers.
-    """
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    return np.fromiter(chain.from_iterable(rows), np.float64, int(lengths.sum())), offsets_of(lengths)

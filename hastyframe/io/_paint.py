@@ -17,7 +17,7 @@ from ._describe import kinds
 from ._lists import offsets_of, ragged_of
 from ._report import blame
 
-__all__ = ["paint", "stacked"]
+__all__ = ["known_sizes", "paint", "stacked"]
 
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
@@ -72,10 +72,11 @@ _Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.int64]], Painted]
 
 
 def _rows_of(work: _Work, labels: pd.DataFrame, sizes: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], Painted]:
-    return lambda rows: work(labels.iloc[rows], _known(sizes[rows]))
+    return lambda rows: work(labels.iloc[rows], known_sizes(sizes[rows]))
 
 
-def _known(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sizes as whole numbers; an error where one is missing."""
     if np.isnan(sizes).any():
         raise ValidationException("Its image has no width and height; give both in images.")
     return sizes.astype(np.int64)

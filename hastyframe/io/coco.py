@@ -2,32 +2,154 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from .. import masks
 from ..entities import Image, Label, LabelClass
 from ..errors import ValidationException
-from ..frames import BOX
-from ..masks import Ragged
+from ._belong import complete
+from ._coco_shapes import shapes_in, shapes_out
 from ._describe import kinds
 from ._files import name_of, write_file
-from ._fingerprint import unchanged
-from ._lists import ragged_of, whole
-from ._paint import paint
-from ._records import INTERNAL, own_columns, records, says_something, values_out
-from ._report import Losses, OnLoss, blame
+from ._fingerprint import fingerprint
+from ._load import load_json, unhurried_gc
+from ._records import DATASET, INTERNAL, own_columns, records, says_something, values_out
+from ._report import FormatError, Losses, OnLoss
+from ._values import Table, further_columns, rows_of
 
 if TYPE_CHECKING:
-    from .label_set import File, LabelSet, Segmentation
+    from .label_set import File, LabelSet, Segmentation, Source
 
-__all__ = ["to_coco"]
+__all__ = ["read_coco", "to_coco"]
+
+
+def read_coco(
+    source: Source,
+    *,
+    masks: bool = True,
+    dataset: str = DATASET,
+    file: str | None = None,
+    on_loss: OnLoss = "warn",
+) -> LabelSet:
+    """Read COCO instances.
+
+    Ids stay what they are, as texts. Keys that COCO does not define become columns. The labels have, besides their
+    usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part stays a polygon; what has
+    several parts becomes a mask (as pycocotools paints it), since a label has one ring, and so do run-lengths. A mask
+    stands in its tight box of whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
+    ``bbox`` the file's own box where it differs, and ``as_read`` a number that tells :meth:`LabelSet.to_coco` whether
+    box, polygon and mask are still those of the file.
+
+    Parameters
+    ----------
+    source : path, binary file, zipfile.ZipFile or dict
+        The file, an archive with it, or what it says.
+    masks : bool
+        Whether to make masks. Without, labels have polygons and their boxes to the last digit, which is quicker and
+        all that an evaluation of boxes takes; objects given as run-lengths are boxes then.
+    dataset : str
+        Dataset of the images that name none.
+    file : str, optional
+        Which file of an archive that has several.
+    on_loss : {"warn", "ignore", "raise"}
+        What to do about several parts, and keys that are called like columns of a labels frame.
+
+    Returns
+    -------
+    LabelSet
+        ``info`` and ``licenses`` are in its ``info``.
+
+    Raises
+    ------
+    FormatError
+        Whatever is wrong with the file, with its place: ids twice or missing, images and categories that are referred
+        to and absent, polygons of two points, run-lengths that do not fit their image.
+
+    Examples
+    --------
+    >>> import hastyframe.io as hio
+    >>> label_set = hio.read_coco(
+    ...     {
+    ...         "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 4}],
+    ...         "categories": [{"id": 18, "name": "dog"}],
+    ...         "annotations": [{"id": 5, "image_id": 1, "category_id": 18, "bbox": [1, 0, 4.5, 3], "iscrowd": 0}],
+    ...     }
+    ... )
+    >>> print(label_set.labels.loc["5", ["class_name", "x_max", "iscrowd"]].to_string())
+    class_name      dog
+    x_max           5.5
+    iscrowd       False
+    """
+    from .label_set import LabelSet
+
+    data, name = load_json(source, file=file)
+    if not isinstance(data, Mapping):
+        raise FormatError(
+            name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
+        )
+    losses = Losses(f"Labels cannot carry all of {name}", on_loss)
+    with unhurried_gc():
+        images = _images(Table(data.get("images"), name, "images"), dataset, losses)
+        classes = _classes(Table(data.get("categories"), name, "categories"), losses)
+        labels = _labels(Table(data.get("annotations", []), name, "annotations"), images, classes, masks, losses)
+    losses.report()
+    return LabelSet(images, labels, classes, info={key: data[key] for key in ("info", "licenses") if key in data})
+
+
+def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
+    columns = {
+        "name": pd.Series(table.texts("file_name", needed=True), dtype="str"),
+        "width": table.sizes("width"),
+        "height": table.sizes("height"),
+    }
+    declared = ("dataset_name", "status", "public_url", "external_id")
+    columns |= further_columns(table, ("id", "file_name", "width", "height"), Image, declared, losses)
+    named = columns.get("dataset_name", pd.Series([None] * len(table), dtype="str"))
+    columns["dataset_name"] = named.fillna(dataset)
+    return pd.DataFrame(columns).set_index(pd.Index(table.unique("id"), dtype="str"))
+
+
+def _classes(table: Table, losses: Losses) -> pd.DataFrame:
+    columns = {"name": pd.Series(table.texts("name", needed=True), dtype="str")}
+    declared = ("color", "class_type", "norder", "external_id")
+    columns |= further_columns(table, ("id", "name"), LabelClass, declared, losses)
+    if (twice := columns["name"].duplicated().to_numpy()).any():
+        raise table.wrong(int(np.argmax(twice)), "its name is there twice", "Give every category a name of its own")
+    columns.setdefault("norder", pd.Series(np.arange(1.0, len(table) + 1)))
+    columns["class_type"] = columns.get("class_type", pd.Series([None] * len(table), dtype="str")).fillna("object")
+    return pd.DataFrame(columns).set_index(pd.Index(table.unique("id"), dtype="str"))
+
+
+_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
+
+
+def _labels(table: Table, images: pd.DataFrame, classes: pd.DataFrame, painted: bool, losses: Losses) -> pd.DataFrame:
+    image_rows = table.refer("image_id", rows_of(images.index), "images")
+    class_rows = table.refer("category_id", rows_of(classes.index), "categories")
+    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
+    columns = {
+        "image_id": images.index.take(image_rows),
+        "class_id": classes.index.take(class_rows),
+        **shapes_in(table, sizes, painted, losses),
+        "iscrowd": table.numbers("iscrowd") == 1,
+        **further_columns(table, _KEYS, Label, ("z_index", "external_id"), losses),
+    }
+    index = pd.Index(table.unique("id"), dtype="str")
+    labels = complete(Label, pd.DataFrame({key: _bare(values) for key, values in columns.items()}, index=index))
+    labels["as_read"] = fingerprint(labels)
+    return labels
+
+
+def _bare(values: Any) -> Any:
+    """Values without an index of their own; Arrow lists as a column."""
+    if isinstance(values, pa.Array):
+        return pd.array(values, dtype=pd.ArrowDtype(values.type))
+    return values.array if isinstance(values, pd.Series | pd.Index) else values
 
 
 def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
@@ -61,7 +183,7 @@ def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "ke
     image_rows = label_set.images.index.get_indexer(labels["image_id"])
     class_rows = label_set.label_classes.index.get_indexer(labels["class_id"])
     sizes = label_set.images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
-    segments, boxes, areas = _geometry(labels, sizes, segmentation, file_name)
+    segments, boxes, areas = shapes_out(labels, sizes, segmentation, file_name)
     annotations = {
         "id": _numbers(labels.index),
         "image_id": np.asarray(image_ids)[image_rows].tolist(),
@@ -113,6 +235,8 @@ def _further(entity: type[Any], frame: pd.DataFrame) -> dict[str, list[Any]]:
         Label: ("z_index", "external_id"),
         LabelClass: ("color", "class_type", "norder", "external_id"),
     }[entity]
+    if entity is LabelClass and (frame["norder"] == np.arange(1, len(frame) + 1)).all():
+        declared = tuple(name for name in declared if name != "norder")  # the order of the list says it
     own = [name for name in own_columns(entity, frame) if name not in {*INTERNAL, "area", "iscrowd"}]
     return {name: values_out(frame[name]) for name in (*declared, *own) if says_something(frame[name]).any()}
 
@@ -121,79 +245,3 @@ def _crowds(labels: pd.DataFrame) -> list[int]:
     if "iscrowd" not in labels:
         return [0] * len(labels)
     return labels["iscrowd"].fillna(0).astype(int).tolist()
-
-
-# Geometry -------------------------------------------------------------------------------------------------------------
-
-
-def _geometry(
-    labels: pd.DataFrame, sizes: NDArray[np.float64], segmentation: Segmentation, file: str
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """Segmentation, ``[x, y, width, height]`` and area of each label."""
-    kind = kinds(labels).to_numpy()
-    as_read = unchanged(labels)
-    boxes = labels[list(BOX)].to_numpy(dtype=float, copy=True)
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    segments: list[Any] = [[] for _ in range(len(labels))]
-
-    outlined = np.flatnonzero(kind == "polygon")
-    shapes = masks.as_polygons(labels["polygon"].iloc[outlined])
-    boxes[outlined] = np.where(np.isnan(boxes[outlined]), masks.polygon_bounds(shapes), boxes[outlined])
-    areas[outlined] = polygon_area(shapes)
-    _put(segments, outlined, _numbers_of(shapes))
-    painted = np.flatnonzero(
-        np.isin(kind, ["mask", "parts"] if segmentation == "keep" else ["mask", "parts", "polygon"])
-    )
-    runs, where = paint(labels.iloc[painted], sizes[painted], file)
-    areas[painted] = masks.area(runs)
-    _put(segments, painted, _compressed(labels.index[painted], runs, where, sizes[painted], file))
-    if "parts" in labels and segmentation == "keep":
-        kept = np.flatnonzero(as_read & labels["parts"].notna().to_numpy())
-        _put(segments, kept, _numbers_of(masks.as_polygons(labels["parts"].iloc[kept])))
-    # Nine digits after the point: what adding and subtracting a corner leaves behind would not be in the file.
-    corners = np.round(np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]), 9)
-    corners, areas = _as_they_were(labels, as_read, corners, areas)
-    return segments, [None if np.isnan(c[0]) else c for c in corners.tolist()], whole(areas)
-
-
-def _put(segments: list[Any], rows: NDArray[np.int64], values: list[Any]) -> None:
-    for row, value in zip(rows.tolist(), values, strict=True):
-        segments[row] = value
-
-
-def _numbers_of(shapes: masks.Polygons) -> list[list[list[float]]]:
-    """Rings of each object as COCO has them: x and y in turn."""
-    numbers = Ragged(shapes.points.reshape(-1), shapes.rings * 2).to_list()
-    return [numbers[first:last] for first, last in itertools.pairwise(shapes.offsets.tolist())]
-
-
-def _compressed(
-    ids: pd.Index[str], runs: Ragged, boxes: NDArray[np.int64], sizes: NDArray[np.float64], file: str
-) -> list[dict[str, Any]]:
-    def work(rows: NDArray[np.int64]) -> list[dict[str, Any]]:
-        return masks.to_coco_rle(runs.take(rows), boxes[rows], sizes[rows], counts="str")
-
-    return blame(work, np.arange(runs.n), lambda row: f"label {ids[row]!r}", file)
-
-
-def _as_they_were(
-    labels: pd.DataFrame, as_read: NDArray[np.bool_], corners: NDArray[np.float64], areas: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Put the file's own boxes and areas where the geometry is still the file's."""
-    if "bbox" in labels:
-        own, present = ragged_of(labels["bbox"], pa.list_(pa.float64()))
-        corners[present & as_read] = own.values.reshape(-1, 4)[as_read[present]]
-    if "area" in labels:
-        own_areas = labels["area"].to_numpy(dtype=float, na_value=np.nan)
-        areas = np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
-    return corners, areas
-
-
-def polygon_area(shapes: masks.Polygons) -> NDArray[np.float64]:
-    """Area of each object by the shoelace formula."""
-    x, y = shapes.points.T
-    following = np.arange(1, len(x) + 1)
-    following[shapes.rings[1:] - 1] = shapes.rings[:-1]
-    total = np.concatenate([[0.0], np.cumsum(x * y[following] - x[following] * y)])
-    rings = np.abs(np.diff(total[shapes.rings])) / 2
-    return np.diff(np.concatenate([[0.0], np.cumsum(rings)])[shapes.offsets])

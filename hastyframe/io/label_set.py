@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 File: TypeAlias = "str | PathLike[str] | IO[bytes]"
+Source: TypeAlias = "str | PathLike[str] | IO[bytes] | ZipFile | Mapping[str, Any] | Sequence[Any]"
 Folder: TypeAlias = "str | PathLike[str] | ZipFile"
 Segmentation: TypeAlias = Literal["keep", "rle"]
 

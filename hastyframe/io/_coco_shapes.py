@@ -1,0 +1,258 @@
+"""Segmentations, boxes and areas between COCO and the columns of a labels frame."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .. import masks
+from ..errors import ValidationException
+from ..frames import BOX
+from ..masks import Polygons, Ragged
+from ._describe import kinds
+from ._fingerprint import unchanged
+from ._lists import offsets_of, ragged_of, whole
+from ._paint import known_sizes, paint, stacked
+from ._report import Losses, blame
+from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
+from ._values import Table
+
+if TYPE_CHECKING:
+    from .label_set import Segmentation
+
+__all__ = ["shapes_in", "shapes_out"]
+
+
+def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: Losses) -> dict[str, Any]:
+    """Read boxes, polygons and masks, and what :func:`shapes_out` needs to write the same file again.
+
+    Parameters
+    ----------
+    table : Table
+        The annotations.
+    sizes : numpy.ndarray, shape (n, 2)
+        Height and width of each annotation's image.
+    painted : bool
+        Whether to make masks of run-lengths and of what has several parts.
+    losses : Losses
+        Told of what has several parts.
+
+    Returns
+    -------
+    dict
+        Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``bbox``.
+    """
+    segments = table.get("segmentation")
+    kind = np.fromiter(map(_kind, segments), np.int8, len(segments))
+    if (kind == _WRONG).any():
+        raise table.wrong(int(np.argmax(kind == _WRONG)), "'segmentation' should be polygons or run-lengths")
+    rles, single, several = (np.flatnonzero(kind == k) for k in (_RLE, _RING, _PARTS))
+    told = _told_boxes(table)
+    boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
+    columns: dict[str, Any] = {}
+
+    points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
+    polygon = polygon_array(points, ends, single, len(table))
+    boxes[single] = _or_bounds(boxes[single], Polygons(points, ends, np.arange(len(ends))))
+    shapes = Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    if len(several):
+        columns["parts"], shapes = _parts(segments, several, table)
+        boxes[several] = _or_bounds(boxes[several], shapes)
+    runs = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64))
+    filled = np.zeros(len(table), bool)
+    if painted and (len(rles) or len(several)):
+        runs, found = _painted(table, segments, rles, several, shapes, sizes)
+        filled[rles] = filled[several] = True
+        empty = filled & (runs.lengths == 0)
+        found[empty] = _cover(boxes[empty])
+        differs = filled & (found != boxes).any(axis=1) & ~np.isnan(told[:, 0])
+        if differs.any():
+            columns["bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
+        boxes[filled] = found[filled]
+        losses.add(
+            len(several),
+            "objects of several parts as polygons: they became masks, and the column 'parts' has their rings",
+        )
+    elif len(rles):
+        boxes[rles] = _or_decoded(boxes[rles], table, segments, rles, sizes)
+    columns |= dict(zip(BOX, np.ascontiguousarray(boxes.T), strict=True))
+    return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
+
+
+_NOTHING, _RING, _PARTS, _RLE, _WRONG = range(5)
+
+
+def _kind(segment: Any) -> int:
+    if type(segment) is list:
+        return min(len(segment), _PARTS)
+    if segment is None:
+        return _NOTHING
+    return _RLE if type(segment) is dict else _WRONG
+
+
+def _told_boxes(table: Table) -> NDArray[np.float64]:
+    """``[x, y, width, height]`` as the file has them."""
+    boxes = boxes_in(table)
+    if (bad := (boxes[:, 2:] < 0).any(axis=1)).any():
+        raise table.wrong(int(np.argmax(bad)), "'bbox' is [x, y, width, height], and width or height is negative")
+    return boxes
+
+
+def _or_bounds(boxes: NDArray[np.float64], shapes: Polygons) -> NDArray[np.float64]:
+    """Boxes, and the bounds of the polygons where there is none."""
+    missing = np.isnan(boxes)
+    return np.where(missing, masks.polygon_bounds(shapes), boxes) if missing.any() else boxes
+
+
+def _parts(segments: list[Any], several: NDArray[np.int64], table: Table) -> tuple[pa.Array, Polygons]:
+    counts = np.zeros(len(segments), np.int64)
+    counts[several] = [len(segments[row]) for row in several.tolist()]
+    rings = list(itertools.chain.from_iterable(segments[row] for row in several.tolist()))
+    points, ends = rings_in(rings, np.repeat(np.arange(len(segments)), counts), table, "segmentation")
+    return parts_array(points, ends, counts, counts > 0), Polygons(points, ends, offsets_of(counts[several]))
+
+
+def _painted(
+    table: Table,
+    segments: list[Any],
+    rles: NDArray[np.int64],
+    several: NDArray[np.int64],
+    shapes: Polygons,
+    sizes: NDArray[np.float64],
+) -> tuple[Ragged, NDArray[np.float64]]:
+    """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
+    boxes = np.full((len(segments), 4), np.nan)
+    of_rles, boxes[rles] = _decoded(table, segments, rles, sizes)
+    place = {row: at for at, row in enumerate(several.tolist())}
+
+    def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
+        chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
+        return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule="coco")
+
+    of_parts, boxes[several] = blame(work, several, table.place, table.file)
+    rest = np.setdiff1d(np.arange(len(segments)), np.concatenate([rles, several]))
+    nothing = Ragged(np.empty(0, np.int32), np.zeros(len(rest) + 1, np.int64))
+    order = np.argsort(np.concatenate([rles, several, rest]))
+    return stacked([of_rles, of_parts, nothing]).take(order), boxes
+
+
+def _decoded(
+    table: Table, segments: list[Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
+) -> tuple[Ragged, NDArray[np.int64]]:
+    def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
+        items = [segments[row] for row in rows.tolist()]
+        if any(item.get("size") != size for item, size in zip(items, known_sizes(sizes[rows]).tolist(), strict=True)):
+            raise ValidationException("The size of the run-lengths is not the [height, width] of the image")
+        return masks.from_coco_rle(items)
+
+    found: tuple[Ragged, NDArray[np.int64]] = blame(work, rles, table.place, table.file)
+    return found
+
+
+def _or_decoded(
+    boxes: NDArray[np.float64],
+    table: Table,
+    segments: list[Any],
+    rles: NDArray[np.int64],
+    sizes: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Boxes, and those of the run-lengths where there is none."""
+    missing = np.isnan(boxes[:, 0])
+    if missing.any():
+        boxes[missing] = _decoded(table, segments, rles[missing], sizes)[1]
+    return boxes
+
+
+def _cover(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole pixels around boxes; at least one."""
+    low = np.floor(np.nan_to_num(boxes[:, :2]))
+    return np.concatenate([low, np.maximum(np.ceil(np.nan_to_num(boxes[:, 2:])), low + 1)], axis=1)
+
+
+def _take(shapes: Polygons, rows: list[int]) -> Polygons:
+    objects = shapes.to_list()
+    return masks.as_polygons([objects[row] for row in rows])
+
+
+# To COCO --------------------------------------------------------------------------------------------------------------
+
+
+def shapes_out(
+    labels: pd.DataFrame, sizes: NDArray[np.float64], segmentation: Segmentation, file: str
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Write segmentation, ``[x, y, width, height]`` and area of each label.
+
+    A label that still has the geometry that was read from a file has its own rings, box and area in the new one.
+    """
+    kind = kinds(labels).to_numpy()
+    as_read = unchanged(labels)
+    boxes = labels[list(BOX)].to_numpy(dtype=float, copy=True)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    segments: list[Any] = [[] for _ in range(len(labels))]
+
+    outlined = np.flatnonzero(kind == "polygon")
+    shapes = masks.as_polygons(labels["polygon"].iloc[outlined])
+    boxes[outlined] = np.where(np.isnan(boxes[outlined]), masks.polygon_bounds(shapes), boxes[outlined])
+    areas[outlined] = polygon_area(shapes)
+    _put(segments, outlined, _numbers_of(shapes))
+    painted = np.flatnonzero(
+        np.isin(kind, ["mask", "parts"] if segmentation == "keep" else ["mask", "parts", "polygon"])
+    )
+    runs, where = paint(labels.iloc[painted], sizes[painted], file)
+    areas[painted] = masks.area(runs)
+    _put(segments, painted, _compressed(labels.index[painted], runs, where, sizes[painted], file))
+    if "parts" in labels and segmentation == "keep":
+        kept = np.flatnonzero(as_read & labels["parts"].notna().to_numpy())
+        _put(segments, kept, _numbers_of(masks.as_polygons(labels["parts"].iloc[kept])))
+    # Nine digits after the point: what adding and subtracting a corner leaves behind would not be in the file.
+    corners = np.round(np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]), 9)
+    corners, areas = _as_they_were(labels, as_read, corners, areas)
+    return segments, [None if np.isnan(c[0]) else c for c in corners.tolist()], whole(areas)
+
+
+def _put(segments: list[Any], rows: NDArray[np.int64], values: list[Any]) -> None:
+    for row, value in zip(rows.tolist(), values, strict=True):
+        segments[row] = value
+
+
+def _numbers_of(shapes: Polygons) -> list[list[list[float]]]:
+    """Rings of each object as COCO has them: x and y in turn."""
+    numbers = Ragged(shapes.points.reshape(-1), shapes.rings * 2).to_list()
+    return [numbers[first:last] for first, last in itertools.pairwise(shapes.offsets.tolist())]
+
+
+def _compressed(
+    ids: pd.Index[str], runs: Ragged, boxes: NDArray[np.int64], sizes: NDArray[np.float64], file: str
+) -> list[dict[str, Any]]:
+    def work(rows: NDArray[np.int64]) -> list[dict[str, Any]]:
+        return masks.to_coco_rle(runs.take(rows), boxes[rows], sizes[rows], counts="str")
+
+    return blame(work, np.arange(runs.n), lambda row: f"label {ids[row]!r}", file)
+
+
+def _as_they_were(
+    labels: pd.DataFrame, as_read: NDArray[np.bool_], corners: NDArray[np.float64], areas: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Put the file's own boxes and areas where the geometry is still the file's."""
+    if "bbox" in labels:
+        own, present = ragged_of(labels["bbox"], pa.list_(pa.float64()))
+        corners[present & as_read] = own.values.reshape(-1, 4)[as_read[present]]
+    if "area" in labels:
+        own_areas = labels["area"].to_numpy(dtype=float, na_value=np.nan)
+        areas = np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
+    return corners, areas
+
+
+def polygon_area(shapes: Polygons) -> NDArray[np.float64]:
+    """Area of each object by the shoelace formula."""
+    x, y = shapes.points.T
+    following = np.arange(1, len(x) + 1)
+    following[shapes.rings[1:] - 1] = shapes.rings[:-1]
+    total = np.concatenate([[0.0], np.cumsum(x * y[following] - x[following] * y)])
+    rings = np.abs(np.diff(total[shapes.rings])) / 2
+    return np.diff(np.concatenate([[0.0], np.cumsum(rings)])[shapes.offsets])

@@ -1,0 +1,169 @@
+"""Boxes, polygons, parts and run-lengths of a file as columns of a labels frame; the bad one is named."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .. import masks
+from ..frames import POLYGON
+from ..masks import Ragged
+from ._lists import offsets_of
+from ._report import blame
+from ._values import Table
+
+__all__ = [
+    "boxes_in",
+    "check_masks",
+    "list_array",
+    "mask_array",
+    "masks_in",
+    "parts_array",
+    "points_in",
+    "polygon_array",
+    "rings_in",
+]
+
+LEAST = 3
+"""A polygon has at least this many vertices."""
+
+
+def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
+    """Boxes of four numbers each, shape (n, 4), NaN where there is none."""
+    values = table.get(key)
+    rows = np.array([row for row, value in enumerate(values) if value is not None], np.int64)
+    flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
+    wrong = np.diff(offsets) != 4
+    if wrong.any():
+        raise table.wrong(int(rows[np.argmax(wrong)]), f"{key!r} should be a list of four numbers")
+    boxes = np.full((len(values), 4), np.nan)
+    boxes[rows] = flat.reshape(-1, 4)
+    return boxes
+
+
+def rings_in(
+    rings: list[Any], rows: NDArray[np.int64], table: Table, key: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Rings of x and y in turn as points, shape (m, 2), and offsets that count points.
+
+    Parameters
+    ----------
+    rings : list of list of float
+        Each at least three vertices.
+    rows : numpy.ndarray of int64
+        The table's rows that they come from.
+    table : Table
+        Names what is wrong.
+    key : str
+        What they stand under.
+    """
+    flat, offsets = _flatten(rings, rows, table, key)
+    lengths = np.diff(offsets)
+    wrong = (lengths % 2 == 1) | (lengths < 2 * LEAST)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        what = f"a polygon of {lengths[at]} numbers; it takes pairs of x and y, at least three"
+        raise table.wrong(int(rows[at]), f"{key!r} holds {what}")
+    return flat.reshape(-1, 2), offsets // 2
+
+
+def points_in(
+    polygons: list[Any], rows: NDArray[np.int64], table: Table, key: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Rings of pairs ``[x, y]`` as :func:`rings_in` gives rings of numbers."""
+    try:
+        rings = [list(chain.from_iterable(polygon)) for polygon in polygons]
+    except TypeError:
+        at = next(at for at, polygon in enumerate(polygons) if not _is_pairs(polygon))
+        raise table.wrong(int(rows[at]), f"{key!r} should be a list of pairs [x, y]") from None
+    points, offsets = rings_in(rings, rows, table, key)
+    if (wrong := np.fromiter(map(len, polygons), np.int64, len(polygons)) != np.diff(offsets)).any():
+        raise table.wrong(int(rows[np.argmax(wrong)]), f"{key!r} should be a list of pairs [x, y]")
+    return points, offsets
+
+
+def masks_in(values: list[Any], table: Table, key: str) -> tuple[Ragged, NDArray[np.bool_]]:
+    """Hasty run-lengths, not yet checked, and where there are any."""
+    there = np.array([value is not None for value in values], bool)
+    rows = np.flatnonzero(there)
+    flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
+    wrong = (flat != np.rint(flat)) | (flat < 1) | (flat > np.iinfo(np.int32).max)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        row = int(rows[int(np.searchsorted(offsets, at, side="right")) - 1])
+        raise table.wrong(row, f"{key!r} holds {flat[at]:g}; starts and lengths are whole numbers from 1 to 2**31 - 1")
+    lengths = np.zeros(len(values), np.int64)
+    lengths[rows] = np.diff(offsets)
+    return Ragged(flat.astype(np.int32), offsets_of(lengths)), there
+
+
+def check_masks(runs: Ragged, boxes: NDArray[np.float64], there: NDArray[np.bool_], table: Table) -> None:
+    """Refuse run-lengths that do not fit their boxes."""
+
+    def work(rows: NDArray[np.int64]) -> None:
+        masks.bbox(runs.take(rows), boxes[rows])
+
+    blame(work, np.flatnonzero(there), table.place, table.file)
+
+
+def polygon_array(
+    points: NDArray[np.float64], offsets: NDArray[np.int64], rows: NDArray[np.int64], count: int
+) -> pa.Array:
+    """Make a column of `count` polygons of the rings in `rows`; null elsewhere."""
+    lengths, present = np.zeros(count, np.int64), np.zeros(count, bool)
+    lengths[rows], present[rows] = np.diff(offsets), True
+    vertices = pa.FixedSizeListArray.from_arrays(pa.array(points.reshape(-1)), 2)
+    return list_array(offsets_of(lengths), vertices, present).cast(POLYGON)
+
+
+def parts_array(
+    points: NDArray[np.float64], rings: NDArray[np.int64], counts: NDArray[np.int64], present: NDArray[np.bool_]
+) -> pa.Array:
+    """Make a column of lists of rings; row i has ``counts[i]`` of them."""
+    vertices = pa.FixedSizeListArray.from_arrays(pa.array(points.reshape(-1)), 2)
+    return list_array(offsets_of(counts), pa.ListArray.from_arrays(rings.astype(np.int32), vertices), present)
+
+
+def mask_array(runs: Ragged, present: NDArray[np.bool_]) -> pa.Array:
+    """Make a column of masks."""
+    return list_array(runs.offsets, pa.array(runs.values, pa.int32()), present)
+
+
+def list_array(offsets: NDArray[np.int64], values: pa.Array, present: NDArray[np.bool_]) -> pa.Array:
+    """Make a column of lists, null where `present` says that there is none."""
+    missing = None if present.all() else pa.array(~present)
+    return pa.ListArray.from_arrays(offsets.astype(np.int32), values, mask=missing)
+
+
+def _flatten(
+    lists: list[Any], rows: NDArray[np.int64], table: Table, key: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Flatten lists of finite numbers; `rows` are the table's rows that they come from."""
+    try:
+        if not set(map(type, lists)) <= {list, tuple}:
+            raise TypeError
+        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
+        flat = np.fromiter(chain.from_iterable(lists), np.float64, int(lengths.sum()))
+    except (TypeError, ValueError, OverflowError):
+        at = next(at for at, value in enumerate(lists) if not _is_numbers(value))
+        raise table.wrong(int(rows[at]), f"{key!r} should be a list of numbers") from None
+    offsets = offsets_of(lengths)
+    if not np.isfinite(flat).all():
+        at = int(np.searchsorted(offsets, int(np.argmin(np.isfinite(flat))), side="right")) - 1
+        raise table.wrong(int(rows[at]), f"{key!r} holds what is not a finite number")
+    return flat, offsets
+
+
+def _is_numbers(value: Any) -> bool:
+    try:
+        return isinstance(value, list | tuple) and np.asarray(value, dtype=np.float64).ndim == 1
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(pair, list | tuple) for pair in value)

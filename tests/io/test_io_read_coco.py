@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from pycocotools.coco import COCO
+
+import hastyframe.io as hio
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools
+
+
+def again(label_set: hio.LabelSet, **options) -> dict:
+    buffer = io.BytesIO()
+    label_set.to_coco(buffer, **options)
+    return json.loads(buffer.getvalue())
+
+
+def as_pycocotools(data: dict) -> COCO:
+    coco = COCO()
+    coco.dataset = data
+    coco.createIndex()
+    return coco
+
+
+def one(**annotation) -> dict:
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 4}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], **annotation}],
+    }
+
+
+def test_the_real_file_read_and_written_is_the_same_data_set(coco_file):
+    before = json.loads(coco_file.read_text())
+    with pytest.warns(hio.FormatWarning, match=r"several parts.*\(75\)"):
+        label_set = hio.read_coco(coco_file)
+    assert repr(label_set) == "LabelSet: 100 images, 839 labels (755 polygons, 84 masks), 80 classes"
+    after = again(label_set)
+    for key in ("images", "categories", "info", "licenses"):
+        assert after[key] == before[key], key
+    assert len(after["annotations"]) == 839
+    one_way, other_way = as_pycocotools(before), as_pycocotools(after)
+    for old, new in zip(before["annotations"], after["annotations"], strict=True):
+        assert {k: v for k, v in new.items() if k != "segmentation"} == {
+            k: v for k, v in old.items() if k != "segmentation"
+        }
+        assert np.array_equal(one_way.annToMask(old), other_way.annToMask(new))
+        if isinstance(old["segmentation"], list):
+            assert new["segmentation"] == old["segmentation"]
+
+
+def test_masks_of_the_real_file_are_those_of_pycocotools(coco_file):
+    label_set = hio.read_coco(coco_file, on_loss="ignore")
+    labels = label_set.labels.drop(columns=["polygon", "parts"])
+    painted = labels["mask"].notna()
+    masks_only = hio.LabelSet(label_set.images, labels[painted], label_set.label_classes)
+    before, after = COCO(coco_file), as_pycocotools(again(masks_only))
+    assert painted.sum() == 84
+    for annotation in after.dataset["annotations"]:
+        assert np.array_equal(after.annToMask(annotation), before.annToMask(before.anns[annotation["id"]]))
+
+
+def test_without_masks_boxes_are_those_of_the_file(coco_file):
+    label_set = hio.read_coco(coco_file, masks=False)
+    told = pd.DataFrame([a["bbox"] for a in json.loads(coco_file.read_text())["annotations"]]).to_numpy()
+    boxes = label_set.labels[["x_min", "y_min", "x_max", "y_max"]].to_numpy()
+    assert np.array_equal(boxes[:, :2], told[:, :2]) and np.array_equal(boxes[:, 2:], told[:, :2] + told[:, 2:])
+
+
+def test_area_and_box_follow_geometry_that_changes():
+    ring = [[0, 0, 4, 0, 4, 4]]
+    label_set = hio.read_coco(one(segmentation=ring, area=7.5, bbox=[0, 0, 4, 3.9]))
+    assert again(label_set)["annotations"][0]["area"] == 7.5
+    labels = label_set.labels.copy()
+    labels["polygon"] = [[[0, 0], [2, 0], [2, 2]]]
+    assert again(hio.LabelSet(label_set.images, labels, label_set.label_classes))["annotations"][0]["area"] == 2
+
+
+def test_unknown_keys_become_columns_and_keys_again():
+    data = one(score=0.5, keypoints=[1, 2, 2], z_index=3, occluded=True)
+    data["images"][0] |= {"license": 3, "dataset_name": "train", "status": "DONE"}
+    data["categories"][0] |= {"supercategory": "animal"}
+    label_set = hio.read_coco(data)
+    assert label_set.labels.loc["1", ["score", "z_index", "occluded"]].tolist() == [0.5, 3, True]
+    assert label_set.images.loc["1", ["dataset_name", "status", "license"]].tolist() == ["train", "DONE", 3]
+    after = again(label_set)
+    assert after["images"] == data["images"] and after["categories"][0]["supercategory"] == "animal"
+    assert after["annotations"][0].items() >= {"keypoints": [1, 2, 2], "occluded": True, "z_index": 3}.items()
+
+
+def test_ids_of_any_kind(small):
+    data = one()
+    data["images"][0]["id"] = data["annotations"][0]["image_id"] = "n-1"
+    assert hio.read_coco(data).images.index.tolist() == ["n-1"]
+    assert [a["id"] for a in again(small)["annotations"]] == [1, 2, 3]
+
+
+def test_boxes_are_made_where_the_file_has_none():
+    data = one(segmentation=[[1, 0, 4, 0, 4, 4]], bbox=None)
+    assert hio.read_coco(data).labels.loc["1", ["x_min", "y_min", "x_max", "y_max"]].tolist() == [1, 0, 4, 4]
+    rle = {"size": [4, 8], "counts": [4, 2, 26]}
+    for masks in (True, False):
+        label_set = hio.read_coco(one(segmentation=rle, bbox=None), masks=masks)
+        assert label_set.labels.loc["1", ["x_min", "y_min", "x_max", "y_max"]].tolist() == [1, 0, 2, 2]
+
+
+def test_an_empty_file_gives_empty_frames_of_the_same_dtypes(small):
+    empty = hio.read_coco({"images": [], "categories": [], "annotations": []})
+    full = hio.read_coco(again(small))
+    assert_frame_equal(
+        full.labels.iloc[:0].drop(columns="z_index"), empty.labels.drop(columns="z_index"), check_categorical=False
+    )
+
+
+HOSTILE = {
+    "not json": (b"{", "cut short"),
+    "empty": (b"", "empty"),
+    "a list": ([], "read_coco_detections"),
+    "no images": ({"annotations": []}, "images"),
+    "images no list": ({"images": 5}, "a list"),
+    "image no object": ({"images": [5], "categories": []}, r"images\[0\]"),
+    "twice": ({**one(), "images": one()["images"] * 2}, r"images\[1\].*twice"),
+    "name twice": (
+        {**one(), "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "a"}]},
+        r"categories\[1\].*twice",
+    ),
+    "no name": ({**one(), "categories": [{"id": 1}]}, r"categories\[0\].*'name' is missing"),
+    "no image": (one(image_id=7), r"annotations\[0\].*image_id '7' is not in images"),
+    "no category": (one(category_id=None), r"'category_id' is missing"),
+    "id kind": (one(id=1.5), "whole number"),
+    "box of three": (one(bbox=[1, 2, 3]), "four numbers"),
+    "box of texts": (one(bbox=["a", 2, 3, 4]), "numbers"),
+    "box a number": (one(bbox=3), "numbers"),
+    "nan": (one(bbox=[float("nan"), 0, 1, 1]), "finite"),
+    "negative": (one(bbox=[0, 0, -1, 1]), "negative"),
+    "two points": (one(segmentation=[[0, 0, 1, 1]]), "at least three"),
+    "odd": (one(segmentation=[[0, 0, 1, 1, 2, 2, 3]]), "pairs"),
+    "nan in polygon": (one(segmentation=[[0, 0, 1, 1, 2, float("nan")]]), "finite"),
+    "flat polygon": (one(segmentation=[0, 0, 1, 1, 2, 2]), "list of numbers"),
+    "segmentation a text": (one(segmentation="x"), "polygons or run-lengths"),
+    "far away": (one(segmentation=[[0, 0, 1e300, 1, 2, 2], [0, 0, 1, 1, 2, 2]]), r"annotations\[0\]"),
+    "rle cut": (one(segmentation={"size": [4, 8], "counts": "210010"}), r"annotations\[0\]"),
+    "rle of another size": (one(segmentation={"size": [8, 4], "counts": [32]}), r"\[height, width\]"),
+    "rle overflows": (one(segmentation={"size": [4, 8], "counts": [2**40, 1]}), r"annotations\[0\]"),
+    "rle negative": (one(segmentation={"size": [4, 8], "counts": [-1, 33]}), r"annotations\[0\]"),
+    "rle without counts": (one(segmentation={"size": [4, 8]}), r"annotations\[0\]"),
+    "wide": ({**one(), "images": [{"id": 1, "file_name": "a", "width": 10**18, "height": 1}]}, "width"),
+    "wide enough": (
+        {
+            **one(segmentation={"size": [4, 10**9], "counts": [4 * 10**9]}),
+            "images": [{"id": 1, "file_name": "a", "width": 10**9, "height": 4}],
+        },
+        None,
+    ),
+    "too wide": (
+        {
+            **one(segmentation={"size": [10**9, 10**9], "counts": [10**18]}),
+            "images": [{"id": 1, "file_name": "a", "width": 10**9, "height": 10**9}],
+        },
+        r"annotations\[0\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("data, says", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files_are_named(data, says):
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
+    if says is None:
+        hio.read_coco(source)
+        return
+    with pytest.raises(hio.FormatError, match=says):
+        hio.read_coco(source, on_loss="ignore")
