@@ -1,5 +1,6 @@
 """The Hasty annotation platform as pandas DataFrames."""
 
+from . import masks
 from .client import Client
 from .errors import (
     AuthenticationException,
@@ -62,4 +63,5 @@ __all__ = [
     "UnexpectedAnswer",
     "ValidationException",
     "Workspace",
+    "masks",
 ]

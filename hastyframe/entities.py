@@ -144,16 +144,24 @@ class Entity:
     id_name: ClassVar[str]
     plural: ClassVar[str]
 
+    _fields: ClassVar[dict[str, Field[Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._fields = {
+            name: value
+            for base in reversed(cls.__mro__)
+            for name, value in vars(base).items()
+            if isinstance(value, Field)
+        }
+
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = dict(data)
 
     @classmethod
     def fields(cls) -> dict[str, Field[Any]]:
         """Return the declared fields by name, in their order."""
-        found: dict[str, Field[Any]] = {}
-        for base in reversed(cls.__mro__):
-            found |= {name: value for name, value in vars(base).items() if isinstance(value, Field)}
-        return found
+        return cls._fields
 
     def __repr__(self) -> str:
         shown = ((name, self._data.get(field.key)) for name, field in self.fields().items() if not field.derived)

@@ -1,0 +1,229 @@
+"""``hastyframe demo``: the main job from upload to export, on the photographs that scikit-image brings."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from . import masks
+from .client import Client
+from .project import Project
+
+__all__ = ["run"]
+
+PHOTOGRAPHS = pd.DataFrame(
+    [
+        ("coins.png", "objects", "coin"),
+        ("gravel.png", "objects", "stone"),
+        ("hubble_deep_field.jpg", "sky", "galaxy"),
+        ("cell.png", "microscope", "cell"),
+        ("ihc.png", "microscope", "nucleus"),
+        ("microaneurysms.png", "microscope", "lesion"),
+    ],
+    columns=["name", "dataset_name", "class_name"],
+)
+COLOURS = {
+    "coin": "#e69f00ff",
+    "stone": "#56b4e9ff",
+    "galaxy": "#009e73ff",
+    "star": "#f0e442ff",
+    "cell": "#0072b2ff",
+    "nucleus": "#d55e00ff",
+    "lesion": "#cc79a7ff",
+}
+STAR_AREA = 60
+"""What shines on fewer pixels is first taken for a star."""
+DUST_AREA = 20
+"""What covers fewer pixels is nothing that anyone would label."""
+
+NOTEBOOK = """
+import hastyframe as hf
+
+client = hf.Client.local({folder!r})        # with your key: hf.Client(), and HASTY_API_KEY set
+project = client.get_project({name!r})
+labels = project.get_labels()
+
+labels["area"] = hf.masks.area(labels["mask"])
+project.delete_labels(labels[labels["area"] < {dust}])
+labels = labels[labels["area"] >= {dust}]
+
+stars = labels[labels["class_name"] == "star"].assign(class_name="galaxy").drop(columns="class_id")
+project.edit_labels(stars)
+project.set_status(stars, "TO REVIEW")
+predictions = project.get_instance_segmentor().predict_images(project.get_images())
+project.export("labels", "json_coco", image_status="TO REVIEW").wait().download(".")
+"""
+
+
+def run(folder: Path) -> None:
+    """Do the main job in a folder and print what happens.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the embedded server keeps its things, and where the exports and the picture go. Made if it is not there.
+    """
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    with Client.local(folder / "server", progress=sys.stderr.isatty()) as client, _wide_frames():
+        project = fill(client, f"Demo {_next_number(client)}")
+        _step("The project as DataFrames: project.get_images(), project.get_labels()")
+        images, labels = project.get_images(), project.get_labels()
+        print(images[["name", "dataset_name", "width", "height", "status"]], "\n")
+        print(labels[["image_id", "class_name", "x_min", "y_min", "x_max", "y_max", "mask"]])
+
+        labels = clean(project, labels)
+        predict(project, images, labels)
+        export(project, folder)
+        overlay(project, "coins.png", folder / "overlay.png")
+    _step(f"Done in {time.monotonic() - began:.0f} s. Everything is in {folder.resolve()}")
+    for path in sorted(folder.glob("*.*")):
+        print(f"  {path.name:<24}{path.stat().st_size / 1024:>8,.0f} kB")
+    print("\nThe same in a notebook:\n")
+    print(NOTEBOOK.strip().format(folder=os.fspath(folder / "server"), name=project.name, dust=DUST_AREA))
+
+
+def fill(client: Client, name: str) -> Project:
+    """Upload the photographs and store reference labels with masks."""
+    _step(f"A new project, {name!r}, with {len(PHOTOGRAPHS)} photographs and reference labels")
+    project = client.create_project(client.get_workspaces(), name, "Photographs that scikit-image brings")
+    for norder, dataset in enumerate(PHOTOGRAPHS["dataset_name"].unique()):
+        project.create_dataset(dataset, norder)
+    for norder, (label_class, color) in enumerate(COLOURS.items()):
+        project.create_label_class(label_class, color, norder=norder)
+
+    source = Path(str(importlib.resources.files("skimage") / "data"))
+    report = project.upload_images(PHOTOGRAPHS.assign(path=[source / name for name in PHOTOGRAPHS["name"]]))
+    rows = report.join(PHOTOGRAPHS["class_name"])
+    found = pd.concat(
+        [
+            find_objects(Path(path)).assign(image_id=image_id, class_name=label_class)
+            for path, image_id, label_class in zip(rows["path"], rows["image_id"], rows["class_name"], strict=True)
+        ],
+        ignore_index=True,
+    )
+    small = masks.area(found["mask"].tolist()) < STAR_AREA
+    found.loc[small & (found["class_name"] == "galaxy"), "class_name"] = "star"
+    stored = project.create_labels(found)
+    print(f"Uploaded {len(report)} photographs and stored {len(stored):,} labels.")
+    return project
+
+
+def find_objects(path: Path) -> pd.DataFrame:
+    """Outline what stands out on a photograph: Otsu's threshold, parted by a watershed of the distance transform.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``x_min, y_min, x_max, y_max`` and ``mask``, a row an object.
+    """
+    from PIL import Image
+    from scipy import ndimage
+    from skimage import feature, filters, measure, segmentation
+    from skimage.morphology import disk, opening
+
+    grey = np.asarray(Image.open(path).convert("L"))
+    bright = grey > filters.threshold_otsu(grey)
+    objects = bright if bright.mean() < 0.5 else ~bright
+    objects = ndimage.binary_fill_holes(opening(objects, disk(2)))
+    depth = ndimage.distance_transform_edt(objects)
+    peaks = feature.peak_local_max(
+        filters.gaussian(depth, 2), min_distance=8, labels=measure.label(objects), exclude_border=False
+    )
+    markers = np.zeros(grey.shape, int)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    regions = measure.regionprops(segmentation.watershed(-depth, markers, mask=objects))
+    boxes = pd.DataFrame([region.bbox for region in regions], columns=["y_min", "x_min", "y_max", "x_max"])
+    return boxes.assign(mask=masks.encode([region.image for region in regions]).to_list())
+
+
+def clean(project: Project, labels: pd.DataFrame) -> pd.DataFrame:
+    """Correct labels in bulk: drop dust, merge two classes, set the status of the images; return what is left."""
+    _step("Correct in bulk with pandas, and write it back")
+    labels["area"] = masks.area(labels["mask"])
+    dust = labels["area"] < DUST_AREA
+    project.delete_labels(labels[dust])
+    labels = labels[~dust]
+
+    stars = labels[labels["class_name"] == "star"].assign(class_name="galaxy").drop(columns="class_id")
+    project.edit_labels(stars)
+    project.set_status(project.get_images(), "DONE")
+    touched = project.set_status(stars, "TO REVIEW")
+    print(
+        f"Deleted {dust.sum():,} labels of under {DUST_AREA} pixels, turned {len(stars):,} stars into galaxies, and "
+        f"set {len(touched)} image to TO REVIEW, the others to DONE.\n"
+    )
+    labels = project.get_labels()
+    labels["area"] = masks.area(labels["mask"])
+    print(labels.groupby("class_name", observed=True)["area"].describe()[["count", "mean", "min", "max"]].round())
+    return labels
+
+
+def predict(project: Project, images: pd.DataFrame, labels: pd.DataFrame) -> None:
+    """Run the default instance segmentor and put its counts beside those of the labels."""
+    _step("Predict: project.get_instance_segmentor().predict_images(images)")
+    predictions = project.get_instance_segmentor().predict_images(images, confidence_threshold=0.1)
+    counts = pd.DataFrame(
+        {
+            "name": images["name"],
+            "labels": labels.groupby("image_id").size(),
+            "predictions": predictions.groupby("image_id").size(),
+            "mean score": predictions.groupby("image_id")["score"].mean().round(2),
+        }
+    )
+    print(counts.set_index("name"))
+
+
+def export(project: Project, folder: Path) -> None:
+    """Export the project in two formats and download the archives."""
+    _step("Export: project.export(...).wait().download(folder)")
+    for name, export_format in (("labels-hasty", "json_v1.1"), ("labels-coco", "json_coco")):
+        path = project.export(name, export_format, image_status=["DONE", "TO REVIEW"]).wait().download(folder)
+        print(f"{export_format:<10} -> {path}")
+
+
+def overlay(project: Project, image_name: str, path: Path) -> None:
+    """Paint the labels of an image over it."""
+    from PIL import Image
+
+    images = project.get_images()
+    image = project.get_image(images.index[images["name"] == image_name][0])
+    image.download(path.with_name(image_name))
+    pixels = np.array(Image.open(path.with_name(image_name)).convert("RGB"))
+    labels = image.get_labels()
+    boxes = labels[["x_min", "y_min", "x_max", "y_max"]].astype(int).to_numpy()
+    shades = np.random.default_rng(3).permutation(list(COLOURS.values()))
+    for number, (box, mask) in enumerate(zip(boxes, masks.decode(labels["mask"], boxes), strict=True)):
+        colour = np.array(list(bytes.fromhex(shades[number % len(shades)][1:7])))
+        _blend(pixels[box[1] : box[3], box[0] : box[2]], mask.astype(bool), colour)
+    Image.fromarray(pixels).resize((pixels.shape[1] * 2, pixels.shape[0] * 2)).save(path)
+
+
+def _blend(part: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], colour: npt.NDArray[Any]) -> None:
+    """Tint the pixels of a mask in a view of a picture, and draw its rim."""
+    from scipy import ndimage
+
+    part[mask] = (0.55 * part[mask] + 0.45 * colour).astype(np.uint8)
+    part[mask & ~ndimage.binary_erosion(mask)] = colour
+
+
+def _next_number(client: Client) -> int:
+    return int(client.get_projects()["name"].str.startswith("Demo ").sum()) + 1
+
+
+def _step(title: str) -> None:
+    print(f"\n{title}\n{'-' * min(len(title), 100)}", flush=True)
+
+
+def _wide_frames() -> Any:
+    return pd.option_context(
+        "display.width", 140, "display.max_columns", 12, "display.max_rows", 12, "display.max_colwidth", 24
+    )
