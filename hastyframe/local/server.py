@@ -1,0 +1,223 @@
+"""The embedded server: uvicorn on a port, a folder, and the life between start and stop."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import uvicorn
+
+from hastyframe.entities import Workspace
+
+from .app import make_app
+from .context import Context
+from .files import Files
+from .jobs import Jobs, fail_interrupted
+from .models import Models, Predict
+from .signing import Signer
+from .store import Store
+
+__all__ = ["LocalServer"]
+
+
+class LocalServer:
+    """The Hasty API on a port of this machine, over SQLite and a folder.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where everything is kept, and found again by the next server in it. None is a temporary folder that is removed
+        at :meth:`stop`.
+    port : int
+        0 takes a free one.
+    host : str
+        The address to listen on.
+    models : mapping of str to callable, optional
+        Models of your own in the place of the default ones; see :mod:`hastyframe.local.models`.
+    api_key : str, optional
+        The key that clients must send. By default one is made up and kept in the folder.
+    latency : float
+        So many seconds pass before a request is looked at, as on a network.
+    upload_lifetime : float
+        For how many seconds an address to upload to is good.
+
+    Attributes
+    ----------
+    base_url : str
+        The address to give to clients.
+    api_key : str
+        The key to give to clients.
+    folder : Path
+        Where everything is kept.
+
+    Examples
+    --------
+    >>> import requests
+    >>> with LocalServer() as server:
+    ...     answer = requests.get(server.base_url + "/v1/projects", headers={"X-Api-Key": server.api_key}, timeout=10)
+    >>> answer.json()
+    {'meta': {'total': 0}, 'items': []}
+    """
+
+    def __init__(
+        self,
+        folder: str | PathLike[str] | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        models: Mapping[str, Predict] | None = None,
+        api_key: str | None = None,
+        latency: float = 0.0,
+        upload_lifetime: float = 3600.0,
+    ) -> None:
+        self._models = Models(models)  # first: a wrong name leaves nothing behind
+        self._temporary = folder is None
+        self.folder = Path(tempfile.mkdtemp(prefix="hastyframe-") if folder is None else folder).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.api_key = api_key or _kept(self.folder / "api_key")
+        self._host = host
+        self._port = port
+        self._latency = latency
+        self._upload_lifetime = upload_lifetime
+        self._socket: socket.socket | None = None
+        self._uvicorn: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._context: Context | None = None
+
+    def __repr__(self) -> str:
+        where = self.base_url if self._socket else "not started"
+        return f"<LocalServer {where}, folder {str(self.folder)!r}>"
+
+    @property
+    def base_url(self) -> str:
+        """The address to give to clients."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def start(self) -> Self:
+        """Serve in a background thread, and return when connections are accepted."""
+        server = self._open()
+        self._thread = threading.Thread(
+            target=server.run, args=([self._socket],), name="hastyframe-server", daemon=True
+        )
+        self._thread.start()
+        atexit.register(self.stop)
+        while not server.started:
+            if not self._thread.is_alive():
+                self.stop()
+                raise RuntimeError(f"the server did not start at {self.base_url}; the log says why")
+            time.sleep(0.002)
+        return self
+
+    def stop(self) -> None:
+        """End jobs, close connections, and remove the folder if it is a temporary one."""
+        atexit.unregister(self.stop)
+        if self._uvicorn is not None and self._thread is not None:
+            self._uvicorn.should_exit = True
+            self._thread.join()
+        self._close()
+
+    def run(self) -> None:
+        """Serve in the foreground until Ctrl-C or SIGTERM."""
+        server = self._open()
+        with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
+            signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run([self._socket] if self._socket else None)
+        finally:
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _open(self) -> uvicorn.Server:
+        if self._uvicorn is not None:
+            raise RuntimeError(f"the server is running already, at {self.base_url}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._socket = _listening(self._host, self._port)
+        self._port = self._socket.getsockname()[1]
+        try:
+            self._context = context = self._make_context()
+        except BaseException:
+            self._close()
+            raise
+        config = uvicorn.Config(
+            make_app(context, self.api_key, self._latency),
+            http="httptools",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            # Clients that pause keep their connections; those that are left are closed at the end.
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=5,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        return self._uvicorn
+
+    def _make_context(self) -> Context:
+        path = self.folder / "hastyframe.sqlite"
+        store = Store(path)
+        with store.transaction():
+            fail_interrupted(store)
+            if not store.count(Workspace, {}):
+                store.insert(Workspace, {"name": "Local workspace"})
+        secret = _kept(self.folder / "secret").encode()
+        return Context(store, Files(self.folder), Signer(secret), self._models, Jobs(path), self._upload_lifetime)
+
+    def _close(self) -> None:
+        if self._context is not None:
+            self._context.jobs.stop()
+            self._context.store.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._context = self._socket = self._uvicorn = self._thread = None
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kept(path: Path) -> str:
+    """Return the secret in a file, made at the first time; nobody else on the machine may read it."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().strip()
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
