@@ -1,0 +1,29 @@
+.DEFAULT_GOAL := help
+.PHONY: help install test check format demo bench clean
+
+help:  ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install:  ## install the package for work on it
+	python -m pip install -e '.[dev]'
+
+test:  ## run all tests
+	python -m pytest -n auto
+
+check:  ## lint, formatting and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format:  ## format the code
+	ruff check --fix .
+	ruff format .
+
+demo:  ## do the main job on real photographs
+	hastyframe demo
+
+bench:  ## measure this project and its peers
+	for file in benchmarks/*.py; do echo "== $$file"; python $$file; done
+
+clean:  ## remove what was built
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis hastyframe-demo
