@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .. import frames
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
 
-__all__ = ["belonging", "category", "complete"]
+__all__ = ["belonging", "category", "complete", "nothing"]
 
 
 def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
@@ -34,6 +37,7 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
         raise ValidationException("A label set has images, labels and label_classes; an empty frame will do.")
     if (twice := classes["name"].duplicated()).any():
         raise ValidationException(f"Two label classes are called {classes['name'][twice].iloc[0]!r}: rename one.")
+    labels["class_name"] = category(labels["class_name"])
     _refer(labels, "image_id", images, "images")
     _name(labels, "class", classes, "label_classes")
     images["dataset_name"] = category(images["dataset_name"])
@@ -41,6 +45,7 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
     if (values := out["label_attributes"]) is not None:
         if (attributes := out["attributes"]) is None:
             raise ValidationException("label_attributes come with attributes: give that frame as well.")
+        values["attribute_name"] = category(values["attribute_name"])
         _refer(values, "label_id", labels, "labels")
         _name(values, "attribute", attributes, "attributes")
     if (tags := out["tags"]) is not None:
@@ -58,13 +63,22 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
         raise ValidationException(f"The {entity.plural} have a column that holds something else: {error}") from error
     for column, dtype in dtypes.items():
         if column not in frame:
-            frame[column] = pd.Series(pd.array([None] * len(frame), dtype=dtype), index=frame.index)
+            frame[column] = nothing(dtype, len(frame))
     frame = frame[[*dtypes, *(column for column in frame if column not in dtypes)]]
     frame.index = frame.index.astype("str").rename(entity.id_name)
     if not frame.index.is_unique:
         twice = frame.index[frame.index.duplicated()][0]
         raise ValidationException(f"Two {entity.plural} have the id {twice!r}: give every row its own.")
     return frame
+
+
+def nothing(dtype: Any, rows: int) -> Any:
+    """Make a column in which every value is missing."""
+    if isinstance(dtype, pd.ArrowDtype):
+        return pd.array(pa.nulls(rows, dtype.pyarrow_dtype), dtype=dtype)
+    if isinstance(dtype, pd.StringDtype):
+        return pd.array(pa.nulls(rows, pa.large_string()), dtype=dtype)
+    return pd.array([None] * rows, dtype=dtype)
 
 
 def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any]:
@@ -79,9 +93,16 @@ def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
     return column.astype("str").astype(pd.CategoricalDtype(names))
 
 
+def _rows_in(index: Any, values: Any) -> NDArray[np.int64]:
+    """Row of each text in an index of texts, -1 where it is not there; by Arrow, which needs no Python objects."""
+    texts = pa.array(index, pa.large_string())
+    rows = pc.index_in(pa.array(values, pa.large_string()), value_set=texts).fill_null(-1)
+    return rows.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
     """Check that every id of a column is in the index of another frame."""
-    lost = ~frame[column].isin(to.index).to_numpy(dtype=bool)
+    lost = _rows_in(to.index, frame[column]) < 0
     if lost.any():
         row = int(np.argmax(lost))
         raise ValidationException(
@@ -92,9 +113,9 @@ def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> Non
 
 def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
-    by_id = to.index.get_indexer(frame[f"{kind}_id"])
+    by_id = _rows_in(to.index, frame[f"{kind}_id"])
     named = frame[f"{kind}_name"]
-    by_name = pd.Index(to["name"]).get_indexer(named.astype("str")) if named.notna().any() else np.full(len(frame), -1)
+    by_name = np.append(_rows_in(to["name"], named.cat.categories), -1)[named.cat.codes]
     codes = np.where(frame[f"{kind}_id"].notna(), by_id, by_name)
     wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
     if wrong.any():

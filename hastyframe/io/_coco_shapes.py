@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,12 @@ from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_arra
 from ._values import Table
 
 if TYPE_CHECKING:
-    from .label_set import Segmentation
+    from .label_set import Painting, Segmentation
 
 __all__ = ["shapes_in", "shapes_out"]
 
 
-def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: Losses) -> dict[str, Any]:
+def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: Losses) -> dict[str, Any]:
     """Read boxes, polygons and masks, and what :func:`shapes_out` needs to write the same file again.
 
     Parameters
@@ -37,8 +37,8 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: L
         The annotations.
     sizes : numpy.ndarray, shape (n, 2)
         Height and width of each annotation's image.
-    painted : bool
-        Whether to make masks of run-lengths and of what has several parts.
+    rule : {"center", "coco"} or None
+        How to paint what has several parts; None for no masks at all.
     losses : Losses
         Told of what has several parts.
 
@@ -48,10 +48,7 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: L
         Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``bbox``.
     """
     segments = table.get("segmentation")
-    kind = np.fromiter(map(_kind, segments), np.int8, len(segments))
-    if (kind == _WRONG).any():
-        raise table.wrong(int(np.argmax(kind == _WRONG)), "'segmentation' should be polygons or run-lengths")
-    rles, single, several = (np.flatnonzero(kind == k) for k in (_RLE, _RING, _PARTS))
+    rles, single, several = _by_kind(segments, table)
     told = _told_boxes(table)
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
     columns: dict[str, Any] = {}
@@ -65,8 +62,8 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: L
         boxes[several] = _or_bounds(boxes[several], shapes)
     runs = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64))
     filled = np.zeros(len(table), bool)
-    if painted and (len(rles) or len(several)):
-        runs, found = _painted(table, segments, rles, several, shapes, sizes)
+    if rule and (len(rles) or len(several)):
+        runs, found = _painted(table, segments, rles, several, shapes, sizes, rule)
         filled[rles] = filled[several] = True
         empty = filled & (runs.lengths == 0)
         found[empty] = _cover(boxes[empty])
@@ -84,15 +81,17 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], painted: bool, losses: L
     return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
 
 
-_NOTHING, _RING, _PARTS, _RLE, _WRONG = range(5)
-
-
-def _kind(segment: Any) -> int:
-    if type(segment) is list:
-        return min(len(segment), _PARTS)
-    if segment is None:
-        return _NOTHING
-    return _RLE if type(segment) is dict else _WRONG
+def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows with run-lengths, with one ring and with several."""
+    types = list(map(type, segments))
+    if not set(types) <= {list, dict, type(None)}:
+        row = next(row for row, type_ in enumerate(types) if type_ not in {list, dict, type(None)})
+        raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
+    rings = np.fromiter(
+        (len(s) if t is list else 0 for s, t in zip(segments, types, strict=True)), np.int64, len(types)
+    )
+    rles = np.array([row for row, type_ in enumerate(types) if type_ is dict], np.int64)
+    return rles, np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
@@ -124,6 +123,7 @@ def _painted(
     several: NDArray[np.int64],
     shapes: Polygons,
     sizes: NDArray[np.float64],
+    rule: Literal["center", "coco"],
 ) -> tuple[Ragged, NDArray[np.float64]]:
     """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
     boxes = np.full((len(segments), 4), np.nan)
@@ -132,7 +132,7 @@ def _painted(
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
-        return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule="coco")
+        return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
     of_parts, boxes[several] = blame(work, several, table.place, table.file)
     rest = np.setdiff1d(np.arange(len(segments)), np.concatenate([rles, several]))

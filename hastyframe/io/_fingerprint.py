@@ -24,11 +24,12 @@ def fingerprint(labels: pd.DataFrame) -> NDArray[np.uint64]:
     >>> bool(a == b), bool(a == c)
     (True, False)
     """
-    boxes = labels[list(BOX)].to_numpy(dtype=np.float64)
-    number = _mix(np.ascontiguousarray(boxes).view(np.uint64) + _salt(4)).sum(axis=1, dtype=np.uint64)
-    for salt, (column, type_, width) in enumerate((("polygon", POLYGON, 2), ("mask", MASK, 1)), start=1):
+    boxes = np.ascontiguousarray(labels[list(BOX)].to_numpy(dtype=np.float64)).view(np.uint64)
+    number = _sums(Ragged(boxes.reshape(-1), np.arange(len(labels) + 1) * 4))
+    for column, type_, width in (("polygon", POLYGON, 2), ("mask", MASK, 1)):
         lists, present = ragged_of(labels[column], type_)
-        number = number * _ODD + _sums(Ragged(_bits(lists.values), lists.offsets * width)) + present * np.uint64(salt)
+        bits = lists.values.view(np.uint64) if width == 2 else lists.values.astype(np.uint64)
+        number = number * _ODD + _sums(Ragged(bits, lists.offsets * width)) + present
     return number
 
 
@@ -44,22 +45,15 @@ def unchanged(labels: pd.DataFrame) -> NDArray[np.bool_]:
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _bits(values: NDArray[np.float64] | NDArray[np.int32]) -> NDArray[np.uint64]:
-    return values.view(np.uint64) if values.dtype == np.float64 else values.astype(np.uint64)
-
-
-def _salt(count: int) -> NDArray[np.uint64]:
-    return np.arange(1, count + 1, dtype=np.uint64) * _ODD
-
-
-def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    bits = (bits ^ (bits >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
-    return bits ^ (bits >> np.uint64(29))
-
-
 def _sums(lists: Ragged) -> NDArray[np.uint64]:
-    """Sum of the mixed values of each row; where a value stands in its row counts."""
-    place = np.arange(len(lists.values)) - np.repeat(lists.offsets[:-1], lists.lengths)
-    total = np.zeros(len(lists.values) + 1, np.uint64)
-    np.cumsum(_mix(lists.values + (place.astype(np.uint64) + np.uint64(1)) * _ODD), out=total[1:])
+    """Sum of the values of each row, each times a factor that its place in the row decides."""
+    values = lists.values >> np.uint64(32)
+    values ^= lists.values  # whole numbers differ in the high bits only
+    place = np.arange(len(values))
+    place -= np.repeat(lists.offsets[:-1], lists.lengths)
+    factor = np.arange(1, int(lists.lengths.max(initial=0)) + 1, dtype=np.uint64) * _ODD
+    factor ^= factor >> np.uint64(29)
+    values *= (factor | np.uint64(1))[place]
+    total = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values, out=total[1:])
     return total[lists.offsets[1:]] - total[lists.offsets[:-1]]

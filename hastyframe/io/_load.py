@@ -28,7 +28,10 @@ LARGEST = 2**33
 
 @contextmanager
 def unhurried_gc() -> Iterator[None]:
-    """Keep the garbage collector from looking through millions of new lists again and again."""
+    """Keep the garbage collector from looking through millions of new lists again and again.
+
+    As a decorator, it wakes up when the function has returned and they are gone.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -68,8 +71,7 @@ def load_json(source: Source, *, file: str | None = None) -> tuple[Any, str]:
 
     data, name = _read(source, file)
     try:
-        with unhurried_gc():
-            return orjson.loads(data), name
+        return orjson.loads(data), name
     except orjson.JSONDecodeError as error:
         what = "it is empty" if not data.strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None

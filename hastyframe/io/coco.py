@@ -20,18 +20,19 @@ from ._fingerprint import fingerprint
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, INTERNAL, own_columns, records, says_something, values_out
 from ._report import FormatError, Losses, OnLoss
-from ._values import Table, further_columns, rows_of
+from ._values import Table, further_columns
 
 if TYPE_CHECKING:
-    from .label_set import File, LabelSet, Segmentation, Source
+    from .label_set import File, LabelSet, Painting, Segmentation, Source
 
 __all__ = ["read_coco", "to_coco"]
 
 
+@unhurried_gc()
 def read_coco(
     source: Source,
     *,
-    masks: bool = True,
+    masks: Painting = "center",
     dataset: str = DATASET,
     file: str | None = None,
     on_loss: OnLoss = "warn",
@@ -40,8 +41,7 @@ def read_coco(
 
     Ids stay what they are, as texts. Keys that COCO does not define become columns. The labels have, besides their
     usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part stays a polygon; what has
-    several parts becomes a mask (as pycocotools paints it), since a label has one ring, and so do run-lengths. A mask
-    stands in its tight box of whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
+    several parts becomes a mask, since a label has one ring, and so do run-lengths. A mask stands in its tight box of whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
     ``bbox`` the file's own box where it differs, and ``as_read`` a number that tells :meth:`LabelSet.to_coco` whether
     box, polygon and mask are still those of the file.
 
@@ -49,9 +49,10 @@ def read_coco(
     ----------
     source : path, binary file, zipfile.ZipFile or dict
         The file, an archive with it, or what it says.
-    masks : bool
-        Whether to make masks. Without, labels have polygons and their boxes to the last digit, which is quicker and
-        all that an evaluation of boxes takes; objects given as run-lengths are boxes then.
+    masks : {"center", "coco"} or None
+        How to paint what has several parts: the pixels whose centres lie inside an odd number of rings, or those that
+        pycocotools paints. With None nothing becomes a mask: labels have polygons and their boxes to the last digit,
+        which is quicker and all that an evaluation of boxes takes; run-lengths are boxes then, and left out.
     dataset : str
         Dataset of the images that name none.
     file : str, optional
@@ -93,12 +94,24 @@ def read_coco(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
         )
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
-    with unhurried_gc():
-        images = _images(Table(data.get("images"), name, "images"), dataset, losses)
-        classes = _classes(Table(data.get("categories"), name, "categories"), losses)
-        labels = _labels(Table(data.get("annotations", []), name, "annotations"), images, classes, masks, losses)
+    images, classes = Table(data.get("images"), name, "images"), Table(data.get("categories"), name, "categories")
+    annotations = Table(data.get("annotations", []), name, "annotations")
+    annotations.take(*_KEYS)
+    image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
+    image_rows = annotations.refer("image_id", images)
+    class_rows = annotations.refer("category_id", classes)
+    sizes = image_frame[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
+    columns = {
+        "image_id": image_frame.index.take(image_rows),
+        "class_id": class_frame.index.take(class_rows),
+        **shapes_in(annotations, sizes, masks, losses),
+        "iscrowd": annotations.numbers("iscrowd") == 1,
+        **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
+    }
+    labels = _with_fingerprint(columns, annotations.index("id"))
     losses.report()
-    return LabelSet(images, labels, classes, info={key: data[key] for key in ("info", "licenses") if key in data})
+    info = {key: data[key] for key in ("info", "licenses") if key in data}
+    return LabelSet(image_frame, labels, class_frame, info=info)
 
 
 def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
@@ -111,7 +124,7 @@ def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
     columns |= further_columns(table, ("id", "file_name", "width", "height"), Image, declared, losses)
     named = columns.get("dataset_name", pd.Series([None] * len(table), dtype="str"))
     columns["dataset_name"] = named.fillna(dataset)
-    return pd.DataFrame(columns).set_index(pd.Index(table.unique("id"), dtype="str"))
+    return pd.DataFrame(columns).set_index(table.index("id"))
 
 
 def _classes(table: Table, losses: Losses) -> pd.DataFrame:
@@ -122,24 +135,13 @@ def _classes(table: Table, losses: Losses) -> pd.DataFrame:
         raise table.wrong(int(np.argmax(twice)), "its name is there twice", "Give every category a name of its own")
     columns.setdefault("norder", pd.Series(np.arange(1.0, len(table) + 1)))
     columns["class_type"] = columns.get("class_type", pd.Series([None] * len(table), dtype="str")).fillna("object")
-    return pd.DataFrame(columns).set_index(pd.Index(table.unique("id"), dtype="str"))
+    return pd.DataFrame(columns).set_index(table.index("id"))
 
 
 _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
 
 
-def _labels(table: Table, images: pd.DataFrame, classes: pd.DataFrame, painted: bool, losses: Losses) -> pd.DataFrame:
-    image_rows = table.refer("image_id", rows_of(images.index), "images")
-    class_rows = table.refer("category_id", rows_of(classes.index), "categories")
-    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
-    columns = {
-        "image_id": images.index.take(image_rows),
-        "class_id": classes.index.take(class_rows),
-        **shapes_in(table, sizes, painted, losses),
-        "iscrowd": table.numbers("iscrowd") == 1,
-        **further_columns(table, _KEYS, Label, ("z_index", "external_id"), losses),
-    }
-    index = pd.Index(table.unique("id"), dtype="str")
+def _with_fingerprint(columns: dict[str, Any], index: pd.Index[str]) -> pd.DataFrame:
     labels = complete(Label, pd.DataFrame({key: _bare(values) for key, values in columns.items()}, index=index))
     labels["as_read"] = fingerprint(labels)
     return labels

@@ -18,6 +18,7 @@ File: TypeAlias = "str | PathLike[str] | IO[bytes]"
 Source: TypeAlias = "str | PathLike[str] | IO[bytes] | ZipFile | Mapping[str, Any] | Sequence[Any]"
 Folder: TypeAlias = "str | PathLike[str] | ZipFile"
 Segmentation: TypeAlias = Literal["keep", "rle"]
+Painting: TypeAlias = Literal["center", "coco"] | None
 
 __all__ = ["LabelSet"]
 
