@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.coco import from_coco_rle
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
-from hastyframe.masks.polygon import Polygons, as_polygons, polygon_bounds
+from hastyframe.masks.polygon import Polygons, as_polygons, next_in_ring, polygon_bounds
 from hastyframe.masks.ragged import Ragged, offsets_of
 from hastyframe.masks.toggles import MOST, cancel, take_apart, tighten, to_runs, within_memory
 
@@ -110,8 +110,7 @@ def _crossings(shapes: Polygons, grid: Grid) -> tuple[NDArray[np.int64], NDArray
     All objects stand on one line as in :func:`line_up`; the begins of the objects come along.
     """
     x, y = shapes.points.T
-    following = np.arange(1, len(x) + 1)
-    following[shapes.rings[1:] - 1] = shapes.rings[:-1]
+    following = next_in_ring(shapes.rings)
     owner = np.repeat(np.arange(shapes.n), np.diff(shapes.point_offsets))
     scan = np.ceil(y - 0.5).astype(np.int64)  # the first scan line at or below a vertex
     np.clip(scan, grid.y[owner], (grid.y + grid.height)[owner], out=scan)

@@ -1,0 +1,265 @@
+"""How much boxes and masks overlap."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hastyframe.errors import ValidationException
+from hastyframe.masks.grids import Grid
+from hastyframe.masks.placement import rebox
+from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
+from hastyframe.masks.setops import pair_member, shared
+from hastyframe.masks.toggles import line_up
+
+__all__ = ["box_intersection_area", "box_iou", "intersection_area", "iou"]
+
+Pairs = tuple[ArrayLike, ArrayLike] | Literal["all"] | None
+
+AT_ONCE = 2**21
+"""Run ends of pairs that are compared at a time, to bound memory."""
+
+
+def iou(
+    runs: Any,
+    boxes: ArrayLike,
+    other_runs: Any,
+    other_boxes: ArrayLike,
+    *,
+    pairs: Pairs = None,
+    crowd: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Intersection over union of masks, on run-lengths.
+
+    Parameters
+    ----------
+    runs, other_runs : list of int, Ragged, Arrow list array or list of lists
+        Hasty run-lengths of n and m masks.
+    boxes, other_boxes : array_like of shape (n, 4) and (m, 4)
+        The boxes of the labels, ``[x_min, y_min, x_max, y_max]``.
+    pairs : (array, array) or "all", optional
+        Which masks to compare: rows of the one side and rows of the other, or all against all. Row by row by default.
+    crowd : array_like of bool, shape (m,), optional
+        Where true, the area of the first mask takes the place of the union, as COCO does for crowd regions.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (pairs,), or (n, m) for all against all
+        0 where both masks are empty.
+
+    Raises
+    ------
+    ValidationException
+        Runs that do not fit their box, pairs that are not there.
+
+    Notes
+    -----
+    The exclusive or of two masks is what their toggles, sorted together, enclose. The intersection is half of what
+    it falls short of the sum of the areas. Masks whose boxes do not meet are never compared.
+
+    Examples
+    --------
+    >>> iou([1, 4], [0, 0, 2, 2], [1, 4], [1, 0, 3, 2])
+    array([0.33333333])
+    """
+    one, other = pair_member(runs, boxes), pair_member(other_runs, other_boxes)
+    index = _index(one[0].n, other[0].n, pairs)
+    common = _mask_intersection(one, other, index)
+    return _ratio(common, _area(one[0]), _area(other[0]), index, crowd).reshape(_shape(one[0].n, other[0].n, pairs))
+
+
+def intersection_area(
+    runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike, *, pairs: Pairs = None
+) -> NDArray[np.int64]:
+    """Count the pixels that masks share, on run-lengths.
+
+    Parameters
+    ----------
+    runs, boxes, other_runs, other_boxes, pairs
+        As in :func:`iou`.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (pairs,), or (n, m) for all against all
+
+    Raises
+    ------
+    ValidationException
+        As :func:`iou`.
+
+    Examples
+    --------
+    >>> intersection_area([1, 4], [0, 0, 2, 2], [[1, 4], [1, 1]], [[1, 0, 3, 2], [5, 5, 6, 6]], pairs="all")
+    array([[2, 0]])
+    """
+    one, other = pair_member(runs, boxes), pair_member(other_runs, other_boxes)
+    index = _index(one[0].n, other[0].n, pairs)
+    return _mask_intersection(one, other, index).reshape(_shape(one[0].n, other[0].n, pairs))
+
+
+def box_iou(
+    boxes: ArrayLike, others: ArrayLike, *, pairs: Pairs = None, crowd: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Intersection over union of boxes.
+
+    Parameters
+    ----------
+    boxes, others : array_like of shape (n, 4) and (m, 4)
+        ``[x_min, y_min, x_max, y_max]``, whole pixels or not.
+    pairs, crowd
+        As in :func:`iou`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (pairs,), or (n, m) for all against all
+        0 where both boxes are empty.
+
+    Raises
+    ------
+    ValidationException
+        Boxes of another shape or that are not finite, pairs that are not there.
+
+    Examples
+    --------
+    >>> box_iou([[0, 0, 2, 2]], [[1, 0, 3, 2], [0, 0, 2, 2]], pairs="all")
+    array([[0.33333333, 1.        ]])
+    """
+    one, other = float_boxes(boxes), float_boxes(others)
+    index = _index(len(one), len(other), pairs)
+    common = _common(one, other, index)
+    found = _ratio(common, _box_area(one), _box_area(other), index, crowd)
+    return found.reshape(_shape(len(one), len(other), pairs))
+
+
+def box_intersection_area(boxes: ArrayLike, others: ArrayLike, *, pairs: Pairs = None) -> NDArray[np.float64]:
+    """Area that boxes share, in square pixels.
+
+    Parameters
+    ----------
+    boxes, others, pairs
+        As in :func:`box_iou`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (pairs,), or (n, m) for all against all
+
+    Raises
+    ------
+    ValidationException
+        As :func:`box_iou`.
+
+    Examples
+    --------
+    >>> box_intersection_area([[0, 0, 2, 2]], [[1, 0, 3, 2]])
+    array([2.])
+    """
+    one, other = float_boxes(boxes), float_boxes(others)
+    index = _index(len(one), len(other), pairs)
+    return _common(one, other, index).reshape(_shape(len(one), len(other), pairs))
+
+
+Index = tuple[Any, Any]
+"""What picks the two sides: arrays of rows, or slices that let the one broadcast against the other."""
+
+
+def _index(n: int, m: int, pairs: Pairs) -> Index:
+    if pairs is None:
+        if n != m:
+            raise ValidationException(f'{n} rows cannot be compared with {m} row by row; give pairs, or pairs="all".')
+        return np.arange(n), np.arange(n)
+    if isinstance(pairs, str):
+        if pairs != "all":
+            raise ValidationException(f'pairs is (rows, rows) or "all", not {pairs!r}.')
+        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n)
+    one, other = (np.asarray(side, dtype=np.int64) for side in pairs)
+    if one.shape != other.shape or one.ndim != 1:
+        raise ValidationException(f"pairs are two flat arrays of one length; got {one.shape} and {other.shape}.")
+    for side, count in ((one, n), (other, m)):
+        bad = (side < 0) | (side >= count)
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise ValidationException(f"pair {at} asks for row {side[at]} of {count}.")
+    return one, other
+
+
+def _shape(n: int, m: int, pairs: Pairs) -> tuple[int, ...]:
+    return (n, m) if isinstance(pairs, str) else (-1,)
+
+
+def _ratio(
+    common: NDArray[Any],
+    area: NDArray[Any],
+    other_area: NDArray[Any],
+    index: Index,
+    crowd: ArrayLike | None,
+) -> NDArray[np.float64]:
+    total = area[index[0]] + other_area[index[1]] - common
+    if crowd is not None:
+        total = np.where(np.asarray(crowd, dtype=bool)[index[1]], area[index[0]], total)
+    return np.divide(common, total, out=np.zeros(len(total)), where=total > 0)
+
+
+def float_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
+    """Boxes as float64 of shape (n, 4), finite."""
+    try:
+        table = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValidationException(f"Boxes are rows [x_min, y_min, x_max, y_max]: {error}") from error
+    table = table.reshape(-1, 4) if table.ndim == 1 and len(table) in (0, 4) else table
+    if table.ndim != 2 or table.shape[1] != 4:
+        raise ValidationException(f"Boxes are rows [x_min, y_min, x_max, y_max]; got shape {table.shape}.")
+    finite = np.isfinite(table).all(axis=1)
+    if not finite.all():
+        index = int(np.argmin(finite))
+        raise ValidationException(f"Box {index} is {table[index].tolist()}; it must be finite.")
+    return table
+
+
+def _box_area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return side[:, 0] * side[:, 1]
+
+
+def _common(one: NDArray[np.float64], other: NDArray[np.float64], index: Index) -> NDArray[np.float64]:
+    first, second = one[index[0]], other[index[1]]
+    side = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    np.maximum(side, 0, out=side)
+    area: NDArray[np.float64] = side[:, 0] * side[:, 1]
+    return area
+
+
+def _area(toggles: Ragged) -> NDArray[np.int64]:
+    return segment_sum(toggles.values[1::2] - toggles.values[0::2], toggles.offsets // 2)
+
+
+def _mask_intersection(one: tuple[Ragged, Grid], other: tuple[Ragged, Grid], index: Index) -> NDArray[np.int64]:
+    """Shared pixels of each pair; only pairs whose boxes meet are looked at, so many at a time as memory allows."""
+    box = shared(one[1].take(index[0]), other[1].take(index[1]))
+    meet = np.flatnonzero(box.size)
+    work = offsets_of((one[0].lengths[index[0]] + other[0].lengths[index[1]])[meet])
+    out = np.zeros(len(index[0]), np.int64)
+    start = 0
+    while start < len(meet):
+        end = max(start + 1, int(np.searchsorted(work, work[start] + AT_ONCE)) - 1)
+        some = meet[start:end]
+        out[some] = _shared_pixels(one, other, index[0][some], index[1][some], box.take(some))
+        start = end
+    return out
+
+
+def _shared_pixels(
+    one: tuple[Ragged, Grid],
+    other: tuple[Ragged, Grid],
+    rows: NDArray[np.int64],
+    other_rows: NDArray[np.int64],
+    box: Grid,
+) -> NDArray[np.int64]:
+    first = rebox(one[0].take(rows), one[1].take(rows), box)
+    second = rebox(other[0].take(other_rows), other[1].take(other_rows), box)
+    line, _ = line_up(first, box.size)
+    other_line, _ = line_up(second, box.size)
+    both = np.sort(np.concatenate([line, other_line]), kind="stable")
+    either = segment_sum(both[1::2] - both[0::2], (first.offsets + second.offsets) // 2)
+    return (_area(first) + _area(second) - either) // 2
