@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import random
+import ssl
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -51,9 +54,13 @@ _HEADERS = {"User-Agent": "hastyframe", "Accept-Encoding": "gzip, deflate"}
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _PASSING = frozenset({500, 502, 503, 504})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_WISH = 600.0
+"""A server that asks to come back later than this, in seconds, is taken at its word: the call ends."""
 _TRIES_UNREACHED = 3
 _TRIES_TIMEOUT = 3
-_LISTING_TRIES = 3
+_TRIES_LISTING = 3
+_TRIES_DOWNLOAD = 3
+_NO_API = "Is the base address the one of a Hasty API, and not of a web page or a proxy?"
 
 
 class Transport:
@@ -163,56 +170,69 @@ class Transport:
         HastyError
             One of its children, by what happened.
         """
-        headers = {_KEY_HEADER: self._api_key, "Accept": "application/json"}
+        request = f"{method} {path}"
+        repeatable = repeatable or method in _REPEATABLE
+        headers = {"Accept": "application/json"}
         data = None
         if body is not None:
-            data = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+            data = _dump(body, request)
             headers["Content-Type"] = "application/json"
         answer = self._send(
             method,
             self.base_url + path,
-            repeatable=repeatable or method in _REPEATABLE,
+            repeatable=repeatable,
             params=params,
             data=data,
             headers=headers,
+            auth=self._sign,  # not among the headers, which may show in a traceback with local variables
         )
-        if method == "DELETE" and answer.tries > 1 and answer.response.status_code == 404:
+        if method == "DELETE" and answer.maybe_done and answer.response.status_code == 404:
             return None
-        _raise_for_status(answer, f"{method} {path}")
-        return _json(answer.response, f"{method} {path}")
+        if not _is_success(answer.response):
+            raise self._refusal(answer, request, repeatable=repeatable)
+        return self._json(answer.response, request)
+
+    def _sign(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers[_KEY_HEADER] = self._api_key
+        return prepared
 
     # Requests to other hosts: never with the key ----------------------------------------------------------------------
 
     def upload(self, url: str, data: bytes, content_type: str = "") -> None:
         """PUT bytes to a signed address."""
+        request = f"PUT {_without_query(url)}"
         answer = self._send("PUT", url, repeatable=True, data=data, headers={"Content-Type": content_type})
-        _raise_for_status(answer, f"PUT {_without_query(url)}")
+        if not _is_success(answer.response):
+            raise self._refusal(answer, request, signed=True)
 
     def download(self, url: str, path: Path) -> None:
         """GET bytes from an address into a file, which is there whole or not at all."""
         request = f"GET {_without_query(url)}"
-        part = path.with_name(path.name + ".part")
+        part = path.with_name(f"{uuid.uuid4().hex}.part")  # its own, whoever else fetches the same
         try:
-            for last in (False, False, True):
-                try:
-                    self._download(url, part, request)
+            for tries in itertools.count(1):
+                trouble = self._fetch(url, part, request)
+                if trouble is None:
                     break
-                except ConnectionFailed:
-                    if last:
-                        raise
+                if tries >= _TRIES_DOWNLOAD:
+                    raise ConnectionFailed(f"The download broke off ({tries} tries): {trouble}.", request=request)
+                self._pace.sleep(_pause(tries))
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
-    def _download(self, url: str, path: Path, request: str) -> None:
+    def _fetch(self, url: str, path: Path, request: str) -> str | None:
+        """Try a download once; return what broke it off, if anything did."""
         answer = self._send("GET", url, repeatable=True, stream=True)
-        with answer.response as response, path.open("wb") as file:
-            _raise_for_status(answer, request)
-            try:
+        try:
+            with answer.response as response, path.open("wb") as file:
+                if not _is_success(response):
+                    raise self._refusal(answer, request, signed=True)
                 for piece in response.iter_content(1 << 18):
                     file.write(piece)
-            except requests.RequestException as error:
-                raise ConnectionFailed(f"The download broke off: {_cause(error)}", request=request) from None
+        except requests.RequestException as error:
+            return _cause(error)
+        return None
 
     # Many at once -----------------------------------------------------------------------------------------------------
 
@@ -224,7 +244,7 @@ class Transport:
         desc: str | None = None,
         unit: str = "it",
         size: Callable[[T], int] | None = None,
-    ) -> Iterator[R]:
+    ) -> list[R]:
         """Call a function on many items in parallel; results in the order of the items.
 
         Parameters
@@ -238,46 +258,48 @@ class Transport:
         size : callable, optional
             By how much an item moves the bar; 1 if not given.
 
-        Yields
-        ------
-        object
+        Returns
+        -------
+        list
             The results. The first error ends the call, as Ctrl-C does: what has not begun is dropped, who waits for
             a retry stops waiting, and what is under way is waited for.
         """
         items = list(items)
         if not items:
-            return
+            return []
         step = size or (lambda _: 1)
         stop = threading.Event()
+        errors: list[BaseException] = []
 
         def work(item: T) -> R:
             self._pace.stop_on(stop)
-            return function(item)
+            try:
+                return function(item)
+            except BaseException as error:
+                errors.append(error)
+                stop.set()
+                raise
 
-        bar = self.bar(desc, sum(map(step, items)), unit)
+        results: list[R] = []
         pool = ThreadPoolExecutor(min(self.max_workers, len(items)), thread_name_prefix="hastyframe")
         try:
-            # Only a little ahead of the results, so that results that nobody has taken yet stay few.
-            queue = iter(items)
-            pending: deque[tuple[T, Future[R]]] = deque(
-                (item, pool.submit(work, item)) for item in itertools.islice(queue, 4 * self.max_workers)
-            )
-            while pending:
-                item, future = pending.popleft()
-                result = future.result()
-                pending.extend((item, pool.submit(work, item)) for item in itertools.islice(queue, 1))
-                bar.update(step(item))
-                yield result
+            with self.bar(desc, sum(map(step, items)), unit) as bar:
+                for item, future in [(item, pool.submit(work, item)) for item in items]:
+                    results.append(future.result())
+                    bar.update(step(item))
+        except Exception:
+            if errors:  # the first in time; others may only have been told to stop
+                raise errors[0] from None
+            raise
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            bar.close()
+        return results
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""
-        from tqdm.auto import tqdm
-
-        return tqdm(total=total, desc=desc, unit=unit, delay=1.0, disable=desc is None or not self.progress)
+        hidden = desc is None or not self.progress
+        return _bar_class()(total=total, desc=desc, unit=unit, delay=1.0, miniters=1, disable=hidden)
 
     def listing(self, path: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return all items of a paged list."""
@@ -314,28 +336,31 @@ class Transport:
             return self._page(requests[number], number, offset, limit, convert)
 
         numbers = range(len(requests))
-        firsts = list(self.map(page, ((i, 0, PAGE_SIZE) for i in numbers), desc=desc, unit=unit))
+        firsts = self.map(page, ((i, 0, PAGE_SIZE) for i in numbers), desc=desc, unit=unit)
         tasks = [(i, offset, firsts[i].size) for i in numbers for offset in firsts[i].further]
-        results = [[first.result] for first in firsts]
-        changed = set()
+        pages = [[first] for first in firsts]
         further = self.map(page, tasks, desc=desc and f"{desc}, further pages", unit="page")
         for (i, _, _), answer in zip(tasks, further, strict=True):
-            results[i].append(answer.result)
-            if answer.total != firsts[i].total:
-                changed.add(i)
-        for i in changed:
-            results[i] = self._read_again(requests[i], i, convert)
-        return results
+            pages[i].append(answer)
+        return [
+            [page.result for page in (of_list if _whole(of_list) else self._read_again(request, i, convert))]
+            for i, (request, of_list) in enumerate(zip(requests, pages, strict=True))
+        ]
 
-    def _read_again(self, request: Listing, number: int, convert: Convert[R]) -> list[R]:
+    def _read_again(self, request: Listing, number: int, convert: Convert[R]) -> list[_Page[R]]:
         """Read a list that changed while its pages were read, page after page, until it holds still."""
-        for _ in range(_LISTING_TRIES):
-            first = self._page(request, number, 0, PAGE_SIZE, convert)
-            further = [self._page(request, number, offset, first.size, convert) for offset in first.further]
-            if all(page.total == first.total for page in further):
-                return [first.result, *(page.result for page in further)]
+        for tries in range(1, _TRIES_LISTING + 1):
+            pages = [self._page(request, number, 0, PAGE_SIZE, convert)]
+            first, read = pages[0], pages[0].size
+            while pages[-1].size and pages[-1].total == first.total and read < first.total:
+                pages.append(self._page(request, number, read, PAGE_SIZE, convert))
+                read += pages[-1].size
+            if _whole(pages):
+                return pages
+            self._pace.sleep(_pause(tries))
         raise UnexpectedAnswer(
-            "The list kept changing while it was read; read it again when it is not being written to.",
+            f"The list kept changing while it was read: {read:,} items came, {first.total:,} were announced. Read it "
+            "again when nobody writes to it.",
             request=f"GET {request[0]}",
         )
 
@@ -344,39 +369,47 @@ class Transport:
         answer = self.get(path, {**(params or {}), "offset": offset, "limit": limit})
         try:
             items, total = answer["items"], int(answer["meta"]["total"])
+            good = isinstance(items, list) and all(isinstance(item, dict) for item in items)
         except (TypeError, KeyError, ValueError):
-            raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
+            good = False
+        if not good:
+            raise UnexpectedAnswer(f"The answer is no page of a list. {_NO_API}", request=f"GET {path}")
         return _Page(convert(number, items), len(items), total)
 
     # One request --------------------------------------------------------------------------------------------------
 
     def _send(self, method: str, url: str, *, repeatable: bool, stream: bool = False, **parts: Any) -> _Answer:
         """Send a request until it is answered or must not be repeated any more."""
-        prepared = requests.Request(method, url, **{**parts, "headers": _HEADERS | parts.get("headers", {})}).prepare()
         request = f"{method} {_without_query(url)}"
+        try:
+            parts["headers"] = _HEADERS | parts.get("headers", {})
+            prepared = requests.Request(method, url, **parts).prepare()
+            settings = self._settings_for(url)
+        except ValueError as error:
+            raise _no_address(request, error) from None
+        maybe_done = False
         for tries in itertools.count(1):
             self._pace.wait()
             pause = _pause(tries)
             try:
                 # A redirect of anything but a GET could turn into another request: it is an error instead.
                 response = self._session.send(
-                    prepared,
-                    timeout=self.timeout,
-                    stream=stream,
-                    allow_redirects=method == "GET",
-                    **self._settings_for(url),
+                    prepared, timeout=self.timeout, stream=stream, allow_redirects=method == "GET", **settings
                 )
             except requests.RequestException as error:
                 if tries >= self._tries(error, repeatable=repeatable):
                     raise self._trouble(error, request, repeatable=repeatable, tries=tries) from None
+                maybe_done |= not _never_sent(error)
             else:
                 self._reached = True
-                retried = response.status_code == 429 or (repeatable and response.status_code in _PASSING)
-                if not retried or tries > self.retries:
-                    return _Answer(response, tries)
-                pause = max(pause, _retry_after(response))
+                status, wish = response.status_code, _retry_after(response)
+                retried = status == 429 or (repeatable and status in _PASSING)
+                if not retried or tries > self.retries or wish > _LONGEST_WISH:
+                    return _Answer(response, tries, maybe_done)
+                maybe_done |= status != 429
+                pause = max(pause, wish)
                 response.close()
-                if response.status_code == 429:
+                if status == 429:
                     self._pace.hold(pause)
             self._pace.sleep(pause)
         raise AssertionError  # pragma: no cover
@@ -392,21 +425,25 @@ class Transport:
 
     def _tries(self, error: requests.RequestException, *, repeatable: bool) -> int:
         """How often a request is tried that ends in this error."""
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        never_sent = _never_sent(error)
+        if _is_final(error) or not (repeatable or never_sent):
             return 1
-        if _never_sent(error):
-            # An address that has never answered is more likely wrong than busy.
-            return self.retries + 1 if self._reached else min(_TRIES_UNREACHED, self.retries + 1)
-        if not repeatable:
-            return 1
-        return min(_TRIES_TIMEOUT, self.retries + 1) if isinstance(error, requests.Timeout) else self.retries + 1
+        tries = self.retries + 1
+        if not self._reached:  # an address that has never answered is more likely wrong than busy
+            tries = min(tries, _TRIES_UNREACHED)
+        return tries if never_sent or not _timed_out(error) else min(tries, _TRIES_TIMEOUT)
 
     def _trouble(self, error: requests.RequestException, request: str, *, repeatable: bool, tries: int) -> HastyError:
         """Say what happened to a request without an answer."""
         tried = "" if tries == 1 else f" ({tries} tries)"
-        if _never_sent(error) or isinstance(error, ValueError):
+        if isinstance(error, ValueError):
+            return _no_address(request, error)
+        if isinstance(error, requests.TooManyRedirects):
+            return UnexpectedAnswer(f"The server redirects in circles. {_NO_API}", request=request)
+        if _never_sent(error):
+            host = urlsplit(str(getattr(error.request, "url", None) or self.base_url)).netloc.rpartition("@")[2]
             return ConnectionFailed(
-                f"No connection to {self.base_url}{tried}: {_cause(error)}. Check the address and the network.",
+                f"No connection to {host}{tried}: {_cause(error)}. Check the address and the network.",
                 request=request,
             )
         if not repeatable:
@@ -415,18 +452,71 @@ class Transport:
                 "back what is there before doing it again.",
                 request=request,
             )
-        if isinstance(error, requests.Timeout):
+        if _timed_out(error):
             return RequestTimeout(
-                f"No answer within {self.timeout} s{tried}. Try again, or give the client a longer timeout=.",
+                f"No answer within {self._patience()}{tried}. Try again, or give the client a longer timeout=.",
                 request=request,
             )
         return ConnectionFailed(f"The connection broke{tried}: {_cause(error)}. Try again.", request=request)
+
+    def _patience(self) -> str:
+        return f"{self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout:g} s"
+
+    # One answer -------------------------------------------------------------------------------------------------------
+
+    def _json(self, response: requests.Response, request: str) -> Any:
+        if not response.content:
+            return None
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            kind = response.headers.get("Content-Type", "no content type")
+            begin = self._without_key(response.content[:80].decode(errors="replace"))
+            raise UnexpectedAnswer(
+                f"The server answered something that is not JSON ({kind}): {begin!r}. {_NO_API}",
+                request=request,
+                status=response.status_code,
+            ) from None
+
+    def _refusal(self, answer: _Answer, request: str, *, repeatable: bool = True, signed: bool = False) -> HastyError:
+        """Return the error that says what an answer means that is no success; `signed` for other hosts."""
+        response, status = answer.response, answer.response.status_code
+        kind: type[HastyError]
+        if status in (401, 403) and signed:
+            kind, text = AuthorisationException, f"The storage refused the address ({status}); it may have expired."
+        elif status in _BY_STATUS:
+            kind, text = _BY_STATUS[status]
+        elif status >= 500 and not repeatable:
+            kind = OutcomeUnknown
+            text = f"The server had trouble ({status}) and may have done it or not; read back what is there first."
+        elif status >= 500:
+            kind, text = ServerError, f"The server had trouble ({status}, {answer.tries} tries). Try again later."
+        elif status >= 400:
+            kind, text = ValidationException, f"The server refused the request ({status})."
+        else:
+            place = self._without_key(_without_query(response.headers.get("Location", "nowhere")))
+            kind = UnexpectedAnswer
+            text = f"The server answered {status} and points to {place}; what writes is not sent elsewhere. {_NO_API}"
+        words = self._without_key(_server_words(response))
+        if words:
+            text += f" The server said: {words}"
+        elif status == 404 and not signed and "json" not in response.headers.get("Content-Type", "json"):
+            text += f" The answer is not JSON. {_NO_API}"
+        if status == 429 and (wish := _retry_after(response)):
+            text += f" It asks for a pause of {wish:,.0f} s."
+        return kind(text, request=request, status=status)
+
+    def _without_key(self, text: str) -> str:
+        """Blot out the key where a server repeats it."""
+        return text.replace(self._api_key, "***")
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     response: requests.Response
     tries: int
+    maybe_done: bool
+    """Whether an earlier try may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +531,12 @@ class _Page(Generic[R]):
     def further(self) -> range:
         """Where the further pages begin, if this is the first; the server may hold fewer a page than asked for."""
         return range(self.size, self.total, self.size) if self.size else range(0)
+
+
+def _whole(pages: Sequence[_Page[Any]]) -> bool:
+    """Whether pages make a whole list that did not change meanwhile."""
+    total = pages[0].total
+    return all(page.total == total for page in pages) and sum(page.size for page in pages) == total
 
 
 class _Pace:
@@ -480,6 +576,16 @@ class _Session(requests.Session):
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
 
 
+@cache
+def _bar_class() -> type[Any]:
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        monitor_interval = 0  # no thread of its own, which would outlive the call
+
+    return Bar
+
+
 def _make_session(workers: int) -> requests.Session:
     session = _Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a cookie could carry state between threads
@@ -494,83 +600,105 @@ def _pause(tries: int) -> float:
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
+def _is_success(response: requests.Response) -> bool:
+    return 200 <= response.status_code < 300
+
+
 def _retry_after(response: requests.Response) -> float:
     value = response.headers.get("Retry-After")
     try:
-        return urllib3.Retry().parse_retry_after(value) if value else 0.0
-    except urllib3.exceptions.InvalidHeader:
+        return float(urllib3.Retry().parse_retry_after(value)) if value else 0.0
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return 0.0
 
 
+def _dump(body: Any, request: str) -> bytes:
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise ValidationException(f"This cannot be sent as JSON: {error}.", request=request) from None
+
+
+def _no_address(request: str, error: ValueError) -> HastyError:
+    """Return the error for an address that is none, or of a kind that is not fetched (``file:``, say)."""
+    return ConnectionFailed(f"The address cannot be used ({type(error).__name__}).", request=request)
+
+
+def _is_final(error: requests.RequestException) -> bool:
+    """Whether the same request will end in the same error: a bad address, redirects in circles, a bad certificate."""
+    if isinstance(error, ValueError | requests.TooManyRedirects):
+        return True
+    return isinstance(_innermost(error), ssl.SSLCertVerificationError)
+
+
 def _never_sent(error: requests.RequestException) -> bool:
-    """Whether no byte of the request can have reached the server."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError):
+    """Whether no byte of the request can have reached the server.
+
+    Not so with every `SSLError`: encryption can fail after the request was sent, too.
+    """
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
         return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError) or isinstance(
+        _innermost(error), ssl.SSLCertVerificationError
+    )
+
+
+def _timed_out(error: requests.RequestException) -> bool:
+    """Whether an answer, or the next piece of one, did not come in time."""
+    return isinstance(error, requests.Timeout) or isinstance(_innermost(error), urllib3.exceptions.ReadTimeoutError)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return what an error wraps; the outer layers repeat the address with its query."""
+    inner: BaseException | None = error
+    while inner is not None:
+        error = inner
+        candidates = (getattr(error, "reason", None), *reversed(error.args))
+        inner = next((part for part in candidates if isinstance(part, BaseException)), None)
+    return error
 
 
 def _cause(error: requests.RequestException) -> str:
-    """Name the innermost cause; the outer layers repeat the address with its query."""
-    inner: Any = error
-    while (following := getattr(inner, "reason", None) or next(iter(inner.args), None)) is not None:
-        if not isinstance(following, BaseException):
-            break
-        inner = following
-    text = str(inner.args[-1]) if isinstance(inner, OSError) and len(inner.args) > 1 else type(inner).__name__
-    if isinstance(inner, urllib3.exceptions.NewConnectionError):
-        text = str(inner).rpartition(": ")[2]
-    return text.rstrip(".")
+    """Name the innermost cause in words."""
+    inner = _innermost(error)
+    if type(inner) is urllib3.exceptions.NewConnectionError:  # its children have words of their own
+        return str(inner).rpartition("] ")[2].rpartition(": ")[2]
+    for kind, words in _CAUSES.items():
+        if isinstance(inner, kind):
+            return words
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    return type(inner).__name__
 
 
-def _without_query(url: str) -> str:
-    """Return an address without its query, which may be a signature."""
-    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))
-
-
-def _json(response: requests.Response, request: str) -> Any:
-    if response.status_code == 204 or not response.content:
-        return None
-    try:
-        return orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        kind = response.headers.get("Content-Type", "no content type")
-        raise UnexpectedAnswer(
-            f"The server answered something that is not JSON ({kind}): {response.text[:80]!r}. Is the base address "
-            "the one of a Hasty API, and not of a web page or a proxy?",
-            request=request,
-            status=response.status_code,
-        ) from None
-
-
-_BY_STATUS: dict[int, tuple[type[HastyError], str]] = {
-    400: (ValidationException, "The server refused the input"),
-    401: (AuthenticationException, "The server does not know the API key. Check api_key= or HASTY_API_KEY"),
-    402: (InsufficientCredits, "The account is out of credits. Top it up or ask its owner"),
-    403: (AuthorisationException, "The API key may not do this. Ask the project's owner for the permission"),
-    404: (NotFound, "There is no such thing on the server; it may have been deleted. Check the id"),
-    429: (RateLimited, "The server kept asking to slow down. Wait a while, or use a smaller max_workers="),
+_CAUSES: Mapping[type[BaseException], str] = {
+    urllib3.exceptions.NameResolutionError: "the name of the host is not known",
+    urllib3.exceptions.ConnectTimeoutError: "it did not answer in time",
+    urllib3.exceptions.ReadTimeoutError: "the next piece of the answer did not come in time",
+    http.client.RemoteDisconnected: "the server closed the connection without an answer",
+    http.client.IncompleteRead: "the answer was cut off",
+    urllib3.exceptions.DecodeError: "the answer is not compressed as it says",
 }
 
 
-def _raise_for_status(answer: _Answer, request: str) -> None:
-    response = answer.response
-    status = response.status_code
-    if 200 <= status < 300:
-        return
-    words = _server_words(response)
-    if status in _BY_STATUS:
-        kind, text = _BY_STATUS[status]
-    elif status >= 500 and request.startswith("POST"):
-        kind = OutcomeUnknown
-        text = f"The server had trouble ({status}) and may have done it or not; read back what is there first"
-    elif status >= 500:
-        kind, text = ServerError, f"The server had trouble ({status}, {answer.tries} tries). Try again later"
-    elif status >= 400:
-        kind, text = ValidationException, f"The server refused the request ({status})"
-    else:
-        kind, text = UnexpectedAnswer, f"The server answered {status}, which is no answer of a Hasty API"
-    raise kind(f"{text}. The server said: {words}" if words else f"{text}.", request=request, status=status)
+def _without_query(url: str) -> str:
+    """Return an address without its query, which may be a signature, and without a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(no address)"
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+_BY_STATUS: dict[int, tuple[type[HastyError], str]] = {
+    400: (ValidationException, "The server refused the input."),
+    401: (AuthenticationException, "The server does not know the API key. Check api_key= or HASTY_API_KEY."),
+    402: (InsufficientCredits, "The account is out of credits. Top it up or ask its owner."),
+    403: (AuthorisationException, "The API key may not do this. Ask the project's owner for the permission."),
+    404: (NotFound, "There is no such thing on the server; it may have been deleted. Check the id."),
+    429: (RateLimited, "The server kept asking to slow down. Wait a while, or use a smaller max_workers=."),
+}
 
 
 def _server_words(response: requests.Response) -> str:
