@@ -32,8 +32,9 @@ def page() -> str:
 def section(entity: type[entities.Entity]) -> str:
     """Return the table of one entity's frames."""
     dtypes = frames.dtypes(entity)
+    ids = entity.fields().get("id")
     rows = [
-        f"| *index* `{entity.id_name}` | str | {entity.fields()['id'].__doc__ if 'id' in entity.fields() else ''} |"
+        f"| *index* `{entity.id_name}` | {'str' if ids else 'int'} | {ids.__doc__ if ids else 'Number of the row.'} |"
     ]
     for field in entity.fields().values():
         columns = frames.BOX if field.kind is entities.Kind.BOX else (field.name,)

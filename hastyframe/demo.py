@@ -43,6 +43,7 @@ STAR_AREA = 60
 """What shines on fewer pixels is first taken for a star."""
 DUST_AREA = 20
 """What covers fewer pixels is nothing that anyone would label."""
+AT_THE_EDGE = "x_min == 0 or y_min == 0 or x_max == width or y_max == height"
 
 NOTEBOOK = """
 import hastyframe as hf
@@ -80,7 +81,7 @@ def run(folder: Path) -> None:
         print(images[["name", "dataset_name", "width", "height", "status"]], "\n")
         print(labels[["image_id", "class_name", "x_min", "y_min", "x_max", "y_max", "mask"]])
 
-        labels = clean(project, labels)
+        labels = clean(project, images, labels)
         predict(project, images, labels)
         export(project, folder)
         overlay(project, "coins.png", folder / "overlay.png")
@@ -145,21 +146,24 @@ def find_objects(path: Path) -> pd.DataFrame:
     return boxes.assign(mask=masks.encode([region.image for region in regions]).to_list())
 
 
-def clean(project: Project, labels: pd.DataFrame) -> pd.DataFrame:
-    """Correct labels in bulk: drop dust, merge two classes, set the status of the images; return what is left."""
+def clean(project: Project, images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Correct labels in bulk: drop dust and glare, merge two classes, set statuses; return what is left."""
     _step("Correct in bulk with pandas, and write it back")
     labels["area"] = masks.area(labels["mask"])
     dust = labels["area"] < DUST_AREA
-    project.delete_labels(labels[dust])
-    labels = labels[~dust]
+    cut_off = labels.join(images[["width", "height"]], on="image_id").eval(AT_THE_EDGE)
+    glare = (labels["class_name"] == "coin") & cut_off & ~dust
+    project.delete_labels(labels[dust | glare])
+    labels = labels[~(dust | glare)]
 
     stars = labels[labels["class_name"] == "star"].assign(class_name="galaxy").drop(columns="class_id")
     project.edit_labels(stars)
-    project.set_status(project.get_images(), "DONE")
+    project.set_status(images, "DONE")
     touched = project.set_status(stars, "TO REVIEW")
     print(
-        f"Deleted {dust.sum():,} labels of under {DUST_AREA} pixels, turned {len(stars):,} stars into galaxies, and "
-        f"set {len(touched)} image to TO REVIEW, the others to DONE.\n"
+        f"Deleted {dust.sum():,} labels of under {DUST_AREA} pixels and {glare.sum()} coins at the edge, which are "
+        f"glare. Turned {len(stars):,} stars into\ngalaxies, and set the {len(touched)} image that they are on to "
+        "TO REVIEW, the others to DONE.\n"
     )
     labels = project.get_labels()
     labels["area"] = masks.area(labels["mask"])
