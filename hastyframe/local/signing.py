@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import urlencode
 
 from .http import Refusal
 
@@ -40,8 +39,10 @@ class Signer:
 
     def sign(self, path: str, lifetime: float | None = None) -> str:
         """Return the path with a signature, good for `lifetime` seconds; None is for ever."""
-        query = {} if lifetime is None else {"expires": f"{self._clock() + lifetime:.3f}"}
-        return f"{path}?{urlencode({**query, 'signature': self._signature(path, query.get('expires'))})}"
+        if lifetime is None:
+            return f"{path}?signature={self._signature(path, None)}"
+        expires = f"{self._clock() + lifetime:.3f}"
+        return f"{path}?expires={expires}&signature={self._signature(path, expires)}"
 
     def check(self, path: str, query: Mapping[str, str]) -> None:
         """Refuse a path that was not signed, or too long ago."""
