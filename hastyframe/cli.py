@@ -67,8 +67,11 @@ def _serve(options: argparse.Namespace) -> None:
     from .local import LocalServer
 
     server = LocalServer(options.folder, port=options.port, latency=options.latency)
-    # To the terminal of who started it, so that clients can be given it; it is in the folder as well.
-    print(f"Serving {options.folder} at {server.base_url}. Ctrl-C ends it. In another shell:\n")
-    print(f"  export HASTY_BASE_URL={server.base_url}")
-    print(f"  export HASTY_API_KEY={server.api_key}\n", flush=True)
-    server.run()
+
+    def announce() -> None:
+        # The key goes to the terminal of who started the server, to be given to clients; it is in the folder as well.
+        print(f"Serving {server.folder} at {server.base_url}. Ctrl-C ends it. In another shell:\n")
+        print(f"  export HASTY_BASE_URL={server.base_url}")
+        print(f"  export HASTY_API_KEY={server.api_key}\n", flush=True)
+
+    server.run(announce)

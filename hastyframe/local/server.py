@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -129,9 +129,17 @@ class LocalServer:
             self._thread.join()
         self._close()
 
-    def run(self) -> None:
-        """Serve in the foreground until Ctrl-C or SIGTERM."""
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve in the foreground until Ctrl-C or SIGTERM.
+
+        Parameters
+        ----------
+        ready : callable, optional
+            Called when the port is taken, so that `base_url` is known.
+        """
         server = self._open()
+        if ready is not None:
+            ready()
         with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
             signal.signal(signal.SIGTERM, _interrupt)
         try:
