@@ -53,6 +53,8 @@ _KEY_HEADER = "X-Api-Key"
 _HEADERS = {"User-Agent": "hastyframe", "Accept-Encoding": "gzip, deflate"}
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _PASSING = frozenset({500, 502, 503, 504})
+_NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
+"""What a request can end in; bad addresses to which a server redirects come as bare ValueErrors."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WISH = 600.0
 """A server that asks to come back later than this, in seconds, is taken at its word: the call ends."""
@@ -230,7 +232,7 @@ class Transport:
                     raise self._refusal(answer, request, signed=True)
                 for piece in response.iter_content(1 << 18):
                     file.write(piece)
-        except requests.RequestException as error:
+        except _NO_ANSWER as error:
             return _cause(error)
         return None
 
@@ -396,7 +398,7 @@ class Transport:
                 response = self._session.send(
                     prepared, timeout=self.timeout, stream=stream, allow_redirects=method == "GET", **settings
                 )
-            except requests.RequestException as error:
+            except _NO_ANSWER as error:
                 if tries >= self._tries(error, repeatable=repeatable):
                     raise self._trouble(error, request, repeatable=repeatable, tries=tries) from None
                 maybe_done |= not _never_sent(error)
@@ -423,7 +425,7 @@ class Transport:
             self._settings[host] = {name: settings[name] for name in ("proxies", "verify", "cert")}
         return self._settings[host]
 
-    def _tries(self, error: requests.RequestException, *, repeatable: bool) -> int:
+    def _tries(self, error: Exception, *, repeatable: bool) -> int:
         """How often a request is tried that ends in this error."""
         never_sent = _never_sent(error)
         if _is_final(error) or not (repeatable or never_sent):
@@ -433,7 +435,7 @@ class Transport:
             tries = min(tries, _TRIES_UNREACHED)
         return tries if never_sent or not _timed_out(error) else min(tries, _TRIES_TIMEOUT)
 
-    def _trouble(self, error: requests.RequestException, request: str, *, repeatable: bool, tries: int) -> HastyError:
+    def _trouble(self, error: Exception, request: str, *, repeatable: bool, tries: int) -> HastyError:
         """Say what happened to a request without an answer."""
         tried = "" if tries == 1 else f" ({tries} tries)"
         if isinstance(error, ValueError):
@@ -441,7 +443,8 @@ class Transport:
         if isinstance(error, requests.TooManyRedirects):
             return UnexpectedAnswer(f"The server redirects in circles. {_NO_API}", request=request)
         if _never_sent(error):
-            host = urlsplit(str(getattr(error.request, "url", None) or self.base_url)).netloc.rpartition("@")[2]
+            sent = getattr(error, "request", None)  # the last one, after redirects
+            host = urlsplit(_without_query(getattr(sent, "url", None) or self.base_url)).netloc
             return ConnectionFailed(
                 f"No connection to {host}{tried}: {_cause(error)}. Check the address and the network.",
                 request=request,
@@ -621,17 +624,19 @@ def _dump(body: Any, request: str) -> bytes:
 
 def _no_address(request: str, error: ValueError) -> HastyError:
     """Return the error for an address that is none, or of a kind that is not fetched (``file:``, say)."""
-    return ConnectionFailed(f"The address cannot be used ({type(error).__name__}).", request=request)
+    return ConnectionFailed(
+        f"The address, or one it redirects to, cannot be used ({type(error).__name__}).", request=request
+    )
 
 
-def _is_final(error: requests.RequestException) -> bool:
+def _is_final(error: Exception) -> bool:
     """Whether the same request will end in the same error: a bad address, redirects in circles, a bad certificate."""
     if isinstance(error, ValueError | requests.TooManyRedirects):
         return True
     return isinstance(_innermost(error), ssl.SSLCertVerificationError)
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def _never_sent(error: Exception) -> bool:
     """Whether no byte of the request can have reached the server.
 
     Not so with every `SSLError`: encryption can fail after the request was sent, too.
@@ -644,7 +649,7 @@ def _never_sent(error: requests.RequestException) -> bool:
     )
 
 
-def _timed_out(error: requests.RequestException) -> bool:
+def _timed_out(error: Exception) -> bool:
     """Whether an answer, or the next piece of one, did not come in time."""
     return isinstance(error, requests.Timeout) or isinstance(_innermost(error), urllib3.exceptions.ReadTimeoutError)
 
@@ -659,7 +664,7 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _cause(error: requests.RequestException) -> str:
+def _cause(error: Exception) -> str:
     """Name the innermost cause in words."""
     inner = _innermost(error)
     if type(inner) is urllib3.exceptions.NewConnectionError:  # its children have words of their own

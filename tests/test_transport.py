@@ -296,6 +296,14 @@ def test_redirects_in_circles_are_no_reason_to_try_again():
         assert len(server.seen) <= 31
 
 
+@pytest.mark.parametrize("place", ["http://[", "file:///etc/hostname", "https://nowhere.invalid:99999/"])
+def test_a_redirect_to_no_address_is_refused_at_once(place):
+    with serve(lambda seen: Answer(302, headers={"Location": place})) as server:
+        with pytest.raises(errors.ConnectionFailed, match="cannot be used"):
+            connect(server).get("/v1/x")
+        assert len(server.seen) == 1
+
+
 # Answers and their words ----------------------------------------------------------------------------------------------
 
 
