@@ -38,7 +38,7 @@ UPLOAD_AGE = 86_400.0
 """After so many seconds, an upload that nobody made an image of is removed at the next start."""
 
 # Pillow knows formats that run other programs or hold whole documents; photographs come in these.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "MPO")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _warnings = threading.Lock()
