@@ -72,7 +72,7 @@ def picture(folder: Path, number: int, size: int) -> Path:
 def fill(folder: Path, images: int) -> None:
     """A project with many small images, some of them labelled."""
     with served(folder, 0) as (url, key), tempfile.TemporaryDirectory() as pictures:
-        client = hf.Client(key, url)
+        client = hf.Client(key, url, progress=False)
         if len(client.get_projects()):
             return
         print(f"Making {images:,} images and {LABELLED * LABELS_EACH:,} labels ...", flush=True)
@@ -81,12 +81,13 @@ def fill(folder: Path, images: int) -> None:
         project.create_label_class("thing")
         paths = [picture(Path(pictures), number, 8) for number in range(images)]
         report = project.upload_images(paths, "data")
-        ids = report["image_id"].iloc[:LABELLED].repeat(LABELS_EACH)
+        assert (report["outcome"] == "uploaded").all()
+        ids = project.get_images().index[:LABELLED].repeat(LABELS_EACH)
         corner = np.arange(len(ids)) % 4
         project.create_labels(
             pd.DataFrame(
                 {
-                    "image_id": ids.to_numpy(),
+                    "image_id": ids,
                     "class_name": "thing",
                     "x_min": corner,
                     "y_min": corner,
