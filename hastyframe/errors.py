@@ -52,6 +52,10 @@ class HastyError(Exception):
     def __str__(self) -> str:
         return f"{self.message} [{self.request}]" if self.request else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process boundaries; what a child's __init__ takes is not what the message says.
+        return _restore, (type(self), self.args, self.__dict__)
+
 
 class ValidationException(HastyError, ValueError):
     """The input is not what the API takes: found before sending, or refused by the server with 400."""
@@ -139,7 +143,9 @@ class FrameError(ValidationException):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self._problems: Sequence[Problem] = list(problems)
-        lines = [f"  {p.column}, row {p.row!r}: {_short(p.value)}. {p.remedy}" for p in self._problems[: self._shown]]
+        lines = [
+            f"  {p.column}, row {_short(p.row)}: {_short(p.value)}. {p.remedy}" for p in self._problems[: self._shown]
+        ]
         rest = len(self._problems) - self._shown
         if rest > 0:
             lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
@@ -168,6 +174,13 @@ class BatchError(HastyError):
         self.report = report
 
 
+def _restore(kind: type[HastyError], args: tuple[Any, ...], state: dict[str, Any]) -> HastyError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
 def _short(value: Any, width: int = 80) -> str:
-    text = repr(value)
+    text = repr(value.item() if hasattr(value, "dtype") and value.ndim == 0 else value)  # 3, not np.int64(3)
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -127,23 +127,19 @@ def to_arrow(entity: type[Entity], records: Records) -> pa.RecordBatch:
     The batches of all pages together make a frame with :func:`from_arrow`; this is the part that can run in the
     threads that fetch.
     """
-    columns: dict[str, pa.Array | npt.NDArray[Any]] = {
-        entity.id_name: pa.array([r.get("id") for r in records], pa.large_string())
-    }
-    for field in _columns(entity):
-        if field.derived:
-            continue
-        key = field.key
-        values = [r.get(key) for r in records]
+    columns: dict[str, pa.Array | npt.NDArray[Any]] = {}
+    for name, key, kind in [
+        (entity.id_name, "id", Kind.TEXT),
+        *((field.name, field.key, field.kind) for field in _columns(entity) if not field.derived),
+    ]:
         try:
-            if field.kind is Kind.BOX:
+            values = [record.get(key) for record in records]
+            if kind is Kind.BOX:
                 columns |= dict(zip(BOX, _box_columns(values), strict=True))
             else:
-                columns[field.name] = _TO_ARROW[field.kind](values)
-        except (TypeError, ValueError, OverflowError, pa.ArrowInvalid) as error:
-            raise UnexpectedAnswer(
-                f"{key!r} of {entity.plural} holds what is no {field.kind.value}: {error}"
-            ) from error
+                columns[name] = _TO_ARROW[kind](values)
+        except (TypeError, ValueError, OverflowError, AttributeError, pa.ArrowInvalid) as error:
+            raise UnexpectedAnswer(f"{key!r} of {entity.plural} holds what is no {kind.value}: {error}") from error
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
@@ -173,7 +169,7 @@ def conform(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    TypeError, ValueError, pyarrow.ArrowInvalid
+    TypeError, ValueError, OverflowError
         If a column cannot be converted.
     """
     frame = frame.copy()
@@ -188,11 +184,20 @@ def conform(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def arrow_list(column: pd.Series[Any], dtype: pd.ArrowDtype) -> pd.Series[Any]:
-    """Turn a column of Python lists or arrays (None or NaN where there is none) into an Arrow list column."""
-    values = [None if np.ndim(v) == 0 and pd.isna(v) else v for v in column]
-    if dtype.pyarrow_dtype == POLYGON:
-        values = [None if v is None else np.asarray(v, dtype=float).tolist() for v in values]
-    return pd.Series(pd.array(pa.array(values, dtype.pyarrow_dtype), dtype=dtype), index=column.index)
+    """Turn a column of Python lists or arrays (None or NaN where there is none) into an Arrow list column.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError
+        If a value cannot be converted without loss.
+    """
+    type_ = dtype.pyarrow_dtype
+    if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_nested(column.dtype.pyarrow_dtype):
+        array = pa.array(column).cast(type_)
+    else:
+        values = [v if isinstance(v, _LISTS) or not pd.isna(v) else None for v in column]
+        array = _FROM_LISTS.get(type_, _typed(type_))(values)
+    return pd.Series(pd.array(array, dtype=dtype), index=column.index)
 
 
 def label_records(labels: pd.DataFrame) -> list[dict[str, Any]]:
@@ -238,7 +243,42 @@ def _box_columns(values: list[Any]) -> npt.NDArray[np.float64]:
     boxes = [nowhere if v is None else v for v in values]
     if any(len(box) != 4 for box in boxes):
         raise ValueError("a box has four numbers")
-    return np.fromiter(chain.from_iterable(boxes), float, 4 * len(boxes)).reshape(-1, 4).T.copy()
+    columns = np.fromiter(chain.from_iterable(boxes), float, 4 * len(boxes)).reshape(-1, 4).T.copy()
+    if np.isnan(columns).sum() != 4 * values.count(None):
+        raise ValueError("a box lacks a number")
+    return columns
+
+
+def _number_column(values: list[Any]) -> npt.NDArray[np.float64]:
+    numbers = np.array(values, dtype=float)
+    if numbers.ndim != 1:
+        raise ValueError("a list stands where a number should")
+    return numbers
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    """Whether an inferred type is that of numbers, or of nothing at all."""
+    return any(is_(type_) for is_ in (pa.types.is_integer, pa.types.is_floating, pa.types.is_null))
+
+
+def _integer_array(values: list[Any]) -> pa.Array:
+    numbers = pa.array(values)
+    if not _is_number(numbers.type):
+        raise TypeError(f"it is a {numbers.type}")
+    return numbers.cast(pa.int64())  # refuses fractions; pa.array(values, pa.int64()) would cut them off
+
+
+def _polygon_array(values: list[Any]) -> pa.Array:
+    rings = pa.array(values, POLYGON)
+    if _has_gaps(rings):
+        raise ValueError("a vertex or a coordinate is missing")
+    return rings
+
+
+def _has_gaps(rings: pa.Array) -> bool:
+    """Whether polygons that are there have vertices or coordinates that are not."""
+    vertices = rings.flatten()
+    return bool(vertices.null_count or vertices.flatten().null_count)
 
 
 def _mask_array(values: list[Any]) -> pa.ListArray:
@@ -275,9 +315,9 @@ def _decode_json(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
 _TO_ARROW: dict[Kind, Callable[[list[Any]], pa.Array]] = {
     Kind.TEXT: _typed(pa.large_string()),
     Kind.CATEGORY: _typed(pa.large_string()),
-    Kind.INTEGER: _typed(pa.int64()),
-    Kind.NUMBER: lambda values: np.array(values, dtype=float),
-    Kind.POLYGON: _typed(POLYGON),
+    Kind.INTEGER: _integer_array,
+    Kind.NUMBER: _number_column,
+    Kind.POLYGON: _polygon_array,
     Kind.MASK: _mask_array,
     Kind.VALUES: _typed(VALUES),
     Kind.ANY: _encode_json,
@@ -311,6 +351,29 @@ def _category(table: pa.Table, field: Field[Any], names: Names) -> pd.Categorica
     categories = list(dict.fromkeys(chain(() if known is None else known, found)))
     codes = pc.index_in(values, value_set=pa.array(categories, values.type)).fill_null(-1).to_numpy()
     return pd.Categorical.from_codes(codes, categories=pd.Index(categories, dtype=_DTYPES[Kind.TEXT]))
+
+
+_LISTS = (list, tuple, np.ndarray)
+
+
+def _masks_in(values: list[Any]) -> pa.Array:
+    wide = pa.array(values)
+    inner = wide.type.value_type if pa.types.is_list(wide.type) else None
+    if inner is None and not pa.types.is_null(wide.type):
+        raise TypeError(f"a {wide.type} is no list")
+    if inner is not None and not _is_number(inner):
+        raise TypeError(f"a {inner} is no number")
+    return wide.cast(MASK)  # refuses fractions; pa.array(values, MASK) would cut them off
+
+
+def _polygons_in(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, POLYGON)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Arrow takes no two-dimensional arrays inside of lists
+        return pa.array([v.tolist() if isinstance(v, np.ndarray) else v for v in values], POLYGON)
+
+
+_FROM_LISTS: dict[pa.DataType, Callable[[list[Any]], pa.Array]] = {MASK: _masks_in, POLYGON: _polygons_in}
 
 
 # From frames to JSON --------------------------------------------------------------------------------------------------
