@@ -6,7 +6,7 @@ left neighbours. The other way, the exclusive or of all changes up to a pixel sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,32 +24,34 @@ def changes_from_pixels(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64
     Parameters
     ----------
     blocks : iterable of arrays of uint8 or bool, shape (any,)
-        Pixels, all in one order; whatever is not 0 is set.
+        Pixels, all in one order; whatever is not 0 is set. All blocks but the last have a multiple of 64.
 
     Examples
     --------
-    >>> changes_from_pixels([np.array([0, 1, 1, 0], np.uint8), np.array([1], np.uint8)])
-    array([1, 3, 4, 5])
+    >>> changes_from_pixels([np.ones(64, np.uint8), np.array([1, 0, 1], np.uint8)])
+    array([ 0, 65, 66, 67])
     """
-    bits = _packed(blocks)
-    change = bits << np.uint64(1)
-    change[1:] |= bits[:-1] >> np.uint64(63)
-    change ^= bits
-    return _set_bits(change.view(HALF))
+    found, position, carry = [np.empty(0, np.int64)], 0, np.uint64(0)
+    for bits in _packed(blocks):
+        change = bits << np.uint64(1)
+        change[1:] |= bits[:-1] >> np.uint64(63)
+        change[0] |= carry
+        change ^= bits
+        found.append(_set_bits(change.view(HALF)))
+        found[-1] += position
+        position, carry = position + len(bits) * 64, bits[-1] >> np.uint64(63)
+    return np.concatenate(found)
 
 
-def _packed(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint64]:
-    """One bit a pixel, in words, with at least one bit that is clear at the end."""
-    packed, rest = [], np.empty(0, np.uint8)
+def _packed(blocks: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint64]]:
+    """One bit a pixel, in whole words, with clear ones at the end."""
     for block in blocks:
-        pixels = np.concatenate([rest, block]) if len(rest) else block
-        whole = len(pixels) // 8 * 8
-        packed.append(np.packbits(pixels[:whole], bitorder="little"))
-        rest = pixels[whole:]
-    packed.append(np.packbits(rest, bitorder="little"))
-    size = sum(map(len, packed))
-    packed.append(np.zeros(8 - size % 8, np.uint8))
-    return np.concatenate(packed).view(WORD)
+        bits = np.packbits(block, bitorder="little")
+        if len(bits) % 8:
+            bits = np.append(bits, np.zeros(-len(bits) % 8, np.uint8))
+        if len(bits):
+            yield bits.view(WORD)
+    yield np.zeros(1, WORD)
 
 
 def _set_bits(words: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -59,14 +61,14 @@ def _set_bits(words: NDArray[np.uint32]) -> NDArray[np.int64]:
     place = np.flatnonzero(words != 0)
     words = words[place]
     place *= 32
-    found = []
-    while len(words):
-        below = words - np.uint32(1)
-        found.append(place + np.bitwise_count(below & ~words))
-        words &= below  # without the lowest
-        more = np.flatnonzero(words != 0)
-        words, place = words[more], place[more]
-    return np.sort(np.concatenate(found), kind="stable") if len(found) > 1 else (found or [place])[0]
+    below = words - np.uint32(1)
+    first = place + np.bitwise_count(below & ~words)  # as many as there are bits below the lowest
+    words &= below  # without the lowest
+    more = np.flatnonzero(words != 0)
+    if not len(more):
+        return first
+    rest = np.flatnonzero(np.unpackbits(words[more].view(np.uint8), bitorder="little").view(np.bool_))
+    return np.sort(np.concatenate([first, place[more][rest >> 5] + (rest & 31)]), kind="stable")
 
 
 def pixels_from_changes(changes: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
@@ -86,8 +88,9 @@ def pixels_from_changes(changes: NDArray[np.int64], size: int) -> NDArray[np.uin
     """
     bits = np.zeros(size // 64 + 1, WORD)
     np.add.at(bits, changes >> 6, np.uint64(1) << (changes & 63).astype(WORD))
+    shifted = np.empty_like(bits)
     for shift in (1, 2, 4, 8, 16, 32):
-        bits ^= bits << np.uint64(shift)
+        bits ^= np.left_shift(bits, np.uint64(shift), out=shifted)
     odd = np.bitwise_xor.accumulate(bits >> np.uint64(63))  # an odd number of changes up to the end of the word
     bits[1:] ^= np.uint64(0) - odd[:-1]
     return np.unpackbits(bits.view(np.uint8), bitorder="little")[:size]

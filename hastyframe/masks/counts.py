@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.ragged import Ragged, offsets_of, spread, where
 
 __all__ = ["counts_from_strings", "counts_to_strings"]
@@ -37,6 +38,10 @@ def counts_to_strings(counts: Ragged) -> Ragged:
     >>> counts_to_strings(Ragged(np.array([6, 1, 40]), np.array([0, 3]))).values.tobytes()
     b'61X1'
     """
+    return in_blocks(_compress, counts)
+
+
+def _compress(counts: Ragged) -> Ragged:
     value = counts.values.astype(np.int64)
     value[2:] -= np.where(_chained(counts.offsets, len(value))[2:], counts.values[:-2], 0)
     size = _characters(value)
@@ -44,8 +49,11 @@ def counts_to_strings(counts: Ragged) -> Ragged:
     out = np.empty(int(ends[-1]), np.uint8)
     place = ends[:-1]
     while len(value):
-        more = size > 1
-        out[place] = (value & 31) + (more * 32 + 48)
+        more = np.flatnonzero(size > 1)
+        character = value & 31
+        character += 48
+        character[more] += 32
+        out[place] = character
         value, place, size = value[more] >> 5, place[more] + 1, size[more] - 1
     return Ragged(out, ends[counts.offsets])
 

@@ -14,14 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.bits import changes_from_pixels, pixels_from_changes
+from hastyframe.masks.blocks import cuts
 from hastyframe.masks.grids import LARGEST, as_grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
-from hastyframe.masks.toggles import as_runs, cancel, extent, from_runs
+from hastyframe.masks.toggles import as_runs, cancel, extent, fitting, from_runs
 
 __all__ = ["area", "bbox", "decode", "decode_flat", "encode"]
 
-BLOCK = 2**18
-"""Pixels that are copied together at a time: few enough to stay in the processor's cache."""
+BLOCK = 2**22
+"""Pixels that are looked at at a time."""
 
 
 def encode(masks: Any) -> Ragged:
@@ -66,12 +67,12 @@ def encode(masks: Any) -> Ragged:
 def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]:
     """All pixels in flat blocks, and where each mask begins in them."""
     if isinstance(masks, Ragged):
-        return iter([_bytes(masks.values)]), masks.offsets
+        return _slices(masks.values), masks.offsets
     if isinstance(masks, np.ndarray) and masks.dtype != object:
         if masks.ndim not in (2, 3):
             raise ValidationException(f"A mask is an array (height, width), a stack (n, …); got shape {masks.shape}.")
         count = 1 if masks.ndim == 2 else len(masks)
-        return iter([_bytes(masks.reshape(-1))]), np.arange(count + 1) * (masks.shape[-2] * masks.shape[-1])
+        return _slices(masks.reshape(-1)), np.arange(count + 1) * (masks.shape[-2] * masks.shape[-1])
     arrays = [np.asarray(mask) for mask in masks]
     flat = next((index for index, array in enumerate(arrays) if array.ndim != 2), None)
     if flat is not None:
@@ -80,11 +81,24 @@ def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]
     return _groups(arrays, offsets), offsets
 
 
+def _slices(pixels: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
+    return (_bytes(pixels[start : start + BLOCK]) for start in range(0, len(pixels), BLOCK))
+
+
 def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """Masks that lie here and there in memory, copied together a few at a time."""
-    last = np.unique(np.searchsorted(offsets, np.arange(BLOCK, offsets[-1] + BLOCK, BLOCK))).clip(max=len(arrays))
-    for first, end in pairwise([0, *last.tolist()]):
-        yield _bytes(np.concatenate(arrays[first:end], axis=None))
+    """Masks that lie here and there in memory, copied together some at a time, into the same place again and again."""
+    if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
+        arrays = [_bytes(array) for array in arrays]
+    ends = np.array(cuts(offsets, BLOCK))
+    scratch = np.empty(max(np.diff(offsets[ends]).max(initial=0) + 64, min(offsets[-1], BLOCK)), np.uint8)
+    kept = 0
+    for first, last in pairwise(ends.tolist()):
+        size = kept + int(offsets[last] - offsets[first])
+        np.concatenate(arrays[first:last], axis=None, out=scratch[kept:size])
+        kept = size % 64
+        yield scratch[: size - kept]
+        scratch[:kept] = scratch[size - kept : size]
+    yield scratch[:kept]
 
 
 def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -219,7 +233,7 @@ def area(runs: Any) -> NDArray[np.int64]:
     rows = as_runs(runs)
     lengths = rows.values[1::2]
     if len(lengths) and lengths.min() < 1:
-        from_runs(rows)
+        fitting(rows)
     return segment_sum(lengths, rows.offsets // 2)
 
 
@@ -250,6 +264,8 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     """
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    found = extent(from_runs(rows, grid.size), grid.width)
+    fitting(rows, grid.size)
+    begin = rows.values[0::2] - 1
+    found = extent(begin, begin + rows.values[1::2], rows.offsets // 2, grid.width)
     filled = (rows.lengths > 0).astype(np.int64)
     return found._replace(x=found.x + grid.x * filled, y=found.y + grid.y * filled).boxes

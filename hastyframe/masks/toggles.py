@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, segment, spread, where
 
@@ -40,7 +41,7 @@ def as_runs(runs: Any) -> Ragged:
                 f"mask {index}, run {place // 2} holds {rows.values[at]}, which is beyond 32 bits; "
                 "starts and lengths stay within the width * height of the box."
             )
-    return rows
+    return Ragged(rows.values.astype(np.int32, copy=False), rows.offsets)
 
 
 def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
@@ -56,38 +57,61 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     Raises
     ------
     ValidationException
-        Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
-        the first such mask.
+        As :func:`fitting`.
 
     Examples
     --------
     >>> from_runs([[1, 2, 7, 2]]).values
     array([0, 2, 6, 8])
     """
-    rows = as_runs(runs)
-    start = rows.values[0::2]
+    return _toggles(fitting(as_runs(runs), size))
+
+
+def _toggles(rows: Ragged) -> Ragged:
     toggles = np.empty(len(rows.values), np.int64)
-    np.subtract(start, 1, out=toggles[0::2], dtype=np.int64)
+    np.subtract(rows.values[0::2], 1, out=toggles[0::2], dtype=np.int64)
     np.add(toggles[0::2], rows.values[1::2], out=toggles[1::2])
-    out = Ragged(toggles, rows.offsets)
-    if (fault := first_fault(out, size)) is not None:
-        raise ValidationException(fault)
-    return out
+    return Ragged(toggles, rows.offsets)
 
 
-def first_fault(toggles: Ragged, size: NDArray[np.int64] | None) -> str | None:
-    """Why the first bad mask is bad, in words; None where all are good."""
-    if not len(toggles.values):
-        return None
+def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> Ragged:
+    """Return the same runs, if they are in order and fit their boxes of `size` pixels.
+
+    Raises
+    ------
+    ValidationException
+        Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
+        the first such mask.
+    """
+    if not _fits(rows, size):
+        raise ValidationException(_first_fault(_toggles(rows), size))
+    return rows
+
+
+def _fits(rows: Ragged, size: NDArray[np.int64] | None) -> bool:
+    """Whether all is well, in as few looks at the numbers as that takes."""
+    if not len(rows.values):
+        return True
+    start, offsets = rows.values[0::2], rows.offsets // 2
+    last = start + rows.values[1::2]
+    last -= 1  # wraps around to less than 0 where it does not fit 32 bits
+    gap = start[1:] - last[:-1]
+    inner = offsets[(offsets > 0) & (offsets < len(start))]
+    gap[inner - 1] = 1
+    if rows.values.min() < 1 or last.min() < 1 or gap.min(initial=1) < 1:
+        return False
+    filled = np.flatnonzero(rows.lengths)
+    return size is None or bool((last[offsets[filled + 1] - 1] <= size[filled]).all())
+
+
+def _first_fault(toggles: Ragged, size: NDArray[np.int64] | None) -> str:
+    """Why the first bad mask is bad, in words."""
     at = _disorder(toggles)
     if at is not None:
         return _describe(toggles, at)
-    if size is None:
-        return None
+    size = np.full(toggles.n, LARGEST) if size is None else size
     filled = np.flatnonzero(toggles.lengths)
     past = toggles.values[toggles.offsets[filled + 1] - 1] > size[filled]
-    if not past.any():
-        return None
     index = int(filled[np.argmax(past)])
     return (
         f"mask {index} ends at pixel {toggles.row(index)[-1]} of a box of {size[index]} pixels; "
@@ -155,17 +179,22 @@ def take_apart(line: NDArray[np.int64], base: NDArray[np.int64]) -> Ragged:
     return Ragged(line - np.repeat(base[:-1], np.diff(offsets)), offsets)
 
 
-def cancel(line: NDArray[np.int64]) -> NDArray[np.int64]:
+def cancel(line: NDArray[Any]) -> NDArray[Any]:
     """Drop from sorted positions those that come an even number of times: two changes at one place are none."""
-    fresh = line[1:] != line[:-1]
-    if fresh.all():
+    same = line[1:] == line[:-1]
+    if not same.any():
         return line
-    first = np.concatenate([[0], np.flatnonzero(fresh) + 1])
+    if not (same[1:] & same[:-1]).any():  # nothing comes more than twice
+        kept = np.ones(len(line), bool)
+        kept[1:] ^= same
+        kept[:-1] ^= same
+        return line[kept]
+    first = np.concatenate([[0], np.flatnonzero(~same) + 1])
     often = np.diff(first, append=len(line))
     return line[first[often % 2 == 1]]
 
 
-def divide(position: NDArray[np.int64], width: NDArray[np.int64]) -> NDArray[np.int64]:
+def divide(position: NDArray[Any], width: NDArray[Any]) -> NDArray[np.int64]:
     """Floor of position / width, by way of floats: exact below 2**50, and far faster than integer division."""
     return ((position + 0.5) / width).astype(np.int64)
 
@@ -201,58 +230,98 @@ def columns_first(
     if into is None:
         zero = np.zeros_like(width)
         into = Grid(zero, zero, width, height)
-    line, base = line_up(toggles, width * (height + 1))
-    lower = line + np.repeat(width, toggles.lengths)
+    return in_blocks(_columns_first, toggles, height, width, *into)
+
+
+def _columns_first(
+    toggles: Ragged,
+    height: NDArray[np.int64],
+    width: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    into_width: NDArray[np.int64],
+    into_height: NDArray[np.int64],
+) -> Ragged:
+    base = offsets_of(width * (height + 1) + 1)
+    target = offsets_of(into_width * into_height + 1)
+    kind: Any = np.int32 if max(base[-1], target[-1]) <= LARGEST else np.int64  # what is short sorts faster
+    line = toggles.values.astype(kind)
+    line += np.repeat(base[:-1].astype(kind), toggles.lengths)
+    lower = line + np.repeat(width.astype(kind), toggles.lengths)
     changed = cancel(np.sort(np.concatenate([line, lower]), kind="stable"))
     begin, length = changed[0::2], changed[1::2] - changed[0::2]
-    within_memory(int(length.sum()), "Reading the masks by columns")
+    within_memory(int(length.sum(dtype=np.int64)), "Reading the masks by columns")
     offsets = offsets_of(length)
     mask = np.searchsorted(begin, base)
     count = np.diff(offsets[mask])
-    pixel = spread(begin - np.repeat(base[:-1], np.diff(mask)), length, offsets)
-    row = divide(pixel, np.repeat(width, count))
-    pixel -= row * np.repeat(width, count)
-    target = offsets_of(into.size + 1)
-    pixel *= np.repeat(into.height, count)
+    pixel = spread(begin - np.repeat(base[:-1], np.diff(mask)), length, offsets).astype(kind)
+    across = np.repeat(width.astype(kind), count)
+    row = divide(pixel, across).astype(kind)
+    across *= row
+    pixel -= across
+    pixel *= np.repeat(into_height.astype(kind), count)
     pixel += row
-    pixel += np.repeat(target[:-1] + into.x * into.height + into.y, count)
+    pixel += np.repeat((target[:-1] + x * into_height + y).astype(kind), count)
     pixel.sort()
     return take_apart(cancel(pixel), target)
 
 
 def tighten(toggles: Ragged, width: NDArray[np.int64]) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    box = extent(toggles, width)
+    box = extent(toggles.values[0::2], toggles.values[1::2], toggles.offsets // 2, width)
+    return in_blocks(_tighten, toggles, width, *box), box
+
+
+def _tighten(
+    toggles: Ragged,
+    old_width: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    width: NDArray[np.int64],
+    height: NDArray[np.int64],
+) -> Ragged:
+    """Count positions in a smaller box."""
     begin, end = toggles.values[0::2], toggles.values[1::2]
+    base = offsets_of(width * height + 1)
     count = toggles.lengths // 2
-    old, new = np.repeat(width, count), np.repeat(box.width, count)
-    shift = np.repeat(box.y * box.width + box.x, count)
-    row = divide(begin, old)
-    last = divide(end - 1, old)
+    old = np.repeat(old_width, count)
+    saved = old - np.repeat(width, count)
+    shift = np.repeat(base[:-1] - y * width - x, count)
     line = np.empty_like(toggles.values)
-    line[0::2] = begin - row * (old - new) - shift
-    line[1::2] = end - last * (old - new) - shift
-    base = offsets_of(box.size + 1)
-    line += np.repeat(base[:-1], toggles.lengths)
-    return take_apart(cancel(line), base), box
+    np.subtract(begin, divide(begin, old) * saved, out=line[0::2])
+    np.subtract(end, divide(end - 1, old) * saved, out=line[1::2])
+    line[0::2] += shift
+    line[1::2] += shift
+    return take_apart(cancel(line), base)
 
 
-def extent(toggles: Ragged, width: NDArray[np.int64]) -> Grid:
-    """Find the tight boxes of masks, from the corner of their grids of `width` columns."""
-    values, offsets = toggles.values, toggles.offsets
-    count = toggles.lengths // 2
-    filled = count > 0
-    first, final = values[offsets[:-1][filled]], values[offsets[1:][filled] - 1] - 1
-    top, bottom = np.zeros(len(count), np.int64), np.zeros(len(count), np.int64)
-    top[filled] = divide(first, width[filled])
-    bottom[filled] = divide(final, width[filled]) + 1
-    across = np.repeat(width, count)
-    start = divide(values[0::2], across) * across
-    left = values[0::2] - start
-    right = values[1::2] - start
-    wraps = right > across
+def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], width: NDArray[np.int64]) -> Grid:
+    """Find the tight boxes of masks, counted from the corner of their grids.
+
+    Parameters
+    ----------
+    begin, end : numpy.ndarray of int
+        Where runs begin and end, counted from 0.
+    offsets : numpy.ndarray of int64, shape (n + 1,)
+        Where the runs of each mask begin.
+    width : numpy.ndarray of int64, shape (n,)
+        Columns of each grid.
+    """
+    filled = offsets[1:] > offsets[:-1]
+    top, bottom = np.zeros((2, len(filled)), np.int64)
+    top[filled] = divide(begin[offsets[:-1][filled]], width[filled])
+    bottom[filled] = divide(end[offsets[1:][filled] - 1] - 1, width[filled]) + 1
+    across = np.repeat(width.astype(np.float64), np.diff(offsets))
+    column = begin + 0.5  # in floats, which hold these numbers exactly and divide many times faster
+    column /= across
+    np.floor(column, out=column)
+    column *= across
+    np.subtract(begin, column, out=column)
+    left = segment(np.minimum, column, offsets, 0.0, np.float64).astype(np.int64)
+    column += end
+    column -= begin
+    right = segment(np.maximum, column, offsets, 0.0, np.float64).astype(np.int64)
+    wraps = right > width  # a run that goes on in the next row touches both sides
     left[wraps] = 0
-    np.minimum(right, across, out=right)
-    begin = segment(np.minimum, left, offsets // 2, 0)
-    end = segment(np.maximum, right, offsets // 2, 0)
-    return Grid(begin, top, end - begin, bottom - top)
+    right[wraps] = width[wraps]
+    return Grid(left, top, right - left, bottom - top)

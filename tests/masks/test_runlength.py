@@ -189,6 +189,16 @@ def test_a_bomb_is_refused_before_it_is_painted():
         hm.decode([[1, 2]] * 100, [(46_000, 46_000)] * 100)
 
 
+def test_the_largest_mask_there_is():
+    whole = [1, 2**31 - 1]
+    assert hm.area(whole).tolist() == [2**31 - 1]
+    for shape in ((2**31 - 1) // 7, 7), (7, (2**31 - 1) // 7):
+        count = shape[0] * shape[1]
+        assert hm.bbox([[1, count]], [shape]).tolist() == [[0, 0, shape[1], shape[0]]]
+        with pytest.raises(ValidationException, match="ends at pixel"):
+            hm.bbox([[1, count + 1]], [shape])
+
+
 def test_bad_pictures():
     for wrong in (np.zeros(4), np.zeros((1, 1, 1, 1)), [np.zeros(4)], [np.zeros((2, 2)), 3]):
         with pytest.raises(ValidationException):
