@@ -14,7 +14,7 @@ from .files import read_picture
 from .http import Call, Refusal, Routes
 from .images import check_datasets
 from .jobs import Job, now
-from .models import Vocabulary
+from .models import KINDS, Vocabulary
 from .resources import listing
 from .schemas import list_of, one, page_of, record
 from .store import Record
@@ -31,8 +31,8 @@ _MASK = {"mask": {"anyOf": [_INTEGERS, {"type": "null"}]}}
 _ATTRIBUTE = record(bbox=_INTEGERS, attribute_id={"type": "string"}, lov_ids=list_of({"type": "string"}))
 
 
-def _describes(kind: str) -> None:
-    @routes.add("GET", f"{_PROJECT}/{kind}", answer=one(Model))
+def _describes(kind: str, word: str) -> None:
+    @routes.add("GET", f"{_PROJECT}/{word}", answer=one(Model))
     def show(call: Call) -> Any:
         project = call.find(Project)
         models = call.context.models
@@ -42,8 +42,8 @@ def _describes(kind: str) -> None:
     show.__name__ = f"show_{kind}"
 
 
-for _kind in ("detector", "instance_segmentor", "semantic_segmentor", "attributer"):
-    _describes(_kind)
+for _kind in KINDS:
+    _describes(_kind, {"detector": "object_detector"}.get(_kind, _kind))
 
 
 @routes.add("POST", _PROJECT + "/object_detection", body=bodies.Detection, answer=list_of(record(**_SCORED)))

@@ -91,7 +91,7 @@ def test_odd_pictures(api, picture):
 
 
 def test_discovery(api):
-    for kind in ("detector", "instance_segmentor", "semantic_segmentor"):
+    for kind in ("object_detector", "instance_segmentor", "semantic_segmentor"):
         model = api.get(kind)
         assert (model["status"], model["project_id"]) == ("LOADED", api.project["id"])
     assert api.get("attributer")["status"] == "NOT LOADED"
