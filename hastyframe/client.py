@@ -121,7 +121,11 @@ class Client:
 
         server = LocalServer(folder, models=models, latency=latency)
         server.start()
-        client = cls(server.api_key, server.base_url, **options)
+        try:
+            client = cls(server.api_key, server.base_url, **options)
+        except BaseException:
+            server.stop()
+            raise
         client._server = server
         return client
 

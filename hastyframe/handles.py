@@ -16,7 +16,7 @@ import pandas as pd
 
 from . import attributes, checks, edits, entities, frames
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
-from .errors import ValidationException
+from .errors import UnexpectedAnswer, ValidationException
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "Tag",
     "TagClass",
     "Workspace",
+    "choices_of",
 ]
 
 
@@ -202,7 +203,7 @@ class Attribute(Editable, entities.Attribute):
             choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
         if isinstance(subject_type, str):
             choose(subject_type, SUBJECT_TYPES, "subject type")
-        texts = [v["value"] for v in self.values or []] if isinstance(values, EllipsisType) else values or []
+        texts = [v["value"] for v in self.values or []] if isinstance(values, EllipsisType) else choices_of(values)
         self._put(
             name=name,
             type=attribute_type,
@@ -276,8 +277,8 @@ class Image(Editable, entities.Image):
             "external_id": external_id,
         }
         rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
-        answer = self._requester.post(self._list_path(entities.Label), frames.label_records(rows))
-        return Label(self._requester, answer["items"][0], {"project_id": self.project_id, "image_id": self.id})
+        stored = _only(self._requester.post(self._list_path(entities.Label), frames.label_records(rows)))
+        return Label(self._requester, stored, {"project_id": self.project_id, "image_id": self.id})
 
     def create_labels(self, labels: Any) -> pd.DataFrame:
         """Create labels, any number of them.
@@ -411,12 +412,21 @@ class Image(Editable, entities.Image):
         tags : list of dict, Tag, TagClass or str, or pandas.DataFrame
             Dicts with ``tag_id`` or ``tag_class_id``, handles, names of tag classes, or a frame of tags.
         """
-        if isinstance(tags, pd.DataFrame) and tags.index.name == entities.Tag.id_name:
-            tags = [{"tag_id": key} for key in tags.index]
-        by_id = [tag for tag in tags if isinstance(tag, Tag) or (isinstance(tag, Mapping) and tag.get("tag_id"))]
-        ids = [tag.id if isinstance(tag, Tag) else tag["tag_id"] for tag in by_id]
-        others = _of_dicts([tag for tag in tags if not any(tag is known for known in by_id)], "tag_class_id")
-        for key, values in (("tag_id", ids), ("tag_class_id", self._vocabulary.ids(entities.TagClass, others))):
+        if isinstance(tags, pd.DataFrame):
+            by_id = tags.index.name == entities.Tag.id_name or entities.Tag.id_name in tags
+            tags = [{"tag_id": key} for key in ids_of(entities.Tag, tags)] if by_id else ids_of(entities.TagClass, tags)
+        elif isinstance(tags, str | Mapping | entities.Entity):
+            tags = [tags]
+        ids, others = [], []
+        for tag in tags:
+            if isinstance(tag, entities.Tag):
+                ids.append(tag.id)
+            elif isinstance(tag, Mapping) and tag.get("tag_id"):
+                ids.append(tag["tag_id"])
+            else:
+                others.append(tag)
+        class_ids = self._vocabulary.ids(entities.TagClass, _of_dicts(others, "tag_class_id")) if others else []
+        for key, values in (("tag_id", ids), ("tag_class_id", class_ids)):
             if values:
                 rows = pd.DataFrame({"image_id": self.id, key: values})
                 edits.delete_tags(self._requester, self.project_id, rows, key)
@@ -462,6 +472,11 @@ class Label(Editable, entities.Label):
         FrameError
             If this would be no label that the API takes; nothing was sent.
         """
+        if mask is ... and self.mask and bbox and bbox is not ... and _size(bbox) != _size(self.bbox):
+            raise ValidationException(
+                f"The mask belongs to the box {self.bbox}; in one of another size, {bbox}, its runs would mean other "
+                "pixels. Give mask= as well, cut anew by hf.masks.crop, or None to take it away."
+            )
         given = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
         row = {key: self._data.get(key) if value is ... else value for key, value in given.items()}
         row["class_id"] = self.class_id
@@ -471,7 +486,7 @@ class Label(Editable, entities.Label):
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
         [record] = frames.label_records(checked)
         path = self.path.format(project_id=self.project_id, image_id=self.image_id)
-        self._data |= self._requester.put(path, [{"label_id": self.id, **record}])["items"][0]
+        self._data |= _only(self._requester.put(path, [{"label_id": self.id, **record}]))
 
     def delete(self) -> None:
         """Delete the label."""
@@ -506,8 +521,30 @@ def _cell(value: Any, width: int = 120) -> str:
     return escape(text if len(text) <= width else text[: width - 1] + "…")
 
 
+def _size(box: Any) -> tuple[Any, ...]:
+    return tuple(high - low for low, high in zip(box[:2], box[2:], strict=False))
+
+
+def _only(answer: Any) -> dict[str, Any]:
+    """Return the one label of an answer."""
+    items = answer.get("items") if isinstance(answer, Mapping) else None
+    if not isinstance(items, list) or len(items) != 1:
+        raise UnexpectedAnswer("The server answered one label with something else.")
+    label: dict[str, Any] = items[0]
+    return label
+
+
+def choices_of(values: Iterable[str] | None) -> list[str]:
+    """Return the texts that a selection can be."""
+    if isinstance(values, str):
+        raise ValidationException(f"values= must be a list of texts, as [{values!r}].")
+    return list(values or [])
+
+
 def _of_dicts(things: Any, key: str) -> Any:
     """Replace dicts among the things by the id that they hold."""
+    if isinstance(things, Mapping):
+        things = [things]
     if isinstance(things, pd.DataFrame | pd.Series | pd.Index | str | entities.Entity):
         return things
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -24,9 +25,8 @@ class _Job(Handle, entities.Job):
 
     def _percent(self) -> float | None:
         """How much is done, where the server says so."""
-        found = self._data.get("progress")
-        if found is None:
-            found = (self._data.get("meta") or {}).get("progress")
+        meta = self._data.get("meta")
+        found = self._data.get("progress", meta.get("progress") if isinstance(meta, dict) else None)
         return float(found) if isinstance(found, int | float) else None
 
     def wait(self, timeout: float | None = 3600.0, progress: bool = True) -> Self:
@@ -50,10 +50,10 @@ class _Job(Handle, entities.Job):
         RequestTimeout
             If it has not ended in time; it goes on on the server, and can be waited for again.
         """
-        began = time.monotonic()
+        deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_LOOK
-        title = type(self).__name__
-        with self._requester.bar(title if progress else None, 100, "%") as bar:
+        title = type(self).__name__ if progress else None
+        with self._requester.bar(title, 100, "%") as bar:
             while True:
                 self._refresh()
                 bar.set_postfix_str(str(self.status), refresh=False)
@@ -61,19 +61,24 @@ class _Job(Handle, entities.Job):
                 bar.update((percent or 0.0) - bar.n)
                 if self.status == "DONE":
                     return self
-                if self.status in _ENDS_BADLY:
-                    raise JobFailed(f"The job {self.id} ended as {self.status}: {self._reason()}")
-                if timeout is not None and time.monotonic() - began + pause > timeout:
+                self._check_alive()
+                left = pause if deadline is None else deadline - time.monotonic()
+                if left <= 0:
                     raise RequestTimeout(
                         f"The job {self.id} is {self.status} after {timeout:g} s and goes on on the server; wait for "
                         "it again, or with a longer timeout=."
                     )
-                time.sleep(pause)
+                time.sleep(min(pause, left))
                 pause = min(_LONGEST_BREAK, 1.5 * pause)
 
-    def _reason(self) -> str:
-        meta = self._data.get("meta") or {}
-        return str(meta.get("message") or "the server does not say why.")
+    def _check_alive(self) -> None:
+        if self.status in _ENDS_BADLY:
+            meta = self._data.get("meta")
+            reason = meta.get("message") if isinstance(meta, dict) else None
+            raise JobFailed(
+                f"The job {self.id} ended as {self.status}: {reason or 'the server does not say why.'}",
+                request=f"GET {self._url()}",
+            )
 
 
 class ExportJob(_Job, entities.ExportJob):
@@ -107,19 +112,33 @@ class ExportJob(_Job, entities.ExportJob):
         ------
         ValidationException
             If the export is not done; `wait` for it first.
+        JobFailed
+            If it ended without an archive.
         """
-        if self.status != "DONE" and self.check_status() != "DONE":
+        # Asked for even if it is known to be done: addresses expire, and the answer has a fresh one.
+        if self.check_status() != "DONE":
+            self._check_alive()
             raise ValidationException(f"The export is {self.status}, not DONE; wait for it with .wait().")
         meta = self.meta or {}
         if not meta.get("url"):
             raise UnexpectedAnswer(f"The export {self.id} is done and has no address to download it from.")
-        # The name comes from the server: only its last part is taken, so that it stays in the folder.
-        name = Path(str(meta.get("export_name") or "export").replace("\\", "/")).name or "export"
         folder = Path(local_folder)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.zip"
+        path = folder / f"{_file_name(meta.get('export_name'))}.zip"
         self._requester.download(meta["url"], path)
         return path
+
+
+def _file_name(name: Any) -> str:
+    r"""Return what is left of a name from elsewhere that is fit for a file: its last part, on any system.
+
+    Examples
+    --------
+    >>> _file_name("coins, 2nd try"), _file_name("../../etc/passwd"), _file_name("C:\\a:b"), _file_name("..")
+    ('coins, 2nd try', 'passwd', 'a_b', 'export')
+    """
+    last = re.split(r"[/\\]", str(name or ""))[-1]
+    return re.sub(r'[\x00-\x1f\x7f:*?"<>|]', "_", last).strip(" .")[:100] or "export"
 
 
 class AutomatedLabelingJob(_Job, entities.AutomatedLabelingJob):

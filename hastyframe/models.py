@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from . import entities, frames
-from .errors import InferenceException, ValidationException
+from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
-from .pictures import check_picture, upload_address
+from .pictures import Addresses, check_picture, local_files
 
 __all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
 
@@ -39,22 +41,32 @@ class _Model(Handle, entities.Model):
                 "first, or try again in a minute."
             )
 
-    def _ask(self, image_url: str | None, image_path: str | Path | None, settings: Mapping[str, Any]) -> Any:
+    def _ask(
+        self,
+        image_url: str | None,
+        image_path: str | Path | None,
+        settings: Mapping[str, Any],
+        addresses: Addresses | None = None,
+    ) -> list[Any]:
         """Send one picture to the model; predicting twice is the same as once."""
         body = {**settings, "model_id": self.model_id}
         if image_path is not None:
-            path = check_picture(image_path)
-            address = upload_address(self._requester, self.project_id)
-            self._requester.upload(address["url"], path.read_bytes(), "image/*")
+            content = check_picture(image_path).read_bytes()
+            address = (addresses or Addresses(self._requester, self.project_id, 1)).take()
+            self._requester.upload(address["url"], content, "image/*")
             body["upload_id"] = address["id"]
         elif image_url is not None:
             body["image_url"] = image_url
         else:
             raise ValidationException("A picture is needed: give image_path= or image_url=.")
-        return self._requester.post(f"/v1/projects/{self.project_id}/{self._prediction}", body, repeatable=True)
+        path = f"/v1/projects/{self.project_id}/{self._prediction}"
+        answer = self._requester.post(path, body, repeatable=True)
+        if not isinstance(answer, list):
+            raise UnexpectedAnswer("The server answered a picture with something else than a list.", request=path)
+        return answer
 
 
-class _Segmentor(_Model):
+class _Labeler(_Model):
     """A model that predicts labels."""
 
     def _predict(
@@ -62,28 +74,31 @@ class _Segmentor(_Model):
     ) -> pd.DataFrame:
         self._loaded()
         records = self._ask(image_url, image_path, settings)
-        name = Path(str(image_path if image_path is not None else image_url)).name
+        name = Path(image_path).name if image_path is not None else _name_in(str(image_url))
         return self._frame([_predictions(records, None, name)])
 
     def _predict_images(self, images: Any, settings: Mapping[str, Any]) -> pd.DataFrame:
-        self._loaded()
         pictures = _pictures(images)
+        self._loaded()
+        addresses = Addresses(self._requester, self.project_id, len(pictures))
 
         def predict(picture: _Picture) -> pa.RecordBatch:
             image_id, name, url, path = picture
-            return _predictions(self._ask(url, path, settings), image_id, name)
+            try:
+                return _predictions(self._ask(url, path, settings, addresses), image_id, name)
+            except HastyError as error:
+                error.add_note(f"This happened to the picture {name!r}.")
+                raise
 
-        return self._frame(list(self._requester.map(predict, pictures, desc="Predict", unit="image")))
+        return self._frame(self._requester.map(predict, pictures, desc="Predict", unit="image"))
 
     def _frame(self, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
         frame = self._vocabulary.frame(entities.Prediction, batches)
         return frame.set_axis(pd.RangeIndex(len(frame), name=frame.index.name))
 
 
-class Detector(_Segmentor):
-    """Finds objects and draws boxes around them."""
-
-    _discovery, _prediction = "object_detector", "object_detection"
+class _Finder(_Labeler):
+    """A model that finds objects, each with a score."""
 
     def predict(
         self,
@@ -124,8 +139,8 @@ class Detector(_Segmentor):
 
         Parameters
         ----------
-        images : pandas.DataFrame or list of str or Path
-            An images frame, whose pictures the server reads itself, or local files.
+        images : pandas.DataFrame, str, Path, or list of them
+            An images frame, whose pictures the server reads itself, or a folder or local files.
         confidence_threshold, max_detections_per_image : optional
             As for `predict`.
 
@@ -137,13 +152,19 @@ class Detector(_Segmentor):
         return self._predict_images(images, _settings(confidence_threshold, max_detections_per_image))
 
 
-class InstanceSegmentor(Detector):
+class Detector(_Finder):
+    """Finds objects and draws boxes around them."""
+
+    _discovery, _prediction = "object_detector", "object_detection"
+
+
+class InstanceSegmentor(_Finder):
     """Finds objects and draws a mask for each."""
 
     _discovery, _prediction = "instance_segmentor", "instance_segmentation"
 
 
-class SemanticSegmentor(_Segmentor):
+class SemanticSegmentor(_Labeler):
     """Gives the pixels of a picture classes."""
 
     _discovery, _prediction = "semantic_segmentor", "semantic_segmentation"
@@ -179,8 +200,8 @@ class SemanticSegmentor(_Segmentor):
 
         Parameters
         ----------
-        images : pandas.DataFrame or list of str or Path
-            An images frame, whose pictures the server reads itself, or local files.
+        images : pandas.DataFrame, str, Path, or list of them
+            An images frame, whose pictures the server reads itself, or a folder or local files.
         min_size : float
             The least area of a segment.
 
@@ -231,6 +252,7 @@ class Attributer(_Model):
             If the project has no model that is loaded.
         """
         boxes = _boxes(bboxes)
+        _check_threshold(confidence_threshold)
         self._loaded()
         answer = self._ask(image_url, image_path, {"bboxes": boxes, "confidence_threshold": confidence_threshold})
         attributes = self._vocabulary.things(entities.Attribute)
@@ -266,9 +288,13 @@ def _pictures(images: Any) -> list[_Picture]:
             (key, str(name), url, None)
             for key, name, url in zip(images.index, names, images["public_url"], strict=True)
         ]
-    paths = [images] if isinstance(images, str | Path) else list(images)
-    checked = [check_picture(path) for path in paths]
+    checked = [check_picture(path) for path in local_files(images)]
     return [(None, path.name, None, path) for path in checked]
+
+
+def _name_in(url: str) -> str:
+    """Return the last part of the path of an address, without a query that may be a signature."""
+    return unquote(urlsplit(url).path).rpartition("/")[2]
 
 
 def _predictions(records: Any, image_id: str | None, name: str) -> pa.RecordBatch:
@@ -277,22 +303,26 @@ def _predictions(records: Any, image_id: str | None, name: str) -> pa.RecordBatc
 
 
 def _settings(confidence_threshold: float, max_detections_per_image: int) -> dict[str, Any]:
-    if not 0 <= confidence_threshold < 1:
-        raise ValidationException(f"confidence_threshold is {confidence_threshold!r}; it must be in [0, 1).")
+    _check_threshold(confidence_threshold)
     return {
         "confidence_threshold": confidence_threshold,
         "max_detections_per_image": max_detections_per_image,
     }
 
 
+def _check_threshold(confidence_threshold: float) -> None:
+    if not 0 <= confidence_threshold < 1:
+        raise ValidationException(f"confidence_threshold is {confidence_threshold!r}; it must be in [0, 1).")
+
+
 def _boxes(bboxes: Any) -> list[list[int]]:
     if isinstance(bboxes, pd.DataFrame):
-        bboxes = bboxes[list(frames.BOX)].to_numpy().astype(int).tolist()
+        bboxes = [[int(c) if float(c).is_integer() else c for c in box] for box in bboxes[list(frames.BOX)].to_numpy()]
     if bboxes is None or isinstance(bboxes, str | Mapping):
         raise ValidationException("bboxes= must be a list of [x_min, y_min, x_max, y_max], or a frame with boxes.")
-    boxes = [list(box) for box in bboxes]
+    boxes = [box.tolist() if isinstance(box, np.ndarray) else list(box) for box in bboxes]
     for number, box in enumerate(boxes):
-        if len(box) != 4 or not (box[2] > box[0] and box[3] > box[1]):
+        if len(box) != 4 or not (box[2] > box[0] and box[3] > box[1]):  # False for missing numbers, too
             raise ValidationException(
                 f"bboxes[{number}] is {box!r}; it must be [x_min, y_min, x_max, y_max], the maxima greater."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,25 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .entities import Image
-from .errors import FrameError, HastyError, OutcomeUnknown, Problem, ValidationException
+from .errors import FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
 
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["Picture", "check_picture", "download", "find_pictures", "inside", "upload", "upload_address"]
+__all__ = [
+    "Addresses",
+    "Picture",
+    "check_picture",
+    "check_unique",
+    "download",
+    "find_pictures",
+    "inside",
+    "local_files",
+    "store_picture",
+    "upload",
+    "upload_address",
+    "warn_of",
+]
 
 _ADDRESSES_AT_ONCE = 100
 
@@ -59,6 +73,23 @@ def check_picture(path: str | Path) -> Path:
         ) from None
 
 
+def local_files(files: Any) -> list[Path]:
+    """Return the paths of the pictures of a folder, of one file, or of a list of files.
+
+    Raises
+    ------
+    ValidationException
+        If it is one path, and nothing is there.
+    """
+    if not isinstance(files, str | Path):
+        return [Path(path) for path in files]
+    if Path(files).is_dir():
+        return find_pictures(Path(files))
+    if not Path(files).exists():
+        raise ValidationException(f"There is no folder or file {str(files)!r}.")
+    return [Path(files)]
+
+
 def find_pictures(folder: Path) -> list[Path]:
     """Return the files of a folder that are named like pictures, sorted; other files are left alone."""
     from PIL import Image as Pillow
@@ -84,9 +115,13 @@ def upload(transport: Transport, project_id: str, pictures: Sequence[Picture]) -
         A row a picture: ``path, name, dataset_id, image_id, outcome, message``. The outcome is ``uploaded``,
         ``failed``, or ``unknown`` where the server may have stored it.
     """
-    addresses = _Addresses(transport, project_id, len(pictures))
+    faults = [_fault(picture.path) for picture in pictures]  # not in threads: it holds back warnings for all of them
+    addresses = Addresses(transport, project_id, faults.count(None))
 
-    def send(picture: Picture) -> tuple[str | None, str, str | None]:
+    def send(task: tuple[Picture, str | None]) -> tuple[str | None, str, str | None]:
+        picture, fault = task
+        if fault is not None:
+            return None, "failed", fault
         try:
             return store_picture(transport, project_id, picture, addresses.take())["id"], "uploaded", None
         except OutcomeUnknown as error:
@@ -94,16 +129,21 @@ def upload(transport: Transport, project_id: str, pictures: Sequence[Picture]) -
         except (HastyError, OSError) as error:
             return None, "failed", str(error)
 
-    outcomes = list(transport.map(send, pictures, desc="Upload images", unit="image"))
-    report = pd.DataFrame(outcomes, columns=["image_id", "outcome", "message"]).astype("str")
-    return pd.DataFrame(
-        {
-            "path": [str(picture.path) for picture in pictures],
-            "name": [picture.name for picture in pictures],
-            "dataset_id": [picture.dataset_id for picture in pictures],
-        },
-        dtype="str",
-    ).join(report)
+    tasks = list(zip(pictures, faults, strict=True))
+    outcomes = transport.map(send, tasks, desc="Upload images", unit="image")
+    rows = [
+        (str(picture.path), picture.name, picture.dataset_id, *outcome)
+        for picture, outcome in zip(pictures, outcomes, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["path", "name", "dataset_id", "image_id", "outcome", "message"], dtype="str")
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        check_picture(path)
+    except ValidationException as error:
+        return error.message
+    return None
 
 
 def store_picture(transport: Transport, project_id: str, picture: Picture, address: dict[str, str]) -> dict[str, Any]:
@@ -121,8 +161,7 @@ def store_picture(transport: Transport, project_id: str, picture: Picture, addre
 
 def check_unique(pictures: Sequence[Picture]) -> None:
     """Refuse pictures of the same name for one dataset, before any is sent."""
-    keys = pd.MultiIndex.from_tuples([(picture.dataset_id, picture.name) for picture in pictures])
-    twice = keys.duplicated(keep=False)
+    twice = pd.DataFrame([(picture.dataset_id, picture.name) for picture in pictures]).duplicated(keep=False)
     if twice.any():
         remedy = "File names are unique within a dataset: rename it, or give another dataset."
         raise FrameError(
@@ -141,29 +180,43 @@ def download(transport: Transport, images: pd.DataFrame, folder: Path, overwrite
         Indexed by ``image_id``: ``path, outcome, message``. The outcome is ``downloaded``, ``there already`` or
         ``failed``.
     """
+    images = images[~images.index.duplicated()]
     columns = images[["dataset_name", "name", "public_url"]].astype(object)
-    rows = list(zip(columns["dataset_name"], columns["name"], columns["public_url"], strict=True))
-    paths = [inside(folder, str(dataset), str(name)) for dataset, name, _ in rows]
-    for parent in {path.parent for path in paths}:
+    taken: set[str] = set()
+    tasks = []
+    for dataset, name, url in zip(columns["dataset_name"], columns["name"], columns["public_url"], strict=True):
+        path, fault = None, None
+        try:
+            path = inside(folder, str(dataset), str(name))
+        except ValidationException as error:
+            fault = error.message
+        else:
+            if not isinstance(url, str):
+                fault = "The image has no public_url."
+            elif str(path).casefold() in taken:  # not every file system tells A from a
+                fault = "Another of the images has the same file name."
+            taken.add(str(path).casefold())
+        tasks.append((url, path, fault))
+    for parent in {path.parent for _, path, _ in tasks if path is not None}:
         parent.mkdir(parents=True, exist_ok=True)
 
-    def fetch(task: tuple[Any, Path]) -> tuple[str, str | None]:
-        url, path = task
+    def fetch(task: tuple[str, Path | None, str | None]) -> tuple[str, str | None]:
+        url, path, fault = task
+        if path is None or fault is not None:
+            return "failed", fault
         if path.exists() and not overwrite:
             return "there already", None
-        if not isinstance(url, str):
-            return "failed", "The image has no public_url."
         try:
             transport.download(url, path)
         except (HastyError, OSError) as error:
             return "failed", str(error)
         return "downloaded", None
 
-    tasks = [(url, path) for (_, _, url), path in zip(rows, paths, strict=True)]
-    outcomes = list(transport.map(fetch, tasks, desc="Download images", unit="image"))
-    report = pd.DataFrame(outcomes, columns=["outcome", "message"], index=images.index, dtype="str")
-    report.insert(0, "path", pd.array([str(path) for path in paths], dtype="str"))
-    return report
+    outcomes = transport.map(fetch, tasks, desc="Download images", unit="image")
+    rows = [
+        (None if path is None else str(path), *outcome) for (_, path, _), outcome in zip(tasks, outcomes, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["path", "outcome", "message"], index=images.index, dtype="str")
 
 
 def inside(folder: Path, *names: str) -> Path:
@@ -172,7 +225,7 @@ def inside(folder: Path, *names: str) -> Path:
     Raises
     ------
     ValidationException
-        If a name would lead out of the folder or cannot be a file's.
+        If a name would lead out of the folder or cannot be that of a file.
 
     Examples
     --------
@@ -181,7 +234,8 @@ def inside(folder: Path, *names: str) -> Path:
     """
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        if len(parts) != 1 or parts[0] in (".", "..", "/") or "\0" in name or ":" in name:
+        drive = os.name == "nt" and ":" in name
+        if len(parts) != 1 or parts[0] in (".", "..", "/") or "\0" in name or drive:
             raise ValidationException(
                 f"{name!r} cannot be the name of a file or folder; rename it on the server first."
             )
@@ -193,15 +247,17 @@ def warn_of(report: pd.DataFrame, good: Iterable[str], what: str) -> None:
     bad = ~report["outcome"].isin(list(good))
     if bad.any():
         first = report[bad].iloc[0]
+        message = str(first["message"])
+        shown = message if str(first["path"]) in message else f"{first['path']}: {message}"
         warnings.warn(
             f"{int(bad.sum()):,} of {len(report):,} {what}: see `outcome` and `message` of the report. The first: "
-            f"{first['path']}: {first['message']}",
+            f"{shown}",
             UserWarning,
             stacklevel=3,
         )
 
 
-class _Addresses:
+class Addresses:
     """Signed upload addresses, fetched many at a time as they are needed: they expire."""
 
     def __init__(self, transport: Transport, project_id: str, needed: int) -> None:
@@ -211,6 +267,7 @@ class _Addresses:
         self._lock = threading.Lock()
 
     def take(self) -> dict[str, str]:
+        """Return the next one, ``{id, url}``."""
         with self._lock:
             if not self._stock:
                 self._stock = self._fetch(max(1, min(_ADDRESSES_AT_ONCE, self._needed)))
@@ -219,5 +276,9 @@ class _Addresses:
 
 
 def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:
-    items: list[dict[str, str]] = transport.get(f"/v1/projects/{project_id}/uploads", {"count": count})["items"]
-    return items
+    answer = transport.get(f"/v1/projects/{project_id}/uploads", {"count": count})
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not items or not all(isinstance(item, dict) and {"id", "url"} <= set(item) for item in items):
+        raise UnexpectedAnswer("The server answered something else than addresses to upload to.")
+    found: list[dict[str, str]] = items
+    return found

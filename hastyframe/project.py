@@ -21,7 +21,7 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import NotFound, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .vocabulary import Vocabulary, choose, ids_of
@@ -149,10 +149,11 @@ class Project(Editable, entities.Project):
             If the file is not an image; nothing was sent.
         """
         path = pictures.check_picture(filepath)
-        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
+        dataset_id = self._dataset_id(dataset)
         picture = pictures.Picture(path, path.name, dataset_id, external_id)
         address = pictures.upload_address(self._requester, self.id)
-        return Image(self._requester, pictures.store_picture(self._requester, self.id, picture, address))
+        stored = pictures.store_picture(self._requester, self.id, picture, address)
+        return Image(self._requester, stored, {"project_id": self.id})
 
     def upload_from_url(
         self,
@@ -177,15 +178,14 @@ class Project(Editable, entities.Project):
         external_id : str, optional
             Its id in a system of your own.
         """
-        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
         body = {
-            "dataset_id": dataset_id,
+            "dataset_id": self._dataset_id(dataset),
             "filename": filename,
             "url": url,
             "copy_original": copy_original,
             "external_id": external_id,
         }
-        return Image(self._requester, self._requester.post(self._path(entities.Image), body))
+        return self._create(Image, body)
 
     def upload_images(self, images: Any, dataset: Any = None) -> pd.DataFrame:
         """Upload many pictures in parallel; one that fails does not stop the others.
@@ -212,22 +212,13 @@ class Project(Editable, entities.Project):
         Raises
         ------
         FrameError
-            If two files would have the same name in a dataset; nothing was sent.
+            If two files would have the same name in a dataset, or a row of a frame has no path; nothing was sent.
+        ValidationException
+            If a folder is not there or has no pictures.
         """
         wanted = self._pictures(images, dataset)
         pictures.check_unique(wanted)
-        good, bad = [], {}
-        for position, picture in enumerate(wanted):
-            try:
-                pictures.check_picture(picture.path)
-                good.append(position)
-            except ValidationException as error:
-                bad[position] = error.message
-        report = pictures.upload(self._requester, self.id, [wanted[i] for i in good]).set_axis(good)
-        for position, message in bad.items():
-            picture = wanted[position]
-            report.loc[position] = [str(picture.path), picture.name, picture.dataset_id, None, "failed", message]
-        report = report.sort_index()
+        report = pictures.upload(self._requester, self.id, wanted)
         pictures.warn_of(report, ["uploaded"], "pictures were not uploaded")
         return report
 
@@ -284,15 +275,19 @@ class Project(Editable, entities.Project):
             If some were not set; its `report` says which.
         """
         ids = ids_of(entities.Image, images)
+        rows = images.index if isinstance(images, pd.DataFrame) else None
         if status is not None:
-            wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")})
+            wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")}, index=rows)
         elif isinstance(images, pd.DataFrame) and "status" in images:
-            wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()})
+            wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()}, index=rows)
         else:
             raise ValidationException("Which status? Give status=, or a frame with a column 'status'.")
-        wanted = wanted.drop_duplicates(ignore_index=True)
         checks.check_statuses(wanted)
         self._check_images(wanted)
+        wanted = wanted.drop_duplicates(["image_id", "status"])
+        problems = checks.Problems(wanted)
+        problems.add("status", wanted["image_id"].duplicated(keep=False), "Other rows of the image have another one.")
+        problems.throw()
         wanted = wanted.set_index("image_id", drop=False)
 
         def send(batch: edits.Batch) -> str:
@@ -361,7 +356,8 @@ class Project(Editable, entities.Project):
         Parameters
         ----------
         labels : pandas.DataFrame or list of dict
-            As for `create_labels`, with ``label_id`` (in a frame, the index).
+            As for `create_labels`, with ``label_id`` (in a frame, the index). Without ``image_id``, the images that
+            they are on are looked up first, which reads all labels of the project.
 
         Returns
         -------
@@ -377,9 +373,14 @@ class Project(Editable, entities.Project):
         """
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
-        frame = checks.as_frame(entities.Label, labels)
+        frame = checks.indexed(entities.Label, checks.as_frame(entities.Label, labels))
+        read = None
+        if "image_id" not in frame:
+            read = self.get_labels()
+            frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
         known = self._known_images(frame)
-        frame = checks.fill_in(frame, lambda: self.get_labels(frame[frame["image_id"].isin(known)]))
+        there = frame[frame["image_id"].isin(known)]
+        frame = checks.fill_in(frame, lambda: self.get_labels(there) if read is None else read)
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
         return self._vocabulary.frame(entities.Label, edits.edit_labels(self._requester, self.id, frame))
 
@@ -399,16 +400,15 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not deleted; its `report` says what became of each row.
         """
+        if not isinstance(labels, pd.DataFrame):
+            labels = [labels] if isinstance(labels, str | entities.Entity) else list(labels)
         if isinstance(labels, pd.DataFrame) and "image_id" in labels:
             frame = checks.indexed(entities.Label, labels)
             self._check_images(frame)
         elif not isinstance(labels, pd.DataFrame) and all(isinstance(label, entities.Label) for label in labels):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
         else:
-            ids = pd.DataFrame({"label_id": ids_of(entities.Label, labels)}, dtype="str")
-            every = self.get_labels()
-            checks.check_ids(ids, "label_id", every.index, "There is no such label in the project.")
-            frame = every.loc[ids["label_id"]]
+            frame = self._images_of(ids_of(entities.Label, labels), self.get_labels()).to_frame()
         images = frame["image_id"]
         edits.delete_labels(self._requester, self.id, images[~images.index.duplicated()])
 
@@ -431,8 +431,8 @@ class Project(Editable, entities.Project):
             as their texts. Wide: indexed by ``label_id``, a typed column an attribute, every label a row.
         """
         self._vocabulary.forget(entities.Attribute)
-        ids = ids_of(entities.Label, labels)
-        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=key) for key in ids]
+        ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
+        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=_segment(key)) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
             lambda number, items: [{**item, "label_id": ids[number]} for item in items],
@@ -450,7 +450,8 @@ class Project(Editable, entities.Project):
         ----------
         values : pandas.DataFrame or list of dict
             Long: ``label_id``, ``attribute_id`` or ``attribute_name``, and ``value``. Or wide: indexed by
-            ``label_id``, a column an attribute; missing values are not sent. Selections by text or id.
+            ``label_id`` (or with it as a column), a column an attribute; missing values are not sent. Selections by
+            text or id.
 
         Returns
         -------
@@ -465,8 +466,9 @@ class Project(Editable, entities.Project):
             If some were not set; its `report` says which.
         """
         frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
-        if "value" not in frame and frame.index.name == "label_id":
-            frame = attributes.lengthen(frame)
+        long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
+        if not long and (frame.index.name == "label_id" or "label_id" in frame):
+            frame = attributes.lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))
         elif frame.index.name == "label_id" and "label_id" not in frame:
             frame = frame.reset_index()
         if not len(frame):
@@ -474,12 +476,17 @@ class Project(Editable, entities.Project):
         if missing := {"label_id", "value"} - set(frame.columns):
             raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
         ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
+        problems = checks.Problems(frame)
+        problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
+        twice = pd.DataFrame({"label": frame["label_id"], "attribute": ids}).duplicated(keep=False)
+        problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
+        problems.throw()
         sent = attributes.writable(self._vocabulary, frame.assign(attribute_id=ids))
         keys, labels = ids.to_list(), frame["label_id"].astype("str")
 
         def send(batch: edits.Batch) -> dict[str, Any]:
             [row] = batch.rows
-            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=batch.image_id)
+            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=_segment(batch.image_id))
             stored = self._requester.post(f"{path}/{keys[row]}", {"value": sent[row]}, repeatable=True)
             return {**stored, "label_id": batch.image_id}
 
@@ -664,7 +671,7 @@ class Project(Editable, entities.Project):
             "subject_type": subject_type,
             "description": description,
             "norder": norder,
-            "values": [{"value": value} for value in values or []],
+            "values": [{"value": text} for text in choices_of(values)],
         }
         return self._create(Attribute, body)
 
@@ -704,8 +711,9 @@ class Project(Editable, entities.Project):
         attribute_classes : list of dict or pandas.DataFrame
             ``attribute_id, class_id``.
         """
-        pairs = self._pairs(attribute_classes)
-        self._requester.delete(f"/v1/projects/{self.id}/attributes_classes", pairs)
+        pairs = [{key: pair[key] for key in _MAP_KEYS[:2]} for pair in self._pairs(attribute_classes)]
+        if pairs:
+            self._requester.delete(f"/v1/projects/{self.id}/attributes_classes", pairs)
 
     # Exports ----------------------------------------------------------------------------------------------------------
 
@@ -818,7 +826,7 @@ class Project(Editable, entities.Project):
             "max_detections_per_image": max_detections_per_image,
             "num_images": num_images,
             "masker_threshold": masker_threshold,
-            "dataset_id": None if dataset_id is None else self._vocabulary.ids(entities.Dataset, dataset_id)[0],
+            "dataset_id": None if dataset_id is None else self._dataset_id(dataset_id),
         }
         return self._create(AutomatedLabelingJob, body)
 
@@ -838,6 +846,7 @@ class Project(Editable, entities.Project):
         except NotFound:
             if "name" not in handle.fields() or handle is Image:
                 raise
+            self._vocabulary.forget(handle)
             [key] = self._vocabulary.ids(handle, key)
             data = self._requester.get(f"{self._path(handle)}/{key}")
         return handle(self._requester, data, {"project_id": self.id})
@@ -851,6 +860,13 @@ class Project(Editable, entities.Project):
         model = handle(self._requester, {"project_id": self.id})
         model.discover_model()
         return model
+
+    def _dataset_id(self, dataset: Any) -> str:
+        """Return the id of one dataset, given as a handle, an id, a name or a frame of one row."""
+        ids = self._vocabulary.ids(entities.Dataset, dataset)
+        if len(ids) != 1:
+            raise ValidationException(f"One dataset is needed; {len(ids)} were given.")
+        return ids[0]
 
     def _image_ids(self, images: Any, dataset: Any = None, image_status: Any = None) -> list[str]:
         if images is None or dataset is not None or image_status is not None:
@@ -882,6 +898,13 @@ class Project(Editable, entities.Project):
         known = self._known_images(frame)
         checks.check_ids(frame, "image_id", known, "It must be the id of an image of this project.")
 
+    def _images_of(self, label_ids: Iterable[str], labels: pd.DataFrame) -> pd.Series[str]:
+        """Return the images that labels are on, from the frame of all labels."""
+        ids = pd.DataFrame({"label_id": list(label_ids)}, dtype="str")
+        checks.check_ids(ids, "label_id", labels.index, "There is no such label in the project.")
+        images: pd.Series[str] = labels.loc[ids["label_id"], "image_id"]
+        return images
+
     def _known_ids(self, things: Any, known: pd.Index[str]) -> list[str]:
         ids = pd.DataFrame({"image_id": ids_of(entities.Image, things)})
         checks.check_ids(ids, "image_id", known, "It must be the id of an image of this project.")
@@ -896,24 +919,22 @@ class Project(Editable, entities.Project):
 
     def _pictures(self, images: Any, dataset: Any) -> list[pictures.Picture]:
         """Read what `upload_images` is given."""
-        if isinstance(images, str | Path):
-            images = pictures.find_pictures(Path(images)) if Path(images).is_dir() else [images]
-        frame = images if isinstance(images, pd.DataFrame) else pd.DataFrame({"path": list(images)})
+        frame = images if isinstance(images, pd.DataFrame) else pd.DataFrame({"path": pictures.local_files(images)})
         if "path" not in frame:
             raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
+        problems = checks.Problems(frame)
+        problems.add("path", frame["path"].isna(), "It must be the path of a picture.")
+        problems.throw()
         paths = [Path(path) for path in frame["path"]]
-        names = frame["name"].tolist() if "name" in frame else [path.name for path in paths]
+        names = [name or path.name for name, path in zip(_texts(frame, "name"), paths, strict=True)]
         if dataset is not None:
-            dataset_ids = self._vocabulary.ids(entities.Dataset, dataset) * len(frame)
+            dataset_ids = [self._dataset_id(dataset)] * len(frame)
         elif {"dataset_id", "dataset_name"} & set(frame.columns):
             dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary).tolist()
         else:
             raise ValidationException("Into which dataset? Give dataset=, or a column 'dataset_id' or 'dataset_name'.")
-        externals = frame["external_id"].astype(object) if "external_id" in frame else [None] * len(frame)
-        return [
-            pictures.Picture(path, name, dataset_id, external if isinstance(external, str) else None)
-            for path, name, dataset_id, external in zip(paths, names, dataset_ids, externals, strict=False)
-        ]
+        rows = zip(paths, names, dataset_ids, _texts(frame, "external_id"), strict=True)
+        return [pictures.Picture(*row) for row in rows]
 
     def _tag_rows(self, tags: Any) -> pd.DataFrame:
         frame = tags.copy() if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
@@ -924,11 +945,9 @@ class Project(Editable, entities.Project):
         return frame
 
     def _pairs(self, attribute_classes: Any) -> list[dict[str, Any]]:
-        frame = (
-            attribute_classes
-            if isinstance(attribute_classes, pd.DataFrame)
-            else pd.DataFrame([attribute_classes] if isinstance(attribute_classes, Mapping) else attribute_classes)
-        )
+        if isinstance(attribute_classes, Mapping):
+            attribute_classes = [attribute_classes]
+        frame = attribute_classes if isinstance(attribute_classes, pd.DataFrame) else pd.DataFrame(attribute_classes)
         if not len(frame):
             return []
         columns = {
@@ -936,7 +955,7 @@ class Project(Editable, entities.Project):
             "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
         }
         for order in _MAP_KEYS[2:]:
-            columns[order] = frame[order] if order in frame else pd.Series(0, index=frame.index)
+            columns[order] = frame[order].fillna(0) if order in frame else pd.Series(0, index=frame.index)
         records: list[dict[str, Any]] = pd.DataFrame(columns).to_dict("records")
         return records
 
@@ -946,10 +965,19 @@ def _pairs_frame(pairs: Any) -> pd.DataFrame:
     return frame.astype({"attribute_id": "str", "class_id": "str", "attribute_order": float, "class_order": float})
 
 
+def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
+    """Return a column as texts, None where there is none."""
+    if column not in frame:
+        return [None] * len(frame)
+    return [None if missing else str(value) for value, missing in zip(frame[column], frame[column].isna(), strict=True)]
+
+
 def _statuses(statuses: str | Sequence[str]) -> list[str]:
     return [choose(s, STATUSES, "status") for s in ([statuses] if isinstance(statuses, str) else statuses)]
 
 
 def _segment(key: str) -> str:
     """Quote an id, so that whatever it holds it stays one segment of a path."""
+    if key in ("", ".", ".."):
+        raise NotFound(f"There is nothing with the id {key!r}.")
     return quote(str(key), safe="")
