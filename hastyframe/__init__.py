@@ -21,6 +21,7 @@ from .errors import (
     UnexpectedAnswer,
     ValidationException,
 )
+from .geometry import add_area, clip_to_image, find_duplicates, flatten
 from .handles import Attribute, Dataset, Image, Label, LabelAttribute, LabelClass, Tag, TagClass, Workspace
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
@@ -63,5 +64,9 @@ __all__ = [
     "UnexpectedAnswer",
     "ValidationException",
     "Workspace",
+    "add_area",
+    "clip_to_image",
+    "find_duplicates",
+    "flatten",
     "masks",
 ]

@@ -1,0 +1,133 @@
+"""Frame helpers against the same thing done pixel by pixel."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hastyframe as hf
+from hastyframe import masks
+
+WIDTH, HEIGHT = 12, 9
+IMAGES = pd.DataFrame({"width": WIDTH, "height": HEIGHT}, index=pd.Index(["a", "b"], name="image_id"))
+CLASSES = ["cat", "dog", "owl"]
+
+
+@st.composite
+def label_frames(draw, within=True):
+    """Labels of all kinds on two small images; near duplicates are common."""
+    rows = []
+    low, high = (0, 0) if within else (-4, 4)
+    for _ in range(draw(st.integers(0, 12))):
+        if rows and draw(st.booleans()):
+            rows.append(dict(draw(st.sampled_from(rows))))
+            continue
+        x = sorted(draw(st.lists(st.integers(low, WIDTH + high), min_size=2, max_size=2, unique=True)))
+        y = sorted(draw(st.lists(st.integers(low, HEIGHT + high), min_size=2, max_size=2, unique=True)))
+        row = {"x_min": x[0], "y_min": y[0], "x_max": x[1], "y_max": y[1], "mask": None, "polygon": None}
+        if draw(st.booleans()):
+            pixels = draw(st.lists(st.booleans(), min_size=(x[1] - x[0]) * (y[1] - y[0]), max_size=200))
+            shape = (y[1] - y[0], x[1] - x[0])
+            pixels = np.array(pixels[: shape[0] * shape[1]]).reshape(shape)
+            row["mask"] = masks.encode(pixels).to_list()[0] or [1, 1]
+        elif draw(st.booleans()):
+            row["polygon"] = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]]]
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=["x_min", "y_min", "x_max", "y_max", "mask", "polygon"])
+    frame["image_id"] = draw(st.lists(st.sampled_from(["a", "b"]), min_size=len(frame), max_size=len(frame)))
+    frame["class_name"] = draw(st.lists(st.sampled_from(CLASSES[:2]), min_size=len(frame), max_size=len(frame)))
+    frame["z_index"] = draw(st.lists(st.integers(-2, 2), min_size=len(frame), max_size=len(frame)))
+    return frame.set_axis([f"label {i}" for i in range(len(frame))])
+
+
+def pixels_of(row, margin=8):
+    """One label on a canvas that reaches beyond the image on all sides."""
+    canvas = np.zeros((HEIGHT + 2 * margin, WIDTH + 2 * margin), bool)
+    x_min, y_min, x_max, y_max = (int(row[c]) + margin for c in ("x_min", "y_min", "x_max", "y_max"))
+    if row["mask"] is not None and not np.isscalar(row["mask"]):
+        canvas[y_min:y_max, x_min:x_max] = masks.decode([row["mask"]], [(y_max - y_min, x_max - x_min)])[0]
+    elif row["polygon"] is not None and not np.isscalar(row["polygon"]):
+        runs, boxes = masks.polygon_to_rle([np.array(row["polygon"]) + margin])
+        x0, y0, x1, y1 = boxes[0]
+        if x1 > x0:
+            canvas[y0:y1, x0:x1] = masks.decode(runs, boxes)[0]
+    else:
+        canvas[y_min:y_max, x_min:x_max] = True
+    return canvas
+
+
+def image_part(canvas, margin=8):
+    return canvas[margin : margin + HEIGHT, margin : margin + WIDTH]
+
+
+@settings(max_examples=60, deadline=None)
+@given(label_frames())
+def test_area_is_the_number_of_pixels(labels):
+    area = hf.add_area(labels)["area"]
+    for key, row in labels.iterrows():
+        expected = pixels_of(row).sum()
+        if row["polygon"] is not None and row["mask"] is None:  # what it encloses, not the pixels it covers
+            expected = (row["x_max"] - row["x_min"]) * (row["y_max"] - row["y_min"]) / 2
+        assert area[key] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(label_frames(), st.sampled_from([0.3, 0.7, 1.0]), st.booleans())
+def test_duplicates_are_those_of_a_loop_over_pixels(labels, iou, same_class):
+    kept, expected = [], {}
+    for key, row in labels.iterrows():
+        for earlier in kept:
+            other = labels.loc[earlier]
+            a, b = pixels_of(row), pixels_of(other)
+            same = row["image_id"] == other["image_id"] and (not same_class or row["class_name"] == other["class_name"])
+            if same and (a | b).any() and (a & b).sum() / (a | b).sum() >= iou:
+                expected[key] = earlier
+                break
+        else:
+            kept.append(key)
+    found = hf.find_duplicates(labels, iou, same_class=same_class)
+    assert found["duplicate_of"].to_dict() == expected
+    assert (found["iou"] >= iou).all()
+    assert hf.find_duplicates(labels.drop(found.index), iou, same_class=same_class).empty
+
+
+@settings(max_examples=100, deadline=None)
+@given(label_frames(within=False))
+def test_clipping_keeps_the_pixels_inside(labels):
+    clipped = hf.clip_to_image(labels, IMAGES)
+    for key, row in labels.iterrows():
+        inside = image_part(pixels_of(row))
+        if key in clipped.index:
+            assert (pixels_of(clipped.loc[key])[8:-8, 8:-8] == inside).all()
+            box = clipped.loc[key, ["x_min", "y_min", "x_max", "y_max"]].to_numpy(float)
+            assert (box >= 0).all()
+            assert (box <= [WIDTH, HEIGHT, WIDTH, HEIGHT]).all()
+        else:
+            assert not inside.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(label_frames())
+def test_flattened_is_painting_in_order(labels):
+    maps = dict(hf.flatten(labels, IMAGES, pd.DataFrame({"name": CLASSES})))
+    for image in IMAGES.index:
+        expected = np.zeros((HEIGHT, WIDTH), int)
+        for _, row in labels[labels["image_id"] == image].sort_values("z_index", kind="stable").iterrows():
+            expected[image_part(pixels_of(row))] = CLASSES.index(row["class_name"]) + 1
+        assert (maps[image] == expected).all()
+
+
+def test_bad_input_is_named():
+    labels = pd.DataFrame({"image_id": ["a", "z"], "class_name": ["cat", "cow"]}, index=["l1", "l2"])
+    labels[["x_min", "y_min", "x_max", "y_max"]] = [0, 0, 2, 2]
+    with pytest.raises(hf.ValidationException, match="image 'z' is not among the images"):
+        hf.clip_to_image(labels, IMAGES)
+    with pytest.raises(hf.ValidationException, match=r"'l2' has a class .*'cow'"):
+        list(hf.flatten(labels, IMAGES, pd.DataFrame({"name": CLASSES})))
+    with pytest.raises(hf.ValidationException, match="iou is 0"):
+        hf.find_duplicates(labels, 0)
+    with pytest.raises(hf.ValidationException, match="image_id"):
+        hf.find_duplicates(labels.drop(columns="image_id"))
+    with pytest.raises(hf.ValidationException, match="no width and height"):
+        hf.clip_to_image(labels, IMAGES.assign(width=float("nan")).rename({"b": "z"}))
