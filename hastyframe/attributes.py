@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,12 @@ import pyarrow as pa
 
 from .checks import Problems
 from .entities import Attribute, LabelAttribute
-from .errors import ValidationException
+from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
 from .vocabulary import Vocabulary, suggestion
 
 __all__ = ["lengthen", "readable", "value_out", "widen", "writable"]
 
-_SELECTIONS = ("SELECTION", "MULTIPLE-SELECTION")
 _WIDE: Mapping[str, Any] = {
     "MULTIPLE-SELECTION": pd.ArrowDtype(pa.list_(pa.string())),
     "TEXT": "str",
@@ -43,10 +43,10 @@ def readable(vocabulary: Vocabulary, records: Records) -> pd.DataFrame:
         Indexed by ``label_attribute_id``: ``label_id, attribute_id, attribute_name, value``.
     """
     frame = vocabulary.records(LabelAttribute, records)
-    texts = {v["id"]: v["value"] for values in _values(vocabulary).values() for v in values}
+    texts = {key: {v["id"]: v["value"] for v in values} for key, values in _values(vocabulary).items()}
     values = np.empty(len(frame), dtype=object)
-    for row, value in enumerate(frame["value"]):
-        values[row] = [texts.get(v, v) for v in value] if isinstance(value, list) else texts.get(value, value)
+    for row, (key, value) in enumerate(zip(frame["attribute_id"], frame["value"], strict=True)):
+        values[row] = _text(value, texts.get(key, {}))
     return frame.assign(value=values)
 
 
@@ -114,13 +114,13 @@ def value_out(value: Any, attribute_type: str, choices: Mapping[str, str]) -> An
         return [_chosen(v, choices) for v in value]
     fits, remedy = {
         "TEXT": (isinstance(value, str), "It must be a text."),
-        "INT": (_is_number(value) and float(value).is_integer(), "It must be a whole number."),
-        "FLOAT": (_is_number(value), "It must be a finite number."),
+        "INT": (_is_number(value, 2**63 - 1) and value == int(value), "It must be a whole number of at most 64 bits."),
+        "FLOAT": (_is_number(value, sys.float_info.max), "It must be a finite number."),
         "BOOL": (isinstance(value, bool), "It must be True or False."),
-    }[attribute_type]
+    }.get(attribute_type, (True, ""))  # a type that is newer than this is left to the server
     if not fits:
         raise ValidationException(remedy)
-    return int(value) if attribute_type == "INT" else value
+    return {"INT": int, "FLOAT": float}.get(attribute_type, lambda same: same)(value)
 
 
 def widen(vocabulary: Vocabulary, long: pd.DataFrame, labels: pd.Index[str]) -> pd.DataFrame:
@@ -142,20 +142,24 @@ def widen(vocabulary: Vocabulary, long: pd.DataFrame, labels: pd.Index[str]) -> 
         categories with all their values.
     """
     things = vocabulary.things(Attribute)
+    twice = things["name"][things["name"].duplicated()]
+    if len(twice):
+        raise ValidationException(
+            f"Several attributes are named {twice.iloc[0]!r}, so that they cannot be columns: use wide=False."
+        )
     choices = _values(vocabulary)
-    wide = pd.DataFrame(index=labels.rename("label_id"))
+    by_attribute = dict(iter(long.groupby("attribute_id")))
+    columns: dict[str, Any] = {}
     for key, name, kind in zip(things.index, things["name"], things["attribute_type"], strict=True):
-        rows = long[long["attribute_id"] == key].drop_duplicates("label_id", keep="last")
+        rows = by_attribute.get(key, long.iloc[:0]).drop_duplicates("label_id", keep="last")
         values = rows.set_index("label_id")["value"].reindex(labels)
-        if kind == "SELECTION":
-            texts = [v["value"] for v in choices[key]]
-            wide[name] = pd.Categorical(values, categories=pd.Index(dict.fromkeys(texts), dtype="str"))
-        elif kind == "MULTIPLE-SELECTION":
-            lists = [v if isinstance(v, list) else None for v in values]
-            wide[name] = pd.array(pa.array(lists, pa.list_(pa.string())), dtype=_WIDE[kind])
-        else:
-            wide[name] = values.where(values.notna(), None).astype(_WIDE[kind]).array
-    return wide
+        try:
+            columns[name] = _typed(values, kind, [v["value"] for v in choices[key]])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UnexpectedAnswer(
+                f"The attribute {name!r} of type {kind} has values that are none: {error}"
+            ) from error
+    return pd.DataFrame(columns, index=labels.rename("label_id"))
 
 
 def lengthen(wide: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +175,7 @@ def lengthen(wide: pd.DataFrame) -> pd.DataFrame:
     for name in wide.columns:
         column = wide[name].dropna()
         values = np.empty(len(column), dtype=object)
-        for row, value in enumerate(column):
+        for row, value in enumerate(column.tolist()):
             values[row] = value
         parts.append(pd.DataFrame({"label_id": column.index, "attribute_name": name, "value": values}))
     if not parts:
@@ -179,10 +183,28 @@ def lengthen(wide: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:
+    """Make an array of the type of an attribute from values, missing ones among them."""
+    if kind == "SELECTION":
+        known = dict.fromkeys([*texts, *values.dropna()])  # a choice that was taken away may still be stored
+        return pd.Categorical(values, categories=pd.Index(known, dtype="str"))
+    if kind == "MULTIPLE-SELECTION":
+        lists = [v if isinstance(v, list) else None for v in values]
+        return pd.array(pa.array(lists, pa.list_(pa.string())), dtype=_WIDE[kind])
+    return values.where(values.notna(), None).astype(_WIDE.get(kind, object)).array
+
+
 def _values(vocabulary: Vocabulary) -> dict[str, list[dict[str, str]]]:
     """Return the choices of each attribute, by its id; none for those that are no selections."""
     things = vocabulary.things(Attribute)
     return {key: list(values) if np.iterable(values) else [] for key, values in things["values"].items()}
+
+
+def _text(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return the text of what was chosen, or of each of several; anything else as it is."""
+    if isinstance(value, list):
+        return [_text(v, texts) for v in value]
+    return texts.get(value, value) if isinstance(value, str) else value
 
 
 def _chosen(value: Any, choices: Mapping[str, str]) -> str:
@@ -195,5 +217,5 @@ def _chosen(value: Any, choices: Mapping[str, str]) -> str:
     return choices[value]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= most

@@ -95,8 +95,12 @@ class Vocabulary:
         ValidationException
             If a text is neither an id nor a name, or a name that several have.
         """
+        wanted = ids_of(entity, things)
         known = self.things(entity)
-        return [key if key in known.index else self._by_name(entity, key) for key in ids_of(entity, things)]
+        if any(key not in known.index and key not in known["name"].array for key in wanted):
+            self.forget(entity)  # it may be newer than what was read
+            known = self.things(entity)
+        return [key if key in known.index else self._by_name(entity, key) for key in wanted]
 
     def _by_name(self, entity: type[Entity], name: str) -> str:
         known = self.things(entity)
@@ -186,7 +190,7 @@ def suggestion(value: Any, choices: Iterable[str]) -> str:
     "It must be one of 'NEW', 'DONE'."
     """
     choices = [str(choice) for choice in choices]
-    near = get_close_matches(str(value), choices, n=1)
+    near = get_close_matches(value[:200], choices, n=1) if isinstance(value, str) else []
     if near:
         return f"Did you mean {near[0]!r}?"
     if not choices:
