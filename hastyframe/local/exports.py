@@ -88,12 +88,15 @@ def _export(job: Job, *, context: Context, body: ExportBody, project: Record, ba
     job.check()
     meta = {"export_name": body.export_name}
     job.update(meta={**meta, "progress": 10})
-    with context.files.part_of(context.files.export(job.record["id"])) as file:
+    path = context.files.export(job.record["id"])
+    with context.files.part_of(path) as file:
         if label_set is None:
             _write_images(job, images, file, context)
         else:
             _write_labels(label_set, body, file)
     job.update(status="DONE", completed_on=now(), meta=meta)
+    if job.store.get(ExportJob, {"id": job.record["id"]}) is None:  # its project was deleted meanwhile
+        path.unlink()
 
 
 def _write_labels(label_set: LabelSet, body: ExportBody, file: IO[bytes]) -> None:
@@ -117,6 +120,7 @@ def _write_labels(label_set: LabelSet, body: ExportBody, file: IO[bytes]) -> Non
 def _write_images(job: Job, images: list[Record], file: IO[bytes], context: Context) -> None:
     from hastyframe.io._files import inside
 
+    meta, step = decoded(job.record)["meta"], -(-len(images) // 50)
     # Photographs do not get smaller by being compressed once more.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for number, image in enumerate(images, 1):
@@ -124,8 +128,8 @@ def _write_images(job: Job, images: list[Record], file: IO[bytes], context: Cont
             member: PurePosixPath = inside(f"{image['dataset_name']}/{image['name']}", "the archive")
             with context.files.picture_of(image) as path:
                 archive.write(path, str(member))
-            progress = 10 + 90 * number // len(images)
-            job.update(meta={**(decoded(job.record)["meta"]), "progress": progress})
+            if number % step == 0:
+                job.update(meta={**meta, "progress": 10 + 90 * number // len(images)})
 
 
 def _label_set(

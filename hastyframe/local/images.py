@@ -87,7 +87,7 @@ def list_images(call: Call) -> Any:
     where: Record = {"project_id": call.find(Project)["id"]}
     if call.query.dataset_id:
         check_datasets(call, call.query.dataset_id)
-        where["dataset_id"] = call.query.dataset_id
+        where = {"dataset_id": call.query.dataset_id}  # says which project as well
     if call.query.image_status:
         where["status"] = call.query.image_status
     page = listing(call, Image, where)

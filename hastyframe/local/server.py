@@ -207,11 +207,13 @@ class LocalServer:
 
 def _kept(path: Path) -> str:
     """Return the secret in a file, made at the first time; nobody else on the machine may read it."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_text().strip()
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_urlsafe(32))
-    return path.read_text()
+    kept = path.read_text().strip() if path.exists() else ""
+    if not kept:
+        kept = secrets.token_urlsafe(32)
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(kept)
+    return kept
 
 
 def _listening(host: str, port: int) -> socket.socket:

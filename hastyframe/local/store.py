@@ -255,11 +255,6 @@ class Store:
         """Run a statement that no other method covers."""
         return self._db.execute(sql, values)
 
-    def interrupt(self) -> None:
-        """Break off the statement that another thread runs on this connection."""
-        with contextlib.suppress(sqlite3.ProgrammingError):
-            self._db.interrupt()
-
     def _select(self, entity: type[Entity], where: Where, tail: str) -> list[Record]:
         table = _TABLES[entity]
         conditions, values = _conditions(where)
@@ -327,22 +322,25 @@ def _create(entity: type[Entity]) -> Iterator[str]:
         lines.append(f"UNIQUE ({', '.join(unique)})")
     yield f"CREATE TABLE {table.name} ({', '.join(lines)})"
     for column in table.columns:
-        # Deletes look for what refers to them, listings for what belongs to something.
-        if column.refers_to and column.key not in unique[:1]:
+        # Deletes look for what refers to them; listings take a part of what belongs to something, in order.
+        if column.refers_to:
             yield f"CREATE INDEX {table.name}_{column.key} ON {table.name}({column.key})"
     if entity in _INDEXED:
-        yield f"CREATE INDEX {table.name}_listed ON {table.name}({', '.join(_INDEXED[entity])})"
+        yield f"CREATE INDEX {table.name}_filtered ON {table.name}({', '.join(_INDEXED[entity])})"
 
 
 def _conditions(where: Where) -> tuple[str, list[Any]]:
     parts, values = [], []
     for key, value in where.items():
-        if isinstance(value, (list, tuple, set)):
-            parts.append(f't."{key}" IN (SELECT value FROM json_each(?))')  # noqa: S608 (declared names only)
-            values.append(orjson.dumps(list(value)).decode())
-        else:
+        if not isinstance(value, (list, tuple, set)):
             parts.append(f't."{key}" = ?')
             values.append(value)
+        elif len(value) == 1:  # an equation lets an index give the order as well
+            parts.append(f't."{key}" = ?')
+            values.extend(value)
+        else:
+            parts.append(f't."{key}" IN (SELECT value FROM json_each(?))')  # noqa: S608 (declared names only)
+            values.append(orjson.dumps(list(value)).decode())
     return (" WHERE " + " AND ".join(parts) if parts else ""), values
 
 

@@ -46,8 +46,8 @@ def find_objects(picture: npt.NDArray[np.uint8]) -> list[dict[str, Any]]:
     >>> import numpy as np
     >>> picture = np.full((60, 80, 3), 30, np.uint8)
     >>> picture[20:40, 30:50] = 200
-    >>> [(found["bbox"], found["mask"].all()) for found in find_objects(picture)]  # doctest: +SKIP
-    [([30, 20, 50, 40], True)]
+    >>> [(found["bbox"], found["mask"].shape, round(found["score"], 1)) for found in find_objects(picture)]
+    [([30, 20, 50, 40], (20, 20), 1.0)]
     """
     from scipy import ndimage
 
