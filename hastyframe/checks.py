@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from . import frames
 from .entities import STATUSES, Entity, Label, LabelClass
@@ -30,6 +31,8 @@ __all__ = [
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _LIST_COLUMNS = {"polygon": "a list of [x, y] vertices", "mask": "a list of whole numbers"}
+_NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
+_FARTHEST = 2**31 - 1
 
 
 class Problems:
@@ -37,19 +40,36 @@ class Problems:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
-        self._found: list[Problem] = []
+        self._found: list[tuple[int, Problem]] = []
 
     def add(self, column: str, bad: Any, remedy: str | Mapping[int, str], values: Any = None) -> None:
-        """Name every row that `bad` marks; `remedy` may differ by row position."""
-        for position in np.flatnonzero(np.asarray(bad)):
-            value = self._frame[column].iloc[position] if values is None else values[position]
-            text = remedy if isinstance(remedy, str) else remedy[int(position)]
-            self._found.append(Problem(column, self._frame.index[position], value, text))
+        """Name every row that `bad` marks.
+
+        Parameters
+        ----------
+        column : str
+            What the problem is in.
+        bad : array of bool, shape (n,)
+            The rows that have it.
+        remedy : str or mapping of int to str
+            What would be right; if it differs, by row position.
+        values : pandas.Series, pandas.Index or numpy.ndarray, shape (n, ...), optional
+            What the rows hold, if it is not the frame's column.
+        """
+        positions = np.flatnonzero(np.asarray(bad))
+        if not len(positions):
+            return
+        values = self._frame[column] if values is None else values
+        values = (values.iloc[positions] if isinstance(values, pd.Series) else values[positions]).tolist()
+        labels = self._frame.index[positions].tolist()
+        for position, label, value in zip(positions.tolist(), labels, values, strict=True):
+            text = remedy if isinstance(remedy, str) else remedy[position]
+            self._found.append((position, Problem(column, label, value, text)))
 
     def throw(self) -> None:
-        """Raise what was found, if anything."""
+        """Raise what was found, if anything, in the order of the rows."""
         if self._found:
-            raise FrameError(self._found)
+            raise FrameError(problem for _, problem in sorted(self._found, key=lambda found: found[0]))
 
 
 def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
@@ -78,13 +98,15 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
         rows = pd.DataFrame([row._data if isinstance(row, Entity) else row for row in rows])
     frame = rows.copy()
     problems = Problems(frame)
-    if "bbox" in frame and any(field.name == "bbox" for field in entity.fields().values()):
+    if "bbox" in frame and "bbox" in entity.fields():
         frame = _split_boxes(frame, problems)
-    for column in _LIST_COLUMNS.keys() & set(frame.columns):
-        frame[column] = _lists(frame, column, problems)
     for column, dtype in frames.dtypes(entity).items():
-        if column in frame and dtype in (np.dtype("float64"), pd.Int64Dtype()):
-            frame[column] = _numbers(frame, column, problems)
+        if column not in frame:
+            continue
+        if column in _LIST_COLUMNS:
+            frame[column] = _lists(frame[column], dtype, problems)
+        elif dtype == np.dtype("float64"):
+            frame[column] = _numbers(frame[column], problems)
     problems.throw()
     return frames.conform(entity, frame)
 
@@ -128,15 +150,15 @@ def check_labels(
         )
     problems = Problems(frame)
     if stored:
-        duplicated = frame.index.duplicated(keep=False) | frame.index.isna()
-        problems.add("label_id", duplicated, "Each label can stand in the frame once.", frame.index)
+        problems.add("label_id", frame.index.duplicated(keep=False), "Each label can stand in it once.", frame.index)
+        problems.add("label_id", frame.index.isna(), "It must be the id of a label.", frame.index)
     problems.add(
         "image_id", ~frame["image_id"].isin(list(known_images)), "It must be the id of an image of this project."
     )
-    frame["class_id"] = _class_ids(frame, vocabulary, problems)
+    frame["class_id"] = _ids_by_name(frame, "class_id", LabelClass, vocabulary, problems)
     _check_geometry(frame, problems)
-    for column in {"z_index"} & set(frame.columns):
-        problems.add(column, np.isinf(frame[column].to_numpy(dtype=float)), "It must be a finite number.")
+    if "z_index" in frame:
+        problems.add("z_index", np.isinf(frame["z_index"]), "It must be a finite number.")
     problems.throw()
     return frame
 
@@ -173,9 +195,9 @@ def check_statuses(frame: pd.DataFrame) -> None:
     """Refuse rows whose ``status`` does not exist."""
     _require(frame, "status")
     problems = Problems(frame)
-    bad = ~frame["status"].isin(STATUSES)
-    remedies = {int(i): suggestion(frame["status"].iloc[i], STATUSES) for i in np.flatnonzero(bad)}
-    problems.add("status", bad, remedies)
+    statuses = _texts(frame, "status")
+    bad = ~statuses.isin(STATUSES)
+    problems.add("status", bad, _suggestions(statuses, bad, STATUSES))
     problems.throw()
 
 
@@ -187,7 +209,7 @@ def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     labels : pandas.DataFrame or list of dict
-        With ``label_id``.
+        With ``label_id`` and ``image_id``.
     read : callable
         Reads the labels as they are; called only if a column is missing.
 
@@ -197,6 +219,7 @@ def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         If a label is not there.
     """
     frame = indexed(Label, as_frame(Label, labels))
+    _require(frame, "image_id")
     missing = [column for column in frames.dtypes(Label) if column not in frame]
     if {"class_id", "class_name"} & set(frame.columns):
         missing = [column for column in missing if column not in ("class_id", "class_name")]
@@ -218,105 +241,122 @@ def _require(frame: pd.DataFrame, column: str) -> None:
 
 
 def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
-    boxes = [None if np.ndim(b) == 0 and pd.isna(b) else b for b in frame["bbox"]]
-    bad = np.array([b is not None and np.shape(b) != (4,) for b in boxes], dtype=bool)
+    boxes = frame["bbox"].tolist()
+    fits = [
+        (isinstance(box, list | tuple) or (isinstance(box, np.ndarray) and box.ndim == 1)) and len(box) == 4
+        for box in boxes
+    ]
+    bad = ~np.array(fits, bool) & frame["bbox"].notna().to_numpy()
     problems.add("bbox", bad, "It must be [x_min, y_min, x_max, y_max].")
     nowhere = [np.nan] * 4
-    corners = [nowhere if b is None or wrong else list(b) for b, wrong in zip(boxes, bad, strict=True)]
+    corners = [list(box) if fit else nowhere for box, fit in zip(boxes, fits, strict=True)]
     columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index)
     return pd.concat([frame.drop(columns=["bbox", *(set(BOX) & set(frame.columns))]), columns], axis=1)
 
 
-def _numbers(frame: pd.DataFrame, column: str, problems: Problems) -> pd.Series[Any]:
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    problems.add(column, numbers.isna() & frame[column].notna(), "It must be a number.")
+def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.dtype.kind not in "iuf":  # moments and truth values would pass for numbers
+        numbers = pd.Series(np.nan, index=column.index)
+    problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)
     return numbers
 
 
-def _lists(frame: pd.DataFrame, column: str, problems: Problems) -> pd.Series[Any]:
-    dtype = frames.dtypes(Label)[column]
-    if frame[column].dtype == dtype:
-        return frame[column]
+def _lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
     try:
-        return frames.arrow_list(frame[column], dtype)
-    except (TypeError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError):
-        bad = np.array([not _converts(value, dtype) for value in frame[column]])
-        problems.add(column, bad, f"It must be {_LIST_COLUMNS[column]}, or None.")
-        return frames.arrow_list(frame[column].where(~bad, None), dtype)
-
-
-def _converts(value: Any, dtype: Any) -> bool:
-    try:
-        frames.arrow_list(pd.Series([value], dtype=object), dtype)
-    except (TypeError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError):
-        return False
-    return True
-
-
-def _class_ids(frame: pd.DataFrame, vocabulary: Vocabulary, problems: Problems) -> pd.Series[str]:
-    return _ids_by_name(frame, "class_id", LabelClass, vocabulary, problems)
+        return frames.arrow_list(column, dtype)
+    except _NOT_CONVERTED:
+        bad = np.zeros(len(column), bool)
+        parts = [(0, len(column))]
+        while parts:  # halve what does not convert until single rows are left
+            start, end = parts.pop()
+            try:
+                frames.arrow_list(column.iloc[start:end], dtype)
+            except _NOT_CONVERTED:
+                bad[start] = end == start + 1
+                middle = (start + end) // 2
+                parts += [] if bad[start] else [(middle, end), (start, middle)]
+        name = str(column.name)
+        problems.add(name, bad, f"It must be {_LIST_COLUMNS[name]}, or None.", column)
+        return frames.arrow_list(column.astype(object).where(~bad, None), dtype)
 
 
 def _ids_by_name(
     frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary, problems: Problems
 ) -> pd.Series[str]:
-    """Find the ids of a thing that a frame gives by id, by name or both."""
+    """Find the ids of a thing that rows give by id, by name, or by both."""
     name_column = id_column.removesuffix("_id") + "_name"
     if not {id_column, name_column} & set(frame.columns):
         raise ValidationException(
             f"The frame needs a column {id_column!r} or {name_column!r}; it has {list(frame.columns)}."
         )
+    ids, names = _texts(frame, id_column), _texts(frame, name_column)
+    has_id, has_name = ids.notna(), names.notna()
     things = vocabulary.things(entity)
-    if not _known(frame, id_column, name_column, things):
+    if (has_id & ~ids.isin(things.index)).any() or (has_name & ~names.isin(things["name"])).any():
         vocabulary.forget(entity)  # what is not known may be newer than what was read
         things = vocabulary.things(entity)
-    names = things["name"]
-    if id_column in frame:
-        ids = frame[id_column]
-        bad = ~ids.isin(things.index)
-        problems.add(id_column, bad, f"It must be the id of one of this project's {entity.plural.replace('_', ' ')}.")
-        if name_column in frame:
-            differ = ~bad & (ids.map(names).astype(object) != frame[name_column].astype(object))
-            problems.add(
-                name_column,
-                differ,
-                f"It is not the name of the row's {id_column}. Drop the column that is out of date, as in "
-                f".drop(columns={id_column!r}) after {name_column} was edited.",
-            )
-        return ids
-    given = frame[name_column].astype(object)
-    bad = ~given.isin(names)
-    problems.add(name_column, bad, {int(i): suggestion(given.iloc[i], names) for i in np.flatnonzero(bad)})
-    ambiguous = given.isin(names[names.duplicated(keep=False)])
-    problems.add(name_column, ambiguous, f"Several have this name; give {id_column!r} instead.")
-    by_name = pd.Series(names.index.to_numpy(), index=names.to_numpy())
-    return given.map(by_name[~by_name.index.duplicated()]).astype(things.index.dtype)
+    what = entity.plural.replace("_", " ")
+
+    strange = has_id & ~ids.isin(things.index)
+    problems.add(id_column, strange, f"It must be the id of one of this project's {what}.", ids)
+    differ = has_id & ~strange & has_name & (ids.map(things["name"]) != names)
+    remedy = (
+        f"It is not the name of the row's {id_column}. Drop the column that is out of date, as in "
+        f".drop(columns={id_column!r}) after {name_column} was edited."
+    )
+    problems.add(name_column, differ, remedy, names)
+    named = has_name & ~has_id
+    unknown = named & ~names.isin(things["name"])
+    problems.add(name_column, unknown, _suggestions(names, unknown, things["name"]), names)
+    several = things["name"][things["name"].duplicated(keep=False)]
+    problems.add(
+        name_column, named & names.isin(several), f"Several have this name; give {id_column!r} instead.", names
+    )
+    column = name_column if name_column in frame else id_column
+    problems.add(column, ~has_id & ~has_name, f"It must be one of this project's {what}.")
+
+    by_name = pd.Series(things.index, index=things["name"], dtype=object)
+    return ids.where(has_id, names.map(by_name[~by_name.index.duplicated()])).astype("str")
 
 
-def _known(frame: pd.DataFrame, id_column: str, name_column: str, things: pd.DataFrame) -> bool:
-    known = {id_column: things.index, name_column: things["name"]}
-    return all(frame[column].isin(values).all() for column, values in known.items() if column in frame)
+def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    """Return a column as texts, whatever holds them; all missing if the frame does not have it."""
+    if column not in frame:
+        return pd.Series(None, index=frame.index, dtype=object)
+    values = frame[column].astype(object)
+    there = values.notna()
+    odd = there & ~values.map(lambda value: isinstance(value, str))
+    return values.mask(odd, values.map(str)).where(there, None)
+
+
+def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dict[int, str]:
+    """Say what would be right for each bad row; the same text is looked at once."""
+    choices = list(choices)
+    found = {text: suggestion(text, choices) for text in texts[bad].unique()}
+    return {int(position): found[texts.iloc[position]] for position in np.flatnonzero(bad)}
 
 
 def _check_geometry(frame: pd.DataFrame, problems: Problems) -> None:
     boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
-    shown = boxes.tolist()
     missing = np.isnan(boxes)
     boxed = ~missing.any(axis=1)
     polygons = _there(frame, "polygon")
     partly = missing.any(axis=1) & ~missing.all(axis=1)
-    problems.add("bbox", partly, "All four of x_min, y_min, x_max, y_max must be given, or none.", shown)
-    problems.add("bbox", ~(boxed | polygons | partly), "A label needs a box or a polygon.", shown)
+    problems.add("bbox", partly, "All four of x_min, y_min, x_max, y_max must be given, or none.", boxes)
+    problems.add("bbox", ~(boxed | polygons | partly), "A label needs a box or a polygon.", boxes)
     flat = boxed & ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
-    problems.add("bbox", flat, "x_max must be greater than x_min, and y_max greater than y_min.", shown)
-    whole = np.isfinite(boxes).all(axis=1) & (boxes == np.round(boxes)).all(axis=1)
-    problems.add("bbox", boxed & ~flat & ~whole, "Boxes are in whole pixels: round them, as with .round().", shown)
+    problems.add("bbox", flat, "x_max must be greater than x_min, and y_max greater than y_min.", boxes)
+    whole = boxed & (boxes == np.round(boxes)).all(axis=1)
+    far = boxed & (np.abs(boxes) > _FARTHEST).any(axis=1)
+    problems.add("bbox", boxed & ~whole, "Boxes are in whole pixels: round them, as with .round().", boxes)
+    problems.add("bbox", far, f"No picture has more than {_FARTHEST:,} pixels a side.", boxes)
     if "polygon" in frame:
         _check_polygons(frame, problems)
     if "mask" in frame:
         masked = _there(frame, "mask")
         problems.add("mask", masked & ~boxed, "A mask lies inside a box: give x_min, y_min, x_max, y_max as well.")
-        _check_masks(frame, boxes, masked & boxed & ~flat & whole, problems)
+        _check_masks(frame, boxes, masked & whole & ~flat & ~far, problems)
 
 
 def _there(frame: pd.DataFrame, column: str) -> Mask:
@@ -324,37 +364,44 @@ def _there(frame: pd.DataFrame, column: str) -> Mask:
 
 
 def _check_polygons(frame: pd.DataFrame, problems: Problems) -> None:
-    rings = pa.array(frame["polygon"])
-    rings = rings.combine_chunks() if isinstance(rings, pa.ChunkedArray) else rings
+    rings = _array(frame["polygon"])
     lengths = rings.value_lengths().fill_null(3).to_numpy(zero_copy_only=False)
     problems.add("polygon", lengths < 3, "A polygon needs three vertices or more.")
     vertices = rings.flatten()
-    finite = np.isfinite(vertices.flatten().to_numpy(zero_copy_only=False)).reshape(-1, 2).all(axis=1)
-    if not finite.all():
-        owner = rings.value_parent_indices().to_numpy()[~finite]
-        problems.add("polygon", np.isin(np.arange(len(frame)), owner), "Its coordinates must be finite numbers.")
+    finite = np.ones(len(vertices), bool)
+    for axis in (0, 1):  # what is missing becomes NaN
+        finite &= np.isfinite(pc.list_element(vertices, axis).to_numpy(zero_copy_only=False))
+    owners = rings.value_parent_indices().to_numpy()
+    problems.add("polygon", _marked(frame, owners[~finite]), "Its coordinates must be finite numbers.")
 
 
 def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask, problems: Problems) -> None:
-    lists = pa.array(frame["mask"])
-    lists = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists
+    """Check the masks of the rows that have a good box."""
+    lists = _array(frame["mask"])
     lengths = np.where(rows, lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False), 0)
-    odd = lengths % 2 == 1
-    problems.add("mask", rows & ((lengths == 0) | odd), "It must be pairs of start and length, at least one.")
-    owner = lists.value_parent_indices().to_numpy()
-    usable = (rows & ~odd)[owner]
-    runs = lists.flatten().to_numpy(zero_copy_only=False)[usable].astype(np.int64).reshape(-1, 2)
-    owner = owner[usable][::2]
+    paired = rows & (lengths % 2 == 0) & (lengths > 0)
+    problems.add("mask", rows & ~paired, "It must be pairs of start and length, at least one.")
+    owners = lists.value_parent_indices().to_numpy()
+    used = paired[owners]
+    runs = lists.flatten().fill_null(0).to_numpy()[used].astype(np.int64).reshape(-1, 2)
+    owners = owners[used][::2]
     ends = runs.sum(axis=1)
-    after = np.where(owner[1:] == owner[:-1], runs[1:, 0] < ends[:-1], False)
     disorder = (runs < 1).any(axis=1)
-    disorder[1:] |= after
-    problems.add(
-        "mask",
-        np.isin(np.arange(len(frame)), owner[disorder]),
-        "Starts count from 1, lengths from 1, and no run begins before the one before it has ended.",
-    )
-    area = np.where(rows, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 0)
-    beyond = ends - 1 > area[owner]
-    remedies = {int(row): f"It is longer than its box, which has {int(area[row]):,} pixels." for row in owner[beyond]}
-    problems.add("mask", np.isin(np.arange(len(frame)), owner[beyond]), remedies)
+    disorder[1:] |= (owners[1:] == owners[:-1]) & (runs[1:, 0] < ends[:-1])
+    remedy = "Starts count from 1, lengths from 1, and no run begins before the one before it has ended."
+    problems.add("mask", _marked(frame, owners[disorder]), remedy)
+    areas = np.where(rows, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 0)
+    long = np.unique(owners[ends - 1 > areas[owners]])
+    remedies = {int(row): f"It is longer than its box, which has {areas[row]:,.0f} pixels." for row in long}
+    problems.add("mask", _marked(frame, long), remedies)
+
+
+def _array(column: pd.Series[Any]) -> pa.Array:
+    array = pa.array(column)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _marked(frame: pd.DataFrame, rows: npt.NDArray[np.integer[Any]]) -> Mask:
+    marked = np.zeros(len(frame), bool)
+    marked[rows] = True
+    return marked

@@ -357,7 +357,10 @@ _LISTS = (list, tuple, np.ndarray)
 
 
 def _masks_in(values: list[Any]) -> pa.Array:
-    wide = pa.array(values)
+    try:
+        wide = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # arrays of different types do not mix
+        wide = pa.array([v.tolist() if isinstance(v, np.ndarray) else v for v in values])
     inner = wide.type.value_type if pa.types.is_list(wide.type) else None
     if inner is None and not pa.types.is_null(wide.type):
         raise TypeError(f"a {wide.type} is no list")
