@@ -30,7 +30,8 @@ def cuts(offsets: NDArray[np.int64], most: int = BLOCK) -> list[int]:
     [0, 2, 4, 5]
     """
     inner = np.searchsorted(offsets, np.arange(most, offsets[-1], most))
-    return np.unique(np.concatenate([[0], inner, [len(offsets) - 1]])).tolist()
+    ends: list[int] = np.unique(np.concatenate([[0], inner, [len(offsets) - 1]])).tolist()
+    return ends if len(ends) > 1 else [0, 0]
 
 
 def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any]) -> Ragged:

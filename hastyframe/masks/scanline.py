@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.blocks import cuts, stacked
 from hastyframe.masks.coco import from_coco_rle
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
 from hastyframe.masks.polygon import Polygons, as_polygons, next_in_ring, polygon_bounds
-from hastyframe.masks.ragged import Ragged, offsets_of
+from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
 from hastyframe.masks.toggles import MOST, cancel, take_apart, tighten, to_runs, within_memory
 
 __all__ = ["polygon_to_rle"]
@@ -66,8 +68,7 @@ def polygon_to_rle(
     if rule != "center":
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
     grid = _around(shapes, image_sizes)
-    line, base = _crossings(shapes, grid)
-    tight, box = tighten(take_apart(cancel(line), base), grid.width)
+    tight, box = tighten(_toggles(shapes, grid), grid.width)
     filled = (tight.lengths > 0).astype(np.int64)
     box = box._replace(x=box.x + grid.x * filled, y=box.y + grid.y * filled)
     return to_runs(tight), box.boxes
@@ -104,36 +105,60 @@ def _around(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
     return grid
 
 
-def _crossings(shapes: Polygons, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where scan lines through the pixel centres cross the edges: sorted positions of the first pixel beyond.
-
-    All objects stand on one line as in :func:`line_up`; the begins of the objects come along.
-    """
-    x, y = shapes.points.T
-    following = next_in_ring(shapes.rings)
+def _toggles(shapes: Polygons, grid: Grid) -> Ragged:
+    """Toggles of all objects in their grids, some objects at a time."""
     owner = np.repeat(np.arange(shapes.n), np.diff(shapes.point_offsets))
-    scan = np.ceil(y - 0.5).astype(np.int64)  # the first scan line at or below a vertex
+    scan = np.ceil(shapes.points[:, 1] - 0.5).astype(np.int64)  # the first scan line at or below a vertex
     np.clip(scan, grid.y[owner], (grid.y + grid.height)[owner], out=scan)
-    crossed = np.flatnonzero(scan != scan[following])
-    begin, end = crossed, following[crossed]
-    turned = y[begin] > y[end]
+    following = next_in_ring(shapes.rings)
+    count = np.abs(scan[following] - scan)
+    crossings = offsets_of(segment_sum(count, shapes.point_offsets))
+    within_memory(int(crossings[-1]), "Scanning the polygons")
+    crossed = np.flatnonzero(count)
+    begin, end, owner = crossed, following[crossed], owner[crossed]
+    turned = scan[begin] > scan[end]
     begin, end = np.where(turned, end, begin), np.where(turned, begin, end)
-    owner = owner[crossed]
-    count = scan[end] - scan[begin]
-    offsets = offsets_of(count)
-    within_memory(int(offsets[-1]), "Scanning the polygons")
-    base = offsets_of(grid.size + 1)
+    edges = np.searchsorted(owner, np.arange(shapes.n + 1))
+    parts = []
+    for first, last in pairwise(cuts(crossings)):
+        some = slice(edges[first], edges[last])
+        parts.append(
+            _cross(shapes.points, scan, begin[some], end[some], owner[some] - first, grid.take(slice(first, last)))
+        )
+    return stacked(parts)
 
-    edge = np.repeat(np.arange(len(count)), count)
-    row = np.arange(len(edge)) + (scan[begin] - offsets[:-1])[edge]
-    slope = (x[end] - x[begin]) / (y[end] - y[begin])
-    column = x[begin][edge] + (row + 0.5 - y[begin][edge]) * slope[edge]
-    pixel = np.ceil(column - 0.5).astype(np.int64)
-    np.clip(pixel, grid.x[owner][edge], (grid.x + grid.width)[owner][edge], out=pixel)
-    pixel += row * grid.width[owner][edge]
-    pixel += (base[:-1] - grid.y * grid.width - grid.x)[owner][edge]
-    pixel.sort()
-    return pixel, base
+
+def _cross(
+    points: NDArray[np.float64],
+    scan: NDArray[np.int64],
+    begin: NDArray[np.int64],
+    end: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    grid: Grid,
+) -> Ragged:
+    """Where scan lines through the pixel centres cross edges that go down: the first pixel to the right of each."""
+    x, y = points[begin].T
+    far_x, far_y = points[end].T
+    first = scan[begin]
+    count = scan[end] - first
+    base = offsets_of(grid.size + 1)
+    slope = (far_x - x) / (far_y - y)
+    row = spread(first, count)
+    column = (row + 0.5 - np.repeat(y, count)) * np.repeat(slope, count)
+    column += np.repeat(x, count)
+    column -= 0.5
+    pixel = np.ceil(column, out=column).astype(np.int64)
+    edge = np.repeat(owner, count)
+    np.maximum(pixel, grid.x[edge], out=pixel)
+    np.minimum(pixel, (grid.x + grid.width)[edge], out=pixel)
+    row *= grid.width[edge]
+    pixel += row
+    pixel += (base[:-1] - grid.y * grid.width - grid.x)[edge]
+    if base[-1] <= LARGEST:
+        pixel = np.sort(pixel.astype(np.int32)).astype(np.int64)  # what is short sorts faster
+    else:
+        pixel.sort()
+    return take_apart(cancel(pixel), base)
 
 
 def _as_coco(shapes: Polygons, image_sizes: ArrayLike | None) -> tuple[Ragged, NDArray[np.int64]]:

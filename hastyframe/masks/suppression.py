@@ -12,8 +12,8 @@ from hastyframe.masks.toggles import within_memory
 
 __all__ = ["nms"]
 
-AT_ONCE = 2**20
-"""Pairs of boxes that are compared at a time, to bound memory."""
+AT_ONCE = 2**16
+"""Pairs of boxes that are compared at a time: few enough to stay in the cache."""
 
 Edges = tuple[NDArray[np.int64], NDArray[np.int64]]
 

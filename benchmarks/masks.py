@@ -1,0 +1,276 @@
+"""Masks: this project and its peers on the same work, one thread, in one run.
+
+Run with ``python benchmarks/masks.py``. The annotations are COCO's ``instances_val2014_100.json``, looked for in
+``$HASTYFRAME_DATA/coco``, else in the folder ``shared/data/coco`` beside the checkout. Peers that are not installed are
+left out: pycocotools, rlemasklib, supervision, opencv-python-headless, pillow, hasty.
+
+Every time is the best of several rounds in which all contestants take turns, so that a busy machine slows down all
+of them. The floor is a copy of the same bytes.
+"""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import argparse
+import importlib
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hastyframe import masks as hm
+
+DATA = Path(os.environ.get("HASTYFRAME_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+OURS = "hastyframe"
+SLOW = {"hasty", "supervision", "pycocotools, whole images"}
+"""Contestants that get one round: their times are long enough to be sure."""
+
+Contest = dict[str, Callable[[], Any]]
+
+
+class Work(NamedTuple):
+    """The same masks in the form that each contestant wants, made ready before the clock starts."""
+
+    name: str
+    polygons: list[Any]
+    sizes: np.ndarray
+    runs: hm.Ragged
+    boxes: np.ndarray
+    crops: list[np.ndarray]
+
+
+def peer(name: str) -> Any:
+    """Import a peer; None where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            return None
+
+
+def real_work() -> Work:
+    """The polygon annotations of 100 real images, as pycocotools paints them."""
+    path = DATA / "coco" / "instances_val2014_100.json"
+    if not path.exists():
+        sys.exit(f"No annotations at {path}. Set HASTYFRAME_DATA to the folder that holds coco/.")
+    content = json.loads(path.read_text())
+    size = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    found = [each for each in content["annotations"] if isinstance(each["segmentation"], list)]
+    polygons = [each["segmentation"] for each in found]
+    sizes = np.array([size[each["image_id"]] for each in found])
+    runs, boxes = hm.polygon_to_rle(polygons, sizes, rule="coco")
+    return Work(f"{len(found)} real masks", polygons, sizes, runs, boxes, hm.decode(runs, boxes))
+
+
+def many_work(real: Work, count: int) -> Work:
+    """The small ones of the real masks again and again."""
+    side = np.maximum(real.boxes[:, 2] - real.boxes[:, 0], real.boxes[:, 3] - real.boxes[:, 1])
+    index = np.resize(np.flatnonzero(side <= 40), count)
+    runs, boxes = real.runs.take(index), real.boxes[index]
+    polygons = [real.polygons[one] for one in index]
+    return Work(f"{count:,} small masks", polygons, real.sizes[index], runs, boxes, hm.decode(runs, boxes))
+
+
+def encode(work: Work) -> Contest:
+    out: Contest = {OURS: lambda: hm.encode(work.crops)}
+    flat = hm.decode_flat(work.runs, work.boxes)
+    out[f"{OURS}, one buffer"] = lambda: hm.encode(flat)
+    if coco := peer("pycocotools.mask"):
+        turned = [np.asfortranarray(crop) for crop in work.crops]
+        out["pycocotools"] = lambda: [coco.encode(crop) for crop in turned]
+        out["pycocotools, from C order"] = lambda: [coco.encode(np.asfortranarray(crop)) for crop in work.crops]
+    if rle := peer("rlemasklib"):
+        out["rlemasklib"] = lambda: [rle.RLEMask.from_array(crop) for crop in work.crops]
+    if sv := peer("supervision"):
+        masks = [
+            (crop[None].astype(bool), np.array([[0, 0, crop.shape[1] - 1, crop.shape[0] - 1]])) for crop in work.crops
+        ]
+        out["supervision"] = lambda: [sv.CompactMask.from_dense(mask, box, mask.shape[1:]) for mask, box in masks]
+    if hasty := peer("hasty.label_utils"):
+        out["hasty"] = lambda: [hasty.rle_encoding(crop) for crop in work.crops]
+    return out
+
+
+def decode(work: Work) -> Contest:
+    out: Contest = {OURS: lambda: hm.decode(work.runs, work.boxes)}
+    out[f"{OURS}, one buffer"] = lambda: hm.decode_flat(work.runs, work.boxes)
+    if coco := peer("pycocotools.mask"):
+        rles = [coco.encode(np.asfortranarray(crop)) for crop in work.crops]
+        out["pycocotools"] = lambda: [coco.decode(rle) for rle in rles]
+        if rle := peer("rlemasklib"):
+            out["rlemasklib"] = lambda: [rle.decode(one) for one in rles]
+            objects = [rle.RLEMask.from_dict(one) for one in rles]
+            out["rlemasklib, parsed before"] = lambda: [one.to_array() for one in objects]
+    if sv := peer("supervision"):
+        masks = [
+            sv.CompactMask.from_dense(
+                crop[None].astype(bool), np.array([[0, 0, crop.shape[1] - 1, crop.shape[0] - 1]]), crop.shape
+            )
+            for crop in work.crops
+        ]
+        out["supervision"] = lambda: [mask.crop(0) for mask in masks]
+    if hasty := peer("hasty.label_utils"):
+        lists = list(zip(work.runs.to_list(), [crop.shape[::-1] for crop in work.crops], strict=True))
+        out["hasty"] = lambda: [hasty.rle_decode(runs, shape) for runs, shape in lists]
+    return out
+
+
+def area(work: Work) -> Contest:
+    out: Contest = {OURS: lambda: hm.area(work.runs)}
+    if coco := peer("pycocotools.mask"):
+        rles = hm.to_coco_rle(work.runs, work.boxes, work.sizes)
+        groups = [rles[start : start + 255] for start in range(0, len(rles), 255)]  # it fails on longer lists
+        out["pycocotools"] = lambda: [coco.area(group) for group in groups]
+        if rle := peer("rlemasklib"):
+            objects = [rle.RLEMask.from_dict(one) for one in rles]
+            out["rlemasklib, parsed before"] = lambda: [one.area() for one in objects]
+    if cv2 := peer("cv2"):
+        out["opencv, from pixels"] = lambda: [cv2.countNonZero(crop) for crop in work.crops]
+    return out
+
+
+def bbox(work: Work) -> Contest:
+    out: Contest = {OURS: lambda: hm.bbox(work.runs, work.boxes)}
+    if coco := peer("pycocotools.mask"):
+        rles = hm.to_coco_rle(work.runs, work.boxes, work.sizes)
+        groups = [rles[start : start + 255] for start in range(0, len(rles), 255)]
+        out["pycocotools"] = lambda: [coco.toBbox(group) for group in groups]
+        if rle := peer("rlemasklib"):
+            objects = [rle.RLEMask.from_dict(one) for one in rles]
+            out["rlemasklib, parsed before"] = lambda: [one.bbox() for one in objects]
+    if cv2 := peer("cv2"):
+        out["opencv, from pixels"] = lambda: [cv2.boundingRect(crop) for crop in work.crops]
+    return out
+
+
+def polygon_to_runs(work: Work) -> Contest:
+    flat = hm.as_polygons(work.polygons)
+    out: Contest = {OURS: lambda: hm.polygon_to_rle(flat, work.sizes)}
+    out[f"{OURS}, from lists"] = lambda: hm.polygon_to_rle(work.polygons, work.sizes)
+    pairs = list(zip(work.polygons, work.sizes.tolist(), strict=True))
+    if coco := peer("pycocotools.mask"):
+        out["pycocotools"] = lambda: [coco.frPyObjects(parts, *size) for parts, size in pairs]
+        out["pycocotools, parts united"] = lambda: [coco.merge(coco.frPyObjects(parts, *size)) for parts, size in pairs]
+    boxes = [hm.polygon_bounds(parts)[0] for parts in work.polygons[:1000]]
+    if len(boxes) < len(work.polygons):
+        return out
+    frames = [(int(x), int(y), int(x_max) - int(x) + 1, int(y_max) - int(y) + 1) for x, y, x_max, y_max in boxes]
+    if cv2 := peer("cv2"):
+        cv2.setNumThreads(1)
+        rings = [
+            ([np.reshape(part, (-1, 2)).astype(np.int32) - [x, y] for part in parts], (height, width))
+            for parts, (x, y, width, height) in zip(work.polygons, frames, strict=True)
+        ]
+        out["opencv, to pixels of the box"] = lambda: [
+            cv2.fillPoly(np.zeros(shape, np.uint8), parts, 1) for parts, shape in rings
+        ]
+    if (image := peer("PIL.Image")) and (draw := peer("PIL.ImageDraw")):
+        shifted = [
+            ([(np.reshape(part, (-1, 2)) - [x, y]).reshape(-1).tolist() for part in parts], (width, height))
+            for parts, (x, y, width, height) in zip(work.polygons, frames, strict=True)
+        ]
+
+        def paint() -> None:
+            for parts, shape in shifted:
+                canvas = image.new("L", shape)
+                for part in parts:
+                    draw.Draw(canvas).polygon(part, fill=1)
+
+        out["pillow, to pixels of the box"] = paint
+    return out
+
+
+def to_coco(work: Work) -> Contest:
+    out: Contest = {OURS: lambda: hm.to_coco_rle(work.runs, work.boxes, work.sizes)}
+    coco = peer("pycocotools.mask")
+    if not coco:
+        return out
+    rles = [coco.encode(np.asfortranarray(crop)) for crop in work.crops]
+    out["pycocotools, boxes only"] = lambda: [coco.encode(coco.decode(rle)) for rle in rles]
+    lists = list(zip(work.runs.to_list(), work.boxes.tolist(), work.sizes.tolist(), strict=True))[:5000]
+    if (hasty := peer("hasty.label_utils")) and len(lists) == len(rles):
+
+        def whole() -> None:
+            for runs, (x, y, x_max, y_max), size in lists:
+                image = np.zeros(size, np.uint8, order="F")
+                image[y:y_max, x:x_max] = hasty.rle_decode(runs, (x_max - x, y_max - y))
+                coco.encode(image)
+
+        out["pycocotools, whole images"] = whole
+    return out
+
+
+def from_coco(work: Work) -> Contest:
+    rles = hm.to_coco_rle(work.runs, work.boxes, work.sizes)
+    out: Contest = {OURS: lambda: hm.from_coco_rle(rles)}
+    if (coco := peer("pycocotools.mask")) and len(rles) < 5000:
+        out["pycocotools, whole images"] = lambda: [hm.encode(coco.decode(rle)) for rle in rles]
+    return out
+
+
+def mask_iou(work: Work) -> Contest:
+    count = min(len(work.crops), 300)
+    some = np.arange(count)
+    runs, boxes = work.runs.take(some), work.boxes[some]
+    out: Contest = {OURS: lambda: hm.iou(runs, boxes, runs, boxes, pairs="all")}
+    canvas = tuple(work.sizes[:count].max(axis=0).tolist())
+    rles = hm.to_coco_rle(runs, boxes, canvas)
+    if coco := peer("pycocotools.mask"):
+        crowd = [0] * count
+        out["pycocotools"] = lambda: coco.iou(rles, rles, crowd)
+    return out
+
+
+CONTESTS = [encode, decode, area, bbox, polygon_to_runs, to_coco, from_coco, mask_iou]
+
+
+def best(contest: Contest, rounds: int) -> dict[str, float]:
+    """Milliseconds of each contestant: the least of all rounds."""
+    times: dict[str, float] = {}
+    for turn in range(rounds):
+        for name, call in contest.items():
+            if turn and name in SLOW:
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                start = time.perf_counter()
+                call()
+                times[name] = min(times.get(name, np.inf), (time.perf_counter() - start) * 1e3)
+    return times
+
+
+def report(work: Work, rounds: int) -> None:
+    pixels = hm.decode_flat(work.runs, work.boxes).values
+    print(f"\n{work.name}: {pixels.size / 1e6:.1f} Mpx inside the boxes, {len(work.runs.values) // 2:,} runs")
+    floor = best({"copy": pixels.copy}, rounds)["copy"]
+    runs = best({"copy": work.runs.values.copy}, rounds)["copy"]
+    print(f"{'floor: a copy of the pixels':<52}{floor:10.2f} ms")
+    print(f"{'floor: a copy of the runs':<52}{runs:10.2f} ms")
+    for contest in CONTESTS:
+        times = best(contest(work), rounds)
+        print(contest.__name__)
+        for name, took in times.items():
+            ratio = "" if name.startswith(OURS) else f"{took / times[OURS]:9.2f} times {OURS}"
+            print(f"    {name:<48}{took:10.2f} ms{ratio}")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=15, help="how often each contestant runs")
+    options.add_argument("--many", type=int, default=100_000, help="how many small masks")
+    given = options.parse_args()
+    real = real_work()
+    report(real, given.rounds)
+    report(many_work(real, given.many), min(given.rounds, 3))
+
+
+if __name__ == "__main__":
+    main()
