@@ -87,6 +87,8 @@ def _slices(pixels: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
 
 def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
     """Masks that lie here and there in memory, copied together some at a time, into the same place again and again."""
+    if not arrays:
+        return
     if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
         arrays = [_bytes(array) for array in arrays]
     ends = np.array(cuts(offsets, BLOCK))
