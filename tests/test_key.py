@@ -97,7 +97,11 @@ def test_no_error_holds_the_key(method, answer):
     assert KEY not in texts_of(caught.value)
 
 
-@pytest.mark.parametrize("base_url", [f"http://127.0.0.1:{free_port()}", "https://nowhere.invalid", "http://["])
+@pytest.mark.parametrize(
+    "base_url",
+    [f"http://127.0.0.1:{free_port()}", "https://nowhere.invalid", "http://["],
+    ids=["closed port", "unknown host", "no address"],
+)
 def test_no_error_holds_the_key_where_there_is_no_server(base_url):
     with pytest.raises(hf.HastyError) as caught:
         Transport(KEY, base_url, progress=False, retries=0).post("/v1/x", {})
