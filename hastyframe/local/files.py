@@ -107,12 +107,12 @@ class Files:
             part.unlink(missing_ok=True)
 
     @contextmanager
-    def fetched(self, url: str) -> Iterator[Path]:
-        """Fetch an address into a file that is gone afterwards, or refuse with 400."""
+    def fetched(self, url: str, field: str = "url") -> Iterator[Path]:
+        """Fetch an address into a file that is gone afterwards, or refuse with 400, naming the field it came in."""
         part = self.folder / "uploads" / f"{secrets.token_hex(16)}.part"
         try:
             with part.open("wb") as file:
-                _fetch(url, file)
+                _fetch(url, file, field)
             yield part
         finally:
             part.unlink(missing_ok=True)
@@ -206,20 +206,20 @@ def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     return np.repeat(scaled[..., None], 3, axis=2)
 
 
-def _fetch(url: str, file: IO[bytes]) -> None:
+def _fetch(url: str, file: IO[bytes], field: str) -> None:
     """Fetch http and https only; redirects to other schemes fail, because the session knows no others."""
     deadline = time.monotonic() + FETCH_SECONDS
     size = 0
     try:
         with requests.get(url, stream=True, timeout=(5, 10)) as response:
             if response.status_code != 200:
-                raise Refusal(400, f"url: {url} answered {response.status_code}")
+                raise Refusal(400, f"{field}: {url} answered {response.status_code}")
             for piece in response.iter_content(2**16):
                 size += len(piece)
                 if size > UPLOAD_LIMIT:
-                    raise Refusal(400, f"url: {url} is too large: at most {UPLOAD_LIMIT:,} bytes")
+                    raise Refusal(400, f"{field}: {url} is too large: at most {UPLOAD_LIMIT:,} bytes")
                 if time.monotonic() > deadline:
-                    raise Refusal(400, f"url: {url} took over {FETCH_SECONDS:.0f} seconds")
+                    raise Refusal(400, f"{field}: {url} took over {FETCH_SECONDS:.0f} seconds")
                 file.write(piece)
     except (requests.RequestException, UnicodeError, ValueError) as error:
-        raise Refusal(400, f"url: {url} could not be fetched: {type(error).__name__}") from None
+        raise Refusal(400, f"{field}: {url} could not be fetched: {type(error).__name__}") from None

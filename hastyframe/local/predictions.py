@@ -100,7 +100,7 @@ def _picture(call: Call) -> Any:
     files, body = call.context.files, call.body
     if body.upload_id is not None:
         return read_picture(files.uploaded(call.path["project_id"], body.upload_id), "the upload")
-    with files.fetched(body.image_url) as path:
+    with files.fetched(body.image_url, "image_url") as path:
         return read_picture(path, body.image_url)
 
 

@@ -112,7 +112,7 @@ def test_predictions_are_refused(api):
         ({"upload_id": upload_id, "model_id": "x"}, "model_id"),
         ({"upload_id": api.upload(b"text")}, "not a picture"),
         ({"upload_id": api.upload(png()[:-700])}, "cannot be read"),
-        ({"image_url": "http://127.0.0.1:1/x"}, "could not be fetched"),
+        ({"image_url": "http://127.0.0.1:1/x"}, "image_url: http://127.0.0.1:1/x could not be fetched"),
     ):
         assert said in api.refused(400, "POST", "object_detection", json=body)
 

@@ -69,7 +69,7 @@ CHECKS = [
     ignored_auth,
 ]
 EXAMPLES = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -182,3 +182,16 @@ def test_many_at_once(api):
     widths = [label["bbox"][2] for label in page["items"]]
     assert widths[::3] == widths[1::3] == widths[2::3]  # batches stay together
     assert sorted(widths[::3]) == list(range(1, 65))
+
+
+def test_without_the_extra_the_error_says_what_to_install():
+    code = "import sys; sys.modules['uvicorn'] = None; import hastyframe; import hastyframe.local"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "the embedded server needs uvicorn: pip install 'hastyframe[local]'" in done.stderr
+
+
+def test_an_empty_key_is_no_key(tmp_path):
+    (tmp_path / "api_key").touch()  # as a server leaves it that is killed at the wrong moment
+    with LocalServer(tmp_path) as server:
+        assert len(server.api_key) > 30
+        assert requests.get(server.base_url + "/v1/projects", headers={"X-Api-Key": ""}, timeout=10).status_code == 401
