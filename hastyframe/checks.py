@@ -96,7 +96,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
         rows = [rows]
     if not isinstance(rows, pd.DataFrame):
         rows = pd.DataFrame([row._data if isinstance(row, Entity) else row for row in rows])
-    frame = rows.copy()
+    frame = rows.copy(deep=False)
     problems = Problems(frame)
     if "bbox" in frame and "bbox" in entity.fields():
         frame = _split_boxes(frame, problems)
@@ -323,11 +323,11 @@ def _ids_by_name(
 def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
     """Return a column as texts, whatever holds them; all missing if the frame does not have it."""
     if column not in frame:
-        return pd.Series(None, index=frame.index, dtype=object)
-    values = frame[column].astype(object)
-    there = values.notna()
-    odd = there & ~values.map(lambda value: isinstance(value, str))
-    return values.mask(odd, values.map(str)).where(there, None)
+        return pd.Series(None, index=frame.index, dtype="str")
+    values = frame[column]
+    if values.dtype == object:  # pandas makes texts of numbers, but not of lists
+        values = values.map(str, na_action="ignore")
+    return values.astype("str")
 
 
 def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dict[int, str]:

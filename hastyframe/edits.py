@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -53,14 +54,16 @@ class Outcome(Generic[R]):
     """What became of a batch: a result, or an error; neither if it was not sent."""
 
     result: R | None = None
-    error: HastyError | None = None
+    error: Exception | None = None
 
     @property
     def word(self) -> str:
         """The fate of the batch's rows, for a report."""
         if self.error is None:
             return "not sent" if self.result is None else "done"
-        return "unknown" if isinstance(self.error, OutcomeUnknown) else "failed"
+        # A server that answers what nobody expects may have done what it was asked for.
+        refused = isinstance(self.error, HastyError) and not isinstance(self.error, OutcomeUnknown | UnexpectedAnswer)
+        return "failed" if refused else "unknown"
 
 
 def cut(image_ids: pd.Series[str], limit: int = BATCH_LIMIT) -> list[Batch]:
@@ -136,21 +139,19 @@ def carry_out(
             return Outcome()
         try:
             return Outcome(send(batch))
-        except HastyError as error:
+        except Exception as error:  # whatever it is, the fate of the other rows must not be lost
             if isinstance(error, _HITS_ALL):
                 hopeless.set()
             return Outcome(error=error)
 
-    rows = transport.map(attempt, batches, desc=desc, unit="row", size=lambda batch: len(batch.rows))
-    outcomes = list(rows)
+    outcomes = transport.map(attempt, batches, desc=desc, unit="row", size=lambda batch: len(batch.rows))
     first = next((o.error for o in outcomes if o.error is not None), None)
     if first is not None:
         report = _report(batches, outcomes, index, ids)
         counts = report["outcome"].value_counts()
         fates = ", ".join(f"{count:,} {word}" for word, count in counts.items())
         raise BatchError(
-            f"{desc}: {fates}. The first error: {first}. What became of each row is in the error's `report`, a "
-            "DataFrame.",
+            f"{desc}: {fates}; see the error's `report`, a DataFrame with a row for each. The first error: {first}",
             report,
         ) from first
     return [outcome.result for outcome in outcomes if outcome.result is not None]
@@ -163,20 +164,15 @@ def _report(
     ids: Callable[[R], Sequence[str]] | None,
 ) -> pd.DataFrame:
     """One row for each row that was asked for: ``image_id, outcome, id, message``."""
-    parts = [
-        pd.DataFrame(
-            {
-                "image_id": batch.image_id,
-                "outcome": outcome.word,
-                "id": ids(outcome.result) if ids and outcome.result is not None else None,
-                "message": str(outcome.error) if outcome.error else None,
-            },
-            index=batch.rows,
-        )
-        for batch, outcome in zip(batches, outcomes, strict=True)
-    ]
-    report = pd.concat(parts).sort_index()
-    return report.set_axis(index[report.index])
+    columns = {name: np.full(len(index), None, dtype=object) for name in ("image_id", "outcome", "id", "message")}
+    for batch, outcome in zip(batches, outcomes, strict=True):
+        columns["image_id"][batch.rows] = batch.image_id
+        columns["outcome"][batch.rows] = outcome.word
+        if outcome.error is not None:
+            columns["message"][batch.rows] = str(outcome.error)
+        elif ids and outcome.result is not None:
+            columns["id"][batch.rows] = ids(outcome.result)
+    return pd.DataFrame(columns, index=index, dtype="str")
 
 
 # Labels ---------------------------------------------------------------------------------------------------------------
@@ -198,7 +194,7 @@ def edit_labels(transport: Transport, project_id: str, labels: pd.DataFrame) -> 
     def send(batch: Batch) -> pa.RecordBatch:
         rows = labels.iloc[batch.rows]
         body = [{"label_id": key, **record} for key, record in zip(rows.index, frames.label_records(rows), strict=True)]
-        return _items(Label, transport.put(_path(Label, project_id, batch), body), batch)
+        return _items(Label, transport.put(_path(Label, project_id, batch), body), batch, rows.index.tolist())
 
     return _write(transport, labels, send, "Edit labels")
 
@@ -256,12 +252,19 @@ def _write(
 
 
 def _path(entity: type[Entity], project_id: str, batch: Batch) -> str:
-    return entity.path.format(project_id=project_id, image_id=batch.image_id)
+    return entity.path.format(project_id=project_id, image_id=quote(batch.image_id, safe=""))
 
 
-def _items(entity: type[Entity], answer: Any, batch: Batch) -> pa.RecordBatch:
-    """Read the answer to a batch; the server answers in the order in which it was sent."""
+def _items(entity: type[Entity], answer: Any, batch: Batch, ids: Sequence[str] | None = None) -> pa.RecordBatch:
+    """Read the answer to a batch, in the order in which it was sent; `ids` if that is known."""
     items = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(items, list) or len(items) != len(batch.rows):
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnexpectedAnswer(f"The server answered {len(batch.rows)} {entity.plural} with something else.")
+    if len(items) != len(batch.rows):
+        raise UnexpectedAnswer(f"The server answered {len(batch.rows)} {entity.plural} with {len(items)}.")
+    if ids is not None:
+        by_id = {item.get("id"): item for item in items}
+        if by_id.keys() != set(ids):
+            raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
+        items = [by_id[key] for key in ids]
     return frames.to_arrow(entity, items)

@@ -172,7 +172,7 @@ def conform(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     TypeError, ValueError, OverflowError
         If a column cannot be converted.
     """
-    frame = frame.copy()
+    frame = frame.copy(deep=False)
     for column, dtype in dtypes(entity).items():
         if column not in frame or frame[column].dtype == dtype or isinstance(dtype, pd.CategoricalDtype):
             continue
