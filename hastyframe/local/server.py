@@ -137,13 +137,13 @@ class LocalServer:
         ready : callable, optional
             Called when the port is taken, so that `base_url` is known.
         """
-        server = self._open()
-        if ready is not None:
-            ready()
         with contextlib.suppress(ValueError):  # not the main thread: somebody else handles signals
             signal.signal(signal.SIGTERM, _interrupt)
+        server = self._open()
         try:
             with contextlib.suppress(KeyboardInterrupt):
+                if ready is not None:
+                    ready()
                 server.run([self._socket] if self._socket else None)
         finally:
             self._close()
