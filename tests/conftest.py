@@ -53,9 +53,8 @@ def client():
         yield client
 
 
-@pytest.fixture
-def project(client) -> hf.Project:
-    """A project with the datasets train and val and the classes coin, cell and sky."""
+def make_project(client) -> hf.Project:
+    """Make a project with the datasets train and val and the classes coin, cell and sky."""
     project = client.create_project(client.get_workspaces(), "Things")
     for name in ("train", "val"):
         project.create_dataset(name)
@@ -63,6 +62,30 @@ def project(client) -> hf.Project:
     project.create_label_class("cell", "#00ff00ff", norder=2)
     project.create_label_class("sky", "#0000ffff", "background", 3)
     return project
+
+
+def make_images(project, pictures):
+    """Upload the pictures: an images frame in the order of their names."""
+    project.upload_images(pictures, "train")
+    return project.get_images().sort_values("name")
+
+
+def make_labels(project, images):
+    """Make labels on two of the images: a box, a mask, a polygon; and a mask."""
+    first, second = images.index[:2]
+    records = [
+        {"image_id": first, "class_name": "coin", "bbox": [10, 20, 30, 40], "z_index": 1, "external_id": "e1"},
+        {"image_id": first, "class_name": "cell", "bbox": [10, 10, 14, 12], "mask": [1, 2, 7, 2]},
+        {"image_id": first, "class_name": "cell", "polygon": [[1, 1], [9, 1], [9.5, 9]]},
+        {"image_id": second, "class_name": "coin", "bbox": [0, 0, 3, 3], "mask": [1, 9], "z_index": 2.5},
+    ]
+    return project.create_labels(records)
+
+
+@pytest.fixture
+def project(client) -> hf.Project:
+    """A project of the test's own."""
+    return make_project(client)
 
 
 @pytest.fixture(scope="session")
@@ -82,22 +105,14 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def images(project, pictures):
-    """The pictures, uploaded: an images frame in the order of their names."""
-    project.upload_images(pictures, "train")
-    return project.get_images().sort_values("name")
+    """The images of the project, from the folder of pictures."""
+    return make_images(project, pictures)
 
 
 @pytest.fixture
 def labels(project, images):
-    """Labels on two of the images: a box, a mask, a polygon; and a mask."""
-    first, second = images.index[:2]
-    records = [
-        {"image_id": first, "class_name": "coin", "bbox": [10, 20, 30, 40], "z_index": 1, "external_id": "e1"},
-        {"image_id": first, "class_name": "cell", "bbox": [10, 10, 14, 12], "mask": [1, 2, 7, 2]},
-        {"image_id": first, "class_name": "cell", "polygon": [[1, 1], [9, 1], [9.5, 9]]},
-        {"image_id": second, "class_name": "coin", "bbox": [0, 0, 3, 3], "mask": [1, 9], "z_index": 2.5},
-    ]
-    return project.create_labels(records)
+    """The labels of the project."""
+    return make_labels(project, images)
 
 
 @pytest.fixture(scope="session")

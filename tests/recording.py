@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import urlencode, urlsplit
 
 from servers import Answer, Seen, Server, serve
@@ -39,16 +39,13 @@ def record(base_url: str) -> Iterator[Recorder]:
     target = urlsplit(base_url).netloc
 
     def forward(seen: Seen) -> Answer:
-        connection = http.client.HTTPConnection(target, timeout=30)
-        try:
+        with closing(http.client.HTTPConnection(target, timeout=30)) as connection:
             # With the host that the client asked for, so that addresses in the answer lead through the recorder.
             query = f"?{urlencode(seen.query)}" if seen.query else ""
             connection.request(seen.method, seen.path + query, seen.body or None, seen.headers)
             answer = connection.getresponse()
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOP}
             return Answer(answer.status, answer.read(), headers)
-        finally:
-            connection.close()
 
     with serve(forward) as server:
         yield Recorder(server)

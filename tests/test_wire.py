@@ -351,7 +351,7 @@ def compare(theirs: list[Sent], ours: list[Sent]) -> set[str]:
         # Requests that are sent in parallel arrive in any order.
         pair = [sorted((s for s in side if s.request == request), key=lambda s: s.body) for side in (theirs, ours)]
         if len(pair[0]) != len(pair[1]):
-            more, sign = (pair[0], "-") if len(pair[0]) > len(pair[1]) else (pair[1], "+")
+            sign = "-" if len(pair[0]) > len(pair[1]) else "+"
             times = abs(len(pair[0]) - len(pair[1]))
             lines.add(f"{sign} {request}" + (f" ({times} times)" if times > 1 else ""))
         for a, b in zip(*pair, strict=False):
