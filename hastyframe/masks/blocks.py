@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["cuts", "in_blocks"]
+__all__ = ["cuts", "in_blocks", "stacked"]
 
 BLOCK = 2**15
 """Numbers in a block: 256 KiB of int64."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
-from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
+from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, where
 from hastyframe.masks.toggles import as_runs, cancel, columns_first, from_runs, line_up, take_apart, tighten, to_runs
 
 __all__ = ["from_coco_counts", "from_coco_rle", "to_coco_counts", "to_coco_rle"]
@@ -167,7 +167,7 @@ def from_coco_rle(rles: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tupl
     >>> runs.to_list(), boxes.tolist()
     ([[1, 2, 7, 2]], [[1, 0, 5, 2]])
     """
-    items = [rles] if isinstance(rles, Mapping) else list(rles)
+    items = [rles] if isinstance(rles, Mapping) else as_list(rles, "COCO run-lengths")
     try:
         sizes = np.array([item["size"] for item in items], dtype=object).reshape(len(items), 2)
         texts = [item["counts"] for item in items]
@@ -180,7 +180,8 @@ def from_coco_rle(rles: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tupl
 
 def _first_broken(items: list[Any]) -> int:
     for index, item in enumerate(items):
-        if not isinstance(item, Mapping) or "counts" not in item or np.shape(item.get("size", ())) != (2,):
+        size = item.get("size") if isinstance(item, Mapping) and "counts" in item else None
+        if not isinstance(size, list | tuple | np.ndarray) or len(size) != 2:
             return index
     return 0
 

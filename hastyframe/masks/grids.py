@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 
-__all__ = ["Grid", "as_grid", "as_sizes"]
+__all__ = ["Grid", "as_grid", "as_sizes", "numbers"]
 
 FARTHEST = 2**30
 """Boxes lie within this many pixels of the origin, so that no product of two sides overflows."""
@@ -71,7 +71,7 @@ def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, 
     >>> as_grid([[10, 10, 14, 12]], 1).size
     array([8])
     """
-    table = _numbers(boxes)
+    table = numbers(boxes)
     if table.ndim == 1 and len(table) in (2, 4):
         table = np.broadcast_to(table, (n, len(table)))
     if not table.size and not n:
@@ -91,14 +91,15 @@ def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, 
 
 def as_sizes(sizes: ArrayLike, n: int, *, what: str = "image") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Heights and widths, each of shape (n,), from rows ``(height, width)`` or one such row for all."""
-    table = _numbers(sizes)
+    table = numbers(sizes)
     if table.shape[-1:] != (2,) and not (n == 0 and not table.size):
         raise ValidationException(f"Sizes of {what}s are rows (height, width); got shape {table.shape}.")
     grid = as_grid(table, n, what=what)
     return grid.height, grid.width
 
 
-def _numbers(boxes: ArrayLike) -> NDArray[Any]:
+def numbers(boxes: ArrayLike) -> NDArray[Any]:
+    """Boxes or sizes as an array of numbers."""
     try:
         table = np.asarray(boxes)
         return table if table.dtype.kind in "iuf" else table.astype(np.float64)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, offsets_of, segment, spread, where
+from hastyframe.masks.grids import FARTHEST
+from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, spread, where
 from hastyframe.masks.toggles import within_memory
 
 __all__ = ["Polygons", "as_polygons", "polygon_area", "polygon_bounds"]
@@ -97,8 +98,8 @@ def as_polygons(polygons: Any) -> Polygons:
     Raises
     ------
     ValidationException
-        A ring of one or two points, an odd count of numbers, NaN or infinity, a wrong nesting. The message names the
-        object.
+        A ring of one or two points, an odd count of numbers, a coordinate that is NaN or beyond 2**30, a wrong
+        nesting. The message names the object.
 
     Examples
     --------
@@ -216,7 +217,7 @@ def _read(polygons: Any) -> Polygons:
         return Polygons(_points(points), rings, np.arange(len(rings)))
     if (column := arrow_of(polygons)) is not None:
         return _from_arrow(column)
-    return _from_lists(list(polygons))
+    return _from_lists(as_list(polygons, "polygons"))
 
 
 def _points(values: ArrayLike) -> NDArray[np.float64]:
@@ -334,6 +335,14 @@ def _checked(shapes: Polygons) -> Polygons:
         index, place = where(rings[offsets], at)
         raise ValidationException(
             f"polygon {index} has vertex {points[at].tolist()} at place {place}; it must be finite."
+        )
+    far = (np.abs(points) > FARTHEST).any(axis=1)
+    if far.any():
+        at = int(np.argmax(far))
+        index, _ = where(rings[offsets], at)
+        raise ValidationException(
+            f"polygon {index} has vertex {points[at].tolist()}, more than 2**30 pixels away; "
+            "vertices are pixels of the image."
         )
     short = np.diff(rings) < 3
     if short.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
@@ -136,10 +136,17 @@ def as_ragged(rows: Any, *, what: str = "mask") -> Ragged:
         return _from_arrow(arrow, what)
     if isinstance(rows, np.ndarray) and rows.dtype != object:
         return _from_array(rows, what)
-    items = list(rows)
+    items = as_list(rows, f"{what}s")
     if items and all(isinstance(item, int | float | np.number) for item in items):
         items = [items]
     return _from_lists(items, what)
+
+
+def as_list(items: Any, what: str) -> list[Any]:
+    """Items as a list, where they are a sequence of things and not a word or a number."""
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise ValidationException(f"A list of {what} is wanted; got {type(items).__name__}.")
+    return list(items)
 
 
 def offsets_of(lengths: Any) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.bits import changes_from_pixels, pixels_from_changes
 from hastyframe.masks.blocks import cuts
-from hastyframe.masks.grids import LARGEST, as_grid
+from hastyframe.masks.grids import LARGEST, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
 from hastyframe.masks.toggles import as_runs, cancel, extent, fitting, from_runs
 
@@ -154,7 +154,8 @@ def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
     >>> [mask.shape for mask in decode([[1, 1], [2, 2]], [(1, 2), (3, 1)])]
     [(1, 2), (3, 1)]
     """
-    one_size = np.ndim(boxes) == 1 and len(np.asarray(boxes)) > 0
+    boxes = numbers(boxes)
+    one_size = boxes.ndim == 1 and len(boxes) > 0
     one_row = one_size and _is_one(runs)
     rows = as_runs([runs] if one_row else runs)
     pixels, offsets = decode_flat(rows, boxes, max_pixels=max_pixels)

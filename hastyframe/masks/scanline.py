@@ -62,7 +62,6 @@ def polygon_to_rle(
     [[1, 4, 6, 4]]
     """
     shapes = as_polygons(polygons)
-    _check_near(shapes)
     if rule == "coco":
         return _as_coco(shapes, image_sizes)
     if rule != "center":
@@ -72,17 +71,6 @@ def polygon_to_rle(
     filled = (tight.lengths > 0).astype(np.int64)
     box = box._replace(x=box.x + grid.x * filled, y=box.y + grid.y * filled)
     return to_runs(tight), box.boxes
-
-
-def _check_near(shapes: Polygons) -> None:
-    far = (np.abs(shapes.points) > FARTHEST).any(axis=1)
-    if far.any():
-        at = int(np.argmax(far))
-        index = int(np.searchsorted(shapes.point_offsets, at, side="right")) - 1
-        raise ValidationException(
-            f"polygon {index} has vertex {shapes.points[at].tolist()}, more than 2**30 pixels away; "
-            "vertices are pixels of the image."
-        )
 
 
 def _around(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:

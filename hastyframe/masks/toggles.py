@@ -17,7 +17,20 @@ from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, segment, spread, where
 
-__all__ = ["from_runs", "to_runs"]
+__all__ = [
+    "as_runs",
+    "cancel",
+    "columns_first",
+    "divide",
+    "extent",
+    "fitting",
+    "from_runs",
+    "line_up",
+    "take_apart",
+    "tighten",
+    "to_runs",
+    "within_memory",
+]
 
 MOST = 2**28
 """The most toggles one call may produce. A few hostile numbers can ask for billions: more than this is refused."""

@@ -46,6 +46,15 @@ def test_area_and_tight_boxes():
     assert (hm.bbox(runs, shapes_of(MANY)) == [tight(mask) for mask in MANY]).all()
 
 
+@pytest.mark.parametrize("block", [64, 128, 4096])
+def test_blocks_of_pixels_make_no_difference(monkeypatch, block):
+    expected = hm.encode(MANY[:1000])
+    flat = hm.decode_flat(expected, shapes_of(MANY[:1000]))
+    monkeypatch.setattr("hastyframe.masks.runlength.BLOCK", block)
+    for way in (MANY[:1000], flat, [mask.astype(float) for mask in MANY[:1000]]):
+        assert hm.encode(way).to_list() == expected.to_list()
+
+
 @given(mask_lists)
 def test_lists_come_back(samples):
     back = hm.decode(hm.encode(samples), shapes_of(samples))
