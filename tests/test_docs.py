@@ -47,6 +47,12 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert len(names["predictions"])
 
 
+def test_python_of_the_server_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("docs/server.md"):
+        exec(compile(block, "docs/server.md", "exec"), {})
+
+
 def prepare(folder):
     """Lay the pictures that the README's lines upload into a folder."""
     import shutil
