@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except HastyError as error:
+    except (HastyError, OSError) as error:
         print(f"hastyframe: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
