@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from .. import frames
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
+from ._lists import KEPT
 
-__all__ = ["belonging", "category", "complete", "nothing"]
+__all__ = ["belonging", "category", "complete", "nothing", "rows_in"]
 
 
 def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
@@ -35,9 +36,15 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
     images, labels, classes = out["images"], out["labels"], out["label_classes"]
     if images is None or labels is None or classes is None:
         raise ValidationException("A label set has images, labels and label_classes; an empty frame will do.")
+    for frame, what in ((images, "image"), (classes, "label class")):
+        if (nameless := frame["name"].isna()).any():
+            raise ValidationException(f"The {what} {frame.index[nameless][0]!r} has no name: give it one.")
     if (twice := classes["name"].duplicated()).any():
         raise ValidationException(f"Two label classes are called {classes['name'][twice].iloc[0]!r}: rename one.")
     labels["class_name"] = category(labels["class_name"])
+    for column in labels.columns.intersection(["parts", "file_bbox"]):
+        if not isinstance(labels[column].dtype, pd.ArrowDtype):
+            labels[column] = frames.arrow_list(labels[column], pd.ArrowDtype(KEPT[column]))
     _refer(labels, "image_id", images, "images")
     _name(labels, "class", classes, "label_classes")
     images["dataset_name"] = category(images["dataset_name"])
@@ -65,8 +72,11 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
         if column not in frame:
             frame[column] = nothing(dtype, len(frame))
     frame = frame[[*dtypes, *(column for column in frame if column not in dtypes)]]
-    frame.index = frame.index.astype("str").rename(entity.id_name)
-    if not frame.index.is_unique:
+    if frame.index.dtype != "str":
+        frame.index = frame.index.astype("str")
+    frame.index = frame.index.rename(entity.id_name)
+    # Arrow counts texts several times as fast as pandas, which makes Python objects of them first.
+    if pc.count_distinct(pa.array(frame.index, pa.large_string()), mode="all").as_py() < len(frame):
         twice = frame.index[frame.index.duplicated()][0]
         raise ValidationException(f"Two {entity.plural} have the id {twice!r}: give every row its own.")
     return frame
@@ -93,7 +103,7 @@ def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
     return column.astype("str").astype(pd.CategoricalDtype(names))
 
 
-def _rows_in(index: Any, values: Any) -> NDArray[np.int64]:
+def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
     """Row of each text in an index of texts, -1 where it is not there; by Arrow, which needs no Python objects."""
     texts = pa.array(index, pa.large_string())
     rows = pc.index_in(pa.array(values, pa.large_string()), value_set=texts).fill_null(-1)
@@ -102,7 +112,7 @@ def _rows_in(index: Any, values: Any) -> NDArray[np.int64]:
 
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
     """Check that every id of a column is in the index of another frame."""
-    lost = _rows_in(to.index, frame[column]) < 0
+    lost = rows_in(to.index, frame[column]) < 0
     if lost.any():
         row = int(np.argmax(lost))
         raise ValidationException(
@@ -113,9 +123,9 @@ def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> Non
 
 def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
-    by_id = _rows_in(to.index, frame[f"{kind}_id"])
+    by_id = rows_in(to.index, frame[f"{kind}_id"])
     named = frame[f"{kind}_name"]
-    by_name = np.append(_rows_in(to["name"], named.cat.categories), -1)[named.cat.codes]
+    by_name = np.append(rows_in(to["name"], named.cat.categories), -1)[named.cat.codes]
     codes = np.where(frame[f"{kind}_id"].notna(), by_id, by_name)
     wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
     if wrong.any():

@@ -16,7 +16,7 @@ from ..frames import BOX
 from ..masks import Polygons, Ragged
 from ._describe import kinds
 from ._fingerprint import unchanged
-from ._lists import offsets_of, ragged_of, whole
+from ._lists import KEPT, offsets_of, ragged_of, whole
 from ._paint import known_sizes, paint, stacked
 from ._report import Losses, blame
 from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
@@ -45,7 +45,7 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: 
     Returns
     -------
     dict
-        Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``bbox``.
+        Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``file_bbox``.
     """
     segments = table.get("segmentation")
     rles, single, several = _by_kind(segments, table)
@@ -69,7 +69,7 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: 
         found[empty] = _cover(boxes[empty])
         differs = filled & (found != boxes).any(axis=1) & ~np.isnan(told[:, 0])
         if differs.any():
-            columns["bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
+            columns["file_bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
         boxes[filled] = found[filled]
         losses.add(
             len(several),
@@ -127,18 +127,21 @@ def _painted(
 ) -> tuple[Ragged, NDArray[np.float64]]:
     """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
     boxes = np.full((len(segments), 4), np.nan)
-    of_rles, boxes[rles] = _decoded(table, segments, rles, sizes)
     place = {row: at for at, row in enumerate(several.tolist())}
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    of_parts, boxes[several] = blame(work, several, table.place, table.file)
     rest = np.setdiff1d(np.arange(len(segments)), np.concatenate([rles, several]))
-    nothing = Ragged(np.empty(0, np.int32), np.zeros(len(rest) + 1, np.int64))
-    order = np.argsort(np.concatenate([rles, several, rest]))
-    return stacked([of_rles, of_parts, nothing]).take(order), boxes
+    runs = [Ragged(np.empty(0, np.int32), np.zeros(len(rest) + 1, np.int64))]
+    if len(rles):
+        found, boxes[rles] = _decoded(table, segments, rles, sizes)
+        runs.append(found)
+    if len(several):
+        found, boxes[several] = blame(work, several, table.place, table.file)
+        runs.append(found)
+    return stacked(runs).take(np.argsort(np.concatenate([rest, rles, several]))), boxes
 
 
 def _decoded(
@@ -239,8 +242,8 @@ def _as_they_were(
     labels: pd.DataFrame, as_read: NDArray[np.bool_], corners: NDArray[np.float64], areas: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Put the file's own boxes and areas where the geometry is still the file's."""
-    if "bbox" in labels:
-        own, present = ragged_of(labels["bbox"], pa.list_(pa.float64()))
+    if "file_bbox" in labels:
+        own, present = ragged_of(labels["file_bbox"], KEPT["file_bbox"])
         corners[present & as_read] = own.values.reshape(-1, 4)[as_read[present]]
     if "area" in labels:
         own_areas = labels["area"].to_numpy(dtype=float, na_value=np.nan)

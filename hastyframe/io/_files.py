@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from ._report import FormatError
 
@@ -86,6 +87,17 @@ class FolderOut:
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+
+    @contextmanager
+    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
+        """Open one file to write to, for what is too large to hold twice."""
+        if self._archive is not None:
+            with self._archive.open(str(path), "w", force_zip64=True) as file:
+                yield file
+        else:
+            (self._root / path).parent.mkdir(parents=True, exist_ok=True)
+            with (self._root / path).open("wb") as file:
+                yield file
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from ._lists import ragged_of
 __all__ = ["fingerprint", "unchanged"]
 
 
-def fingerprint(labels: pd.DataFrame) -> NDArray[np.uint64]:
+def fingerprint(labels: pd.DataFrame) -> NDArray[np.int64]:
     """Mix box, polygon and mask of each label into one number: equal geometry, equal number.
 
     Examples
@@ -30,14 +30,14 @@ def fingerprint(labels: pd.DataFrame) -> NDArray[np.uint64]:
         lists, present = ragged_of(labels[column], type_)
         bits = lists.values.view(np.uint64) if width == 2 else lists.values.astype(np.uint64)
         number = number * _ODD + _sums(Ragged(bits, lists.offsets * width)) + present
-    return number
+    return number.view(np.int64)
 
 
 def unchanged(labels: pd.DataFrame) -> NDArray[np.bool_]:
     """Which labels came from a file and still have the geometry that it gave them."""
     if "as_read" not in labels:
         return np.zeros(len(labels), bool)
-    as_read = labels["as_read"].astype("UInt64")
+    as_read = labels["as_read"].astype("Int64")
     same: NDArray[np.bool_] = as_read.eq(fingerprint(labels)).fillna(False).to_numpy(dtype=bool)
     return same
 

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from ..frames import MASK, POLYGON, arrow_list
 from ..masks import Ragged
 
-__all__ = ["PARTS", "mask_lists", "offsets_of", "polygon_lists", "ragged_of", "whole"]
+__all__ = ["KEPT", "PARTS", "mask_lists", "offsets_of", "polygon_lists", "ragged_of", "whole"]
 
 PARTS = pa.list_(POLYGON)
 """What a label of several polygons or with holes holds: a list of rings."""
+
+KEPT = {"parts": PARTS, "file_bbox": pa.list_(pa.float64()), "as_read": pa.int64()}
+"""Columns that remember how a file wrote a label; see :mod:`hastyframe.io.coco`."""
 
 
 def offsets_of(lengths: Any) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -180,6 +181,15 @@ class FolderIn:
         if len(data) > info.file_size:
             raise FormatError(self.name, str(path), "it is larger than the archive says", "Fetch the archive again")
         return data
+
+    @contextmanager
+    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
+        """Open one file of the folder to read from here and there; one of an archive comes into memory."""
+        if self._archive is not None:
+            yield io.BytesIO(self.read(path))
+        else:
+            with (self._root / path).open("rb") as file:
+                yield file
 
     def _bounded(self, path: PurePosixPath, size: int, packed: int, most: int) -> None:
         if size > most:

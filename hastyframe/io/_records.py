@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from .. import frames
 from ..entities import Entity, Image, Label
-from ._lists import whole
+from ._lists import KEPT, whole
 from ._report import Losses
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DATASET",
     "DEFAULTS",
-    "INTERNAL",
     "boxes_out",
     "grouped",
     "own_columns",
@@ -42,10 +41,6 @@ DEFAULTS: dict[str, Any] = {
     "subject_type": "LABEL",
 }
 """What a column says where nobody said anything."""
-
-
-INTERNAL = ("parts", "bbox", "as_read")
-"""Columns that remember how a file wrote a label; see :mod:`hastyframe.io.coco`."""
 
 
 def says_something(column: pd.Series[Any]) -> pd.Series[bool]:
@@ -83,7 +78,7 @@ def report_columns(
         Columns that are not declared and that it has a place for all the same.
     """
     for entity, frame, declared in ((Image, label_set.images, images), (Label, label_set.labels, labels)):
-        own = [name for name in own_columns(entity, frame) if name not in {*carried, *INTERNAL}]
+        own = [name for name in own_columns(entity, frame) if name not in {*carried, *KEPT}]
         for name in (*declared, *own):
             losses.add(int(says_something(frame[name]).sum()), f"{name} of {entity.plural}")
     for name, what in (("label_attributes", "attribute values"), ("tags", "tags")):

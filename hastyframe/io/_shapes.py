@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -137,6 +138,13 @@ def list_array(offsets: NDArray[np.int64], values: pa.Array, present: NDArray[np
     """Make a column of lists, null where `present` says that there is none."""
     missing = None if present.all() else pa.array(~present)
     return pa.ListArray.from_arrays(offsets.astype(np.int32), values, mask=missing)
+
+
+def bare(values: Any) -> Any:
+    """Take the index off values; make a column of Arrow lists."""
+    if isinstance(values, pa.Array):
+        return pd.array(values, dtype=pd.ArrowDtype(values.type))
+    return values.array if isinstance(values, pd.Series | pd.Index) else values
 
 
 def _flatten(

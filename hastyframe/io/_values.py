@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..entities import Entity
 from ..frames import dtypes
+from ._belong import rows_in
 from ._report import FormatError, Losses
 
 __all__ = ["Table", "column_of", "further_columns"]
@@ -30,10 +30,12 @@ class Table:
         Its name.
     what : str
         The key that the list stands under.
+    place : callable, optional
+        Names a row that does not simply stand in that list.
     """
 
-    def __init__(self, rows: Any, file: str, what: str) -> None:
-        self.file, self.what = file, what
+    def __init__(self, rows: Any, file: str, what: str, place: Callable[[int], str] | None = None) -> None:
+        self.file, self.what, self._place = file, what, place
         if not isinstance(rows, list | tuple):
             raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
         self.rows = rows
@@ -47,7 +49,7 @@ class Table:
         """Name a row."""
         named = self.rows[row].get("id", self.rows[row].get("image_name"))
         name = f" (id {named!r})" if isinstance(named, str | int) else ""
-        return f"{self.what}[{row}]{name}"
+        return f"{self._place(row) if self._place else f'{self.what}[{row}]'}{name}"
 
     def wrong(self, row: int, problem: str, remedy: str = "Correct it or leave it out") -> FormatError:
         """Complain about a row."""
@@ -64,6 +66,10 @@ class Table:
     def get(self, key: str) -> list[Any]:
         """Values of a key, None where it is absent."""
         return self._taken.get(key) or [row.get(key) for row in self.rows]
+
+    def has(self, key: str) -> bool:
+        """Whether rows have a key."""
+        return len(self.rows) > 0 and self.rows[0].get(key) is not None
 
     def need(self, key: str) -> list[Any]:
         """Values of a key that every row must have."""
@@ -82,28 +88,27 @@ class Table:
 
     def index(self, key: str) -> pd.Index[str]:
         """Ids as an index of texts, no one twice."""
-        ids = self.ids(key)
-        try:
-            texts = pa.array(ids, pa.int64()).cast(pa.large_string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            texts = pa.array(list(map(str, ids)), pa.large_string())
-        index = pd.Index(texts, dtype="str")
+        index = pd.Index(self._as_texts(key), dtype="str")
         if not index.is_unique:
             row = int(np.argmax(index.duplicated()))
             raise self.wrong(row, f"{key} {index[row]!r} is there twice", "Give every row an id of its own")
         return index
 
-    def refer(self, key: str, to: Table, to_key: str = "id") -> NDArray[np.int64]:
-        """Rows of another list whose ids these are."""
-        ids = self.ids(key)
-        row_of = {value: row for row, value in enumerate(to.ids(to_key))}
-        rows = np.fromiter(map(row_of.get, ids, repeat(-1)), np.int64, len(ids))
+    def refer(self, key: str, index: pd.Index[str], to: str) -> NDArray[np.int64]:
+        """Rows of an index that these ids stand in; `to` says what the index is of."""
+        rows = rows_in(index, self._as_texts(key))
         if (rows < 0).any():
             row = int(np.argmin(rows))
-            raise self.wrong(
-                row, f"{key} {ids[row]!r} is not in {to.what}", f"Add it to {to.what} or leave the row out"
-            )
+            name = self.get(key)[row]
+            raise self.wrong(row, f"{key} {name!r} is not in {to}", f"Add it to {to} or leave the row out")
         return rows
+
+    def _as_texts(self, key: str) -> pa.Array:
+        ids = self.ids(key)
+        try:
+            return pa.array(ids, pa.int64()).cast(pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return pa.array(list(map(str, ids)), pa.large_string())
 
     def numbers(self, key: str) -> NDArray[np.float64]:
         """Values that are numbers, NaN where there is none."""
@@ -127,6 +132,10 @@ class Table:
         """Values that are lists, None where there is none."""
         return self._of_types(key, self.get(key), {list, tuple}, "a list")
 
+    def objects(self, key: str) -> list[Any]:
+        """Values that are objects, None where there is none."""
+        return self._of_types(key, self.get(key), {dict}, "an object")
+
     def _of_types(self, key: str, values: list[Any], types: set[type], what: str) -> list[Any]:
         if not set(map(type, values)) <= {*types, type(None)}:
             row = next(row for row, value in enumerate(values) if type(value) not in {*types, type(None)})
@@ -136,9 +145,8 @@ class Table:
     def _each(self, rows: Sequence[Any], types: set[type], what: str) -> None:
         if not set(map(type, rows)) <= types:
             row = next(row for row, value in enumerate(rows) if type(value) not in types)
-            raise FormatError(
-                self.file, f"{self.what}[{row}]", f"it should be {what} and is {_type(rows[row])}", "Correct it"
-            )
+            where = self._place(row) if self._place else f"{self.what}[{row}]"
+            raise FormatError(self.file, where, f"it should be {what} and is {_type(rows[row])}", "Correct it")
 
 
 def _type(value: Any) -> str:

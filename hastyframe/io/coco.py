@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 import pandas as pd
-import pyarrow as pa
 
-from ..entities import Image, Label, LabelClass
+from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import ValidationException
 from ._belong import complete
 from ._coco_shapes import shapes_in, shapes_out
 from ._describe import kinds
 from ._files import name_of, write_file
 from ._fingerprint import fingerprint
+from ._lists import KEPT
 from ._load import load_json, unhurried_gc
-from ._records import DATASET, INTERNAL, own_columns, records, says_something, values_out
+from ._records import DATASET, own_columns, records, says_something, values_out
 from ._report import FormatError, Losses, OnLoss
+from ._shapes import bare
 from ._values import Table, further_columns
 
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
 
-__all__ = ["read_coco", "to_coco"]
+__all__ = ["read_coco", "read_coco_detections", "to_coco"]
 
 
 @unhurried_gc()
@@ -41,9 +42,10 @@ def read_coco(
 
     Ids stay what they are, as texts. Keys that COCO does not define become columns. The labels have, besides their
     usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part stays a polygon; what has
-    several parts becomes a mask, since a label has one ring, and so do run-lengths. A mask stands in its tight box of whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
-    ``bbox`` the file's own box where it differs, and ``as_read`` a number that tells :meth:`LabelSet.to_coco` whether
-    box, polygon and mask are still those of the file.
+    several parts becomes a mask, since a label has one ring, and so do run-lengths. A mask stands in its tight box of
+    whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
+    ``file_bbox`` the file's own box where it differs, and ``as_read`` a number that tells :meth:`LabelSet.to_coco`
+    whether box, polygon and mask are still those of the file.
 
     Parameters
     ----------
@@ -98,8 +100,8 @@ def read_coco(
     annotations = Table(data.get("annotations", []), name, "annotations")
     annotations.take(*_KEYS)
     image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
-    image_rows = annotations.refer("image_id", images)
-    class_rows = annotations.refer("category_id", classes)
+    image_rows = annotations.refer("image_id", image_frame.index, "images")
+    class_rows = annotations.refer("category_id", class_frame.index, "categories")
     sizes = image_frame[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
     columns = {
         "image_id": image_frame.index.take(image_rows),
@@ -142,16 +144,77 @@ _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscro
 
 
 def _with_fingerprint(columns: dict[str, Any], index: pd.Index[str]) -> pd.DataFrame:
-    labels = complete(Label, pd.DataFrame({key: _bare(values) for key, values in columns.items()}, index=index))
+    labels = complete(Label, pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index))
     labels["as_read"] = fingerprint(labels)
     return labels
 
 
-def _bare(values: Any) -> Any:
-    """Values without an index of their own; Arrow lists as a column."""
-    if isinstance(values, pa.Array):
-        return pd.array(values, dtype=pd.ArrowDtype(values.type))
-    return values.array if isinstance(values, pd.Series | pd.Index) else values
+@unhurried_gc()
+def read_coco_detections(
+    source: Source,
+    label_set: LabelSet,
+    *,
+    masks: Painting = "center",
+    file: str | None = None,
+    on_loss: OnLoss = "warn",
+) -> pd.DataFrame:
+    """Read COCO detections, the results of a model.
+
+    Parameters
+    ----------
+    source : path, binary file, zipfile.ZipFile or list
+        A list of ``{image_id, category_id, bbox | segmentation, score}``.
+    label_set : LabelSet
+        What they are detections on: the ids are those of its images and classes.
+    masks, file, on_loss
+        As in :func:`read_coco`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions, indexed by ``prediction_id``, which counts from 0 in the order of the file.
+
+    Raises
+    ------
+    FormatError
+        As in :func:`read_coco`; images and categories that the label set does not have.
+
+    Examples
+    --------
+    >>> import hastyframe.io as hio
+    >>> labels = hio.read_coco(
+    ...     {
+    ...         "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 4}],
+    ...         "categories": [{"id": 18, "name": "dog"}],
+    ...     }
+    ... )
+    >>> detections = [{"image_id": 1, "category_id": 18, "bbox": [1, 0, 4, 3], "score": 0.5}]
+    >>> print(hio.read_coco_detections(detections, labels)[["image_name", "class_name", "x_max", "score"]])
+                  image_name class_name  x_max  score
+    prediction_id
+    0                  a.jpg        dog    5.0    0.5
+    """
+    data, name = load_json(source, file=file)
+    if isinstance(data, Mapping):
+        raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
+    table, losses = Table(data, name, "detections"), Losses(f"Predictions cannot carry all of {name}", on_loss)
+    images, classes = label_set.images, label_set.label_classes
+    image_rows = table.refer("image_id", images.index, "the images of the label set")
+    class_rows = table.refer("category_id", classes.index, "the classes of the label set")
+    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
+    columns = {
+        "image_id": images.index.take(image_rows),
+        "image_name": images["name"].take(image_rows),
+        "class_id": classes.index.take(class_rows),
+        "class_name": pd.Categorical.from_codes(class_rows, pd.Index(classes["name"])),
+        **shapes_in(table, sizes, masks, losses),
+        "score": table.numbers("score"),
+        **further_columns(table, (*_KEYS, "score"), Prediction, (), losses),
+    }
+    losses.report()
+    index = pd.RangeIndex(len(table)).astype("str")
+    frame = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+    return complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
 
 
 def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
@@ -239,7 +302,7 @@ def _further(entity: type[Any], frame: pd.DataFrame) -> dict[str, list[Any]]:
     }[entity]
     if entity is LabelClass and (frame["norder"] == np.arange(1, len(frame) + 1)).all():
         declared = tuple(name for name in declared if name != "norder")  # the order of the list says it
-    own = [name for name in own_columns(entity, frame) if name not in {*INTERNAL, "area", "iscrowd"}]
+    own = [name for name in own_columns(entity, frame) if name not in {*KEPT, "area", "iscrowd"}]
     return {name: values_out(frame[name]) for name in (*declared, *own) if says_something(frame[name]).any()}
 
 

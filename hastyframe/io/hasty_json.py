@@ -2,23 +2,210 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..entities import Attribute, Image, Label, LabelClass
+from ..frames import BOX
 from ._files import write_file
-from ._lists import mask_lists, polygon_lists
-from ._records import boxes_out, grouped, own_columns, records, says_something, values_out
+from ._lists import mask_lists, offsets_of, polygon_lists
+from ._load import load_json, unhurried_gc
+from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
+from ._report import Losses, OnLoss
+from ._shapes import bare, boxes_in, check_masks, mask_array, masks_in, points_in, polygon_array
+from ._values import Table, column_of, further_columns
 
 if TYPE_CHECKING:
-    from .label_set import File, LabelSet
+    from .label_set import File, LabelSet, Source
 
-__all__ = ["to_hasty_json"]
+__all__ = ["read_hasty_json", "to_hasty_json"]
 
 _DATE = "%Y-%m-%d %H:%M:%SZ"
+
+
+@unhurried_gc()
+def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss = "warn") -> LabelSet:
+    """Read Hasty JSON: an export (v1.1 or 1.0), or a list of images as the imports take them.
+
+    Ids are those of the file. Where it has none, an image is called ``<dataset>/<name>``, labels are numbered from 1,
+    and classes, attributes and tags are called by their names. Keys that the format does not define become columns.
+
+    Parameters
+    ----------
+    source : path, binary file, zipfile.ZipFile, dict or list
+        The file, an archive with it (an export as it arrives), or what it says.
+    file : str, optional
+        Which file of an archive that has several.
+    on_loss : {"warn", "ignore", "raise"}
+        What to do about keys that are called like columns and hold something else.
+
+    Returns
+    -------
+    LabelSet
+        ``project_name`` and ``create_date`` are in its ``info``.
+
+    Raises
+    ------
+    FormatError
+        Whatever is wrong with the file, with its place: a class that is not declared, a name or an id twice, a mask
+        that does not fit its box, a polygon of two points.
+
+    Examples
+    --------
+    >>> import hastyframe.io as hio
+    >>> images = [{"image_name": "a.jpg", "labels": [{"class_name": "cat", "bbox": [0, 0, 4, 2]}]}]
+    >>> label_set = hio.read_hasty_json(images)
+    >>> label_set
+    LabelSet: 1 image, 1 label (1 box), 1 class
+    >>> label_set.labels.loc["1", "image_id"]
+    'default/a.jpg'
+    """
+    from .label_set import LabelSet
+
+    data, name = load_json(source, file=file)
+    if not isinstance(data, Mapping):
+        data = {"images": data, "label_classes": None}
+    losses = Losses(f"Labels cannot carry all of {name}", on_loss)
+    table = Table(data.get("images"), name, "images")
+    labels, image_rows = _label_table(table)
+    images = _images_in(table, losses)
+    classes = _classes_in(data.get("label_classes"), labels, losses)
+    attributes = _attributes_in(Table(data.get("attributes") or [], name, "attributes"), losses)
+    label_frame = _labels_in(labels, images.index.take(image_rows), classes, losses)
+    losses.report()
+    return LabelSet(
+        images,
+        label_frame,
+        classes,
+        attributes=attributes if len(attributes) else None,
+        label_attributes=_attribute_values_in(labels, label_frame.index, attributes),
+        tags=_tags_in(table, images.index),
+        info={key: data[key] for key in ("project_name", "create_date") if key in data},
+    )
+
+
+def _label_table(images: Table) -> tuple[Table, NDArray[np.int64]]:
+    """Labels of all images, one after the other, and whose they are."""
+    lists = [labels or () for labels in images.lists("labels")]
+    ends = offsets_of([len(labels) for labels in lists])
+
+    def place(row: int) -> str:
+        image = int(np.searchsorted(ends, row, side="right")) - 1
+        return f"{images.place(image)}.labels[{row - ends[image]}]"
+
+    rows = list(itertools.chain.from_iterable(lists))
+    return Table(rows, images.file, "labels", place), np.repeat(np.arange(len(lists)), np.diff(ends))
+
+
+def _images_in(table: Table, losses: Losses) -> pd.DataFrame:
+    named = pd.Series(table.texts("dataset_name"), dtype="str").fillna(DATASET)
+    columns = {
+        "name": pd.Series(table.texts("image_name", needed=True), dtype="str"),
+        "dataset_name": named,
+        "width": table.sizes("width"),
+        "height": table.sizes("height"),
+        "status": pd.Series(table.texts("image_status"), dtype="str"),
+    }
+    key = next((key for key in ("image_id", "id") if table.has(key)), None)
+    known = ("image_name", "dataset_name", "width", "height", "image_status", "tags", "labels", "image_id", "id")
+    columns |= further_columns(table, known, Image, ("dataset_id", "public_url", "external_id"), losses)
+    ids = named + "/" + columns["name"]
+    if (twice := ids.duplicated().to_numpy()).any():
+        raise table.wrong(int(np.argmax(twice)), "its dataset has an image of this name already", "Rename one")
+    return pd.DataFrame(columns).set_index(table.index(key) if key else pd.Index(ids))
+
+
+def _classes_in(rows: Any, labels: Table, losses: Losses) -> pd.DataFrame:
+    if rows is None:
+        rows = [{"class_name": name} for name in dict.fromkeys(labels.texts("class_name", needed=True))]
+    table = Table(rows, labels.file, "label_classes")
+    names = table.texts("class_name", needed=True)
+    key = next((key for key in ("class_id", "id") if table.has(key)), "class_name")
+    columns = {
+        "name": pd.Series(names, dtype="str"),
+        "color": pd.Series(table.texts("color"), dtype="str"),
+        "class_type": pd.Series(table.texts("class_type"), dtype="str").fillna("object"),
+        "norder": pd.Series(table.numbers("norder")).fillna(pd.Series(np.arange(1.0, len(table) + 1))),
+    }
+    known = ("class_name", "color", "class_type", "norder", "class_id", "id")
+    columns |= further_columns(table, known, LabelClass, ("external_id",), losses)
+    if (twice := columns["name"].duplicated().to_numpy()).any():
+        raise table.wrong(int(np.argmax(twice)), f"class {names[int(np.argmax(twice))]!r} is there twice", "Rename one")
+    return pd.DataFrame(columns).set_index(table.index(key))
+
+
+def _labels_in(table: Table, image_ids: pd.Index[str], classes: pd.DataFrame, losses: Losses) -> pd.DataFrame:
+    class_rows = table.refer("class_name", pd.Index(classes["name"]), "label_classes")
+    boxes = boxes_in(table)
+    polygons = table.lists("polygon")
+    outlined = np.array([row for row, polygon in enumerate(polygons) if polygon], np.int64)
+    points, ends = points_in([polygons[row] for row in outlined.tolist()], outlined, table, "polygon")
+    runs, there = masks_in(table.lists("mask"), table, "mask")
+    check_masks(runs, boxes, there, table)
+    columns = {
+        "image_id": image_ids,
+        "class_id": classes.index.take(class_rows),
+        **dict(zip(BOX, boxes.T, strict=True)),
+        "polygon": polygon_array(points, ends, outlined, len(table)),
+        "mask": mask_array(runs, there),
+        "z_index": table.numbers("z_index"),
+        **further_columns(table, _LABEL_KEYS, Label, ("external_id",), losses),
+    }
+    index = table.index("id") if table.has("id") else pd.RangeIndex(1, len(table) + 1).astype("str")
+    return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+
+
+_LABEL_KEYS = ("id", "class_name", "bbox", "polygon", "mask", "z_index", "attributes")
+
+
+def _attributes_in(table: Table, losses: Losses) -> pd.DataFrame:
+    values = table.lists("values")
+    columns = {
+        "name": pd.Series(table.texts("name", needed=True), dtype="str"),
+        "attribute_type": pd.Series(table.texts("type"), dtype="str"),
+        "values": [None if v is None else [{"id": None, "value": str(text)} for text in v] for v in values],
+    }
+    known = ("id", "name", "type", "values")
+    declared = ("subject_type", "description", "norder")
+    columns |= further_columns(table, known, Attribute, declared, losses)
+    return pd.DataFrame(columns).set_index(table.index("id" if table.has("id") else "name"))
+
+
+def _attribute_values_in(table: Table, label_ids: pd.Index[str], attributes: pd.DataFrame) -> pd.DataFrame | None:
+    given = table.objects("attributes")
+    rows = [(row, name, value) for row, values in enumerate(given) for name, value in (values or {}).items()]
+    if not rows:
+        return None
+    known = set(attributes["name"])
+    for row, name, _ in rows:
+        if name not in known:
+            raise table.wrong(row, f"attribute {name!r} is not in attributes", "Add it to attributes or leave it out")
+    labels, names, values = zip(*rows, strict=True)
+    index = pd.RangeIndex(1, len(rows) + 1).astype("str")
+    frame = pd.DataFrame({"label_id": label_ids.take(labels), "attribute_name": names}, index=index)
+    frame["value"] = column_of(list(values)).astype("object").to_numpy()
+    return frame
+
+
+def _tags_in(table: Table, image_ids: pd.Index[str]) -> pd.DataFrame | None:
+    tagged = [(row, tag) for row, tags in enumerate(table.lists("tags")) for tag in tags or ()]
+    if not tagged:
+        return None
+    for row, tag in tagged:
+        if not isinstance(tag, str):
+            raise table.wrong(row, f"tag {tag!r} is not a text")
+    rows, names = zip(*tagged, strict=True)
+    index = pd.RangeIndex(1, len(rows) + 1).astype("str")
+    return pd.DataFrame(
+        {"image_id": image_ids.take(rows), "tag_class_id": names, "tag_class_name": names}, index=index, dtype="str"
+    )
 
 
 def to_hasty_json(

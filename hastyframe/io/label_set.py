@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 File: TypeAlias = "str | PathLike[str] | IO[bytes]"
 Source: TypeAlias = "str | PathLike[str] | IO[bytes] | ZipFile | Mapping[str, Any] | Sequence[Any]"
 Folder: TypeAlias = "str | PathLike[str] | ZipFile"
+Choice: TypeAlias = "pd.Series[bool] | Sequence[str] | Callable[[pd.DataFrame], Any] | None"
 Segmentation: TypeAlias = Literal["keep", "rle"]
+Task: TypeAlias = Literal["detect", "segment"]
 Painting: TypeAlias = Literal["center", "coco"] | None
 
 __all__ = ["LabelSet"]
@@ -111,6 +113,149 @@ class LabelSet:
 
         return describe(self)
 
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Return the frames that there are, by name."""
+        return {name: frame for name in _ENTITIES if (frame := getattr(self, name)) is not None}
+
+    # Choosing ---------------------------------------------------------------------------------------------------------
+
+    def filter(
+        self,
+        *,
+        images: Choice = None,
+        labels: Choice = None,
+        classes: Sequence[str] | str | None = None,
+        datasets: Sequence[str] | str | None = None,
+        statuses: Sequence[str] | str | None = None,
+        drop_empty: bool = False,
+    ) -> LabelSet:
+        """Keep some images and labels.
+
+        Labels of images that go, go with them; images without labels stay, and so do all classes but those that
+        `classes` leaves out.
+
+        Parameters
+        ----------
+        images, labels : mask, ids or callable, optional
+            Which rows stay: booleans, one a row; ids; or a function that takes the frame and returns either.
+        classes, datasets, statuses : str or sequence of str, optional
+            Names: labels of these classes, images of these datasets, of these statuses.
+        drop_empty : bool
+            Whether images that are left without labels go as well.
+
+        Returns
+        -------
+        LabelSet
+
+        Raises
+        ------
+        ValidationException
+            A name or an id that is not there.
+
+        Examples
+        --------
+        >>> import hastyframe.io as hio
+        >>> label_set = hio.read_hasty_json(
+        ...     [
+        ...         {"image_name": "a.jpg", "labels": [{"class_name": "cat", "bbox": [0, 0, 4, 2]}]},
+        ...         {"image_name": "b.jpg", "labels": [{"class_name": "dog", "bbox": [0, 0, 4, 2]}]},
+        ...     ]
+        ... )
+        >>> label_set.filter(classes="cat", drop_empty=True)
+        LabelSet: 1 image, 1 label (1 box), 1 class
+        >>> label_set.filter(labels=lambda labels: labels["x_max"] > 4)
+        LabelSet: 2 images, 0 labels, 2 classes
+        """
+        from ._choose import filtered
+
+        return filtered(self, images, labels, classes, datasets, statuses, drop_empty)
+
+    def sample(self, n: int | None = None, *, share: float | None = None, seed: int = 0) -> LabelSet:
+        """Draw images at random, with their labels.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many images.
+        share : float, optional
+            Which share of them, 0 to 1; instead of `n`.
+        seed : int
+            The same seed draws the same images.
+
+        Returns
+        -------
+        LabelSet
+            The images in their old order.
+        """
+        from ._choose import sampled
+
+        return sampled(self, n, share, seed)
+
+    def split(self, by: Mapping[str, float] | str, *, stratify: bool = False, seed: int = 0) -> dict[str, LabelSet]:
+        """Split the images into several label sets.
+
+        Parameters
+        ----------
+        by : mapping of str to float, or str
+            Shares by name, as ``{"train": 0.8, "val": 0.2}``; they are scaled to add up to 1. Or a column of images,
+            as ``"dataset_name"``: a label set a value.
+        stratify : bool
+            Whether every class should be shared out as the images are: images with the rarest classes are dealt first,
+            each to the part that lacks most of its rarest class.
+        seed : int
+            The same seed splits in the same way.
+
+        Returns
+        -------
+        dict
+            A label set by name. Every image is in exactly one.
+
+        Examples
+        --------
+        >>> import hastyframe.io as hio
+        >>> images = [{"image_name": f"{i}.jpg", "labels": []} for i in range(10)]
+        >>> parts = hio.read_hasty_json(images).split({"train": 0.8, "val": 0.2})
+        >>> {name: len(part.images) for name, part in parts.items()}
+        {'train': 8, 'val': 2}
+        """
+        from ._choose import split
+
+        return split(self, by, stratify, seed)
+
+    def merge(self, *others: LabelSet) -> LabelSet:
+        """Put label sets together.
+
+        Images are the same where dataset and name are; they keep the columns of the first. Classes, attributes and tag
+        classes are the same where their names are. Ids that two things share are made different: ``7`` becomes
+        ``7-2`` in the second set.
+
+        Parameters
+        ----------
+        *others : LabelSet
+            What to add, in order.
+
+        Returns
+        -------
+        LabelSet
+
+        Raises
+        ------
+        ValidationException
+            An image that is there twice, with two sizes.
+
+        Examples
+        --------
+        >>> import hastyframe.io as hio
+        >>> def image(*names):
+        ...     labels = [{"class_name": name, "bbox": [0, 0, 4, 2]} for name in names]
+        ...     return hio.read_hasty_json([{"image_name": "a.jpg", "labels": labels}])
+        >>> image("cat").merge(image("dog"))
+        LabelSet: 1 image, 2 labels (2 boxes), 2 classes
+        """
+        from ._choose import merged
+
+        return merged([self, *others])
+
     # Writers ----------------------------------------------------------------------------------------------------------
 
     def to_hasty_json(
@@ -147,3 +292,23 @@ class LabelSet:
         to_semantic_png(
             self, folder, semantic_format=semantic_format, labels_order=labels_order, on_loss=on_loss, progress=progress
         )
+
+    def to_yolo(
+        self, folder: Folder, *, task: Task = "detect", on_loss: OnLoss = "warn", progress: bool = True
+    ) -> None:
+        """Write YOLO labels; see :func:`hastyframe.io.yolo.to_yolo`."""
+        from .yolo import to_yolo
+
+        to_yolo(self, folder, task=task, on_loss=on_loss, progress=progress)
+
+    def to_voc(self, folder: Folder, *, on_loss: OnLoss = "warn", progress: bool = True) -> None:
+        """Write Pascal VOC annotations; see :func:`hastyframe.io.voc.to_voc`."""
+        from .voc import to_voc
+
+        to_voc(self, folder, on_loss=on_loss, progress=progress)
+
+    def to_parquet(self, folder: Folder, *, compression: str = "lz4") -> None:
+        """Write a folder with one Parquet file a frame; see :func:`hastyframe.io.parquet.to_parquet`."""
+        from .parquet import to_parquet
+
+        to_parquet(self, folder, compression=compression)

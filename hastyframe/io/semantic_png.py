@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,23 +18,150 @@ from numpy.typing import NDArray
 from .. import masks
 from ..entities import LABELS_ORDER, SEMANTIC_FORMATS
 from ..errors import ValidationException
+from ..frames import BOX
 from ..masks import Ragged
 from ._describe import kinds
 from ._files import FolderOut, inside, progress_bar
-from ._paint import paint
-from ._records import DATASET, records, report_columns, values_out
+from ._folders import MOST_PIXELS, file_paths, images_frame, open_picture, split_path
+from ._load import FolderIn, load_json
+from ._paint import paint, stacked
+from ._records import records, report_columns, values_out
 from ._report import FormatError, Losses, OnLoss
+from ._shapes import bare, mask_array
+from ._values import Table
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from .label_set import Folder, LabelSet
 
-__all__ = ["to_semantic_png"]
+__all__ = ["read_semantic_png", "to_semantic_png"]
 
 MOST_CLASSES = 255
-MOST_PIXELS = 2**28
-"""The largest picture that is painted or read: 256 million pixels, a byte each."""
+
+
+def read_semantic_png(source: Folder, *, progress: bool = True) -> LabelSet:
+    """Read semantic PNGs, an export as it arrives or an unpacked one: what has one class in an image is one mask.
+
+    Parameters
+    ----------
+    source : path or zipfile.ZipFile
+        A folder or archive with ``label_classes.json`` and, in a folder a dataset, one PNG an image. One channel holds
+        the numbers of the classes, three or four hold their colours.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    LabelSet
+        Images are called ``<dataset>/<file>`` after their PNGs, labels are numbered from 1, classes are called by
+        their names, in the order of their numbers.
+
+    Raises
+    ------
+    FormatError
+        No list of classes, a pixel that is of none of them, a file that is no picture or a huge one.
+
+    Examples
+    --------
+    >>> import io, json, zipfile
+    >>> from PIL import Image
+    >>> import hastyframe.io as hio
+    >>> with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+    ...     archive.writestr("label_classes.json", json.dumps([{"png_index": 1, "class_name": "cat"}]))
+    ...     with archive.open("train/a.png", "w") as file:
+    ...         Image.new("L", (4, 2), 1).save(file, "PNG")
+    ...     label_set = hio.read_semantic_png(archive, progress=False)
+    >>> label_set.labels.loc["1", ["image_id", "class_name"]].tolist()
+    ['train/a.png', 'cat']
+    """
+    from .label_set import LabelSet
+
+    with FolderIn(source) as folder:
+        classes = _classes_in(folder)
+        paths = [path for path in folder.paths if path.suffix.lower() == ".png"]
+        runs, boxes, found, owner, sizes = [], [], [], [], []
+        for row, path in enumerate(progress_bar(paths, "PNG", progress)):
+            numbers = _numbers_in(folder, path, classes)
+            sizes.append((numbers.shape[1], numbers.shape[0]))
+            for place, (own, box) in _masks_of(numbers):
+                runs.append(own)
+                boxes.append(box)
+                found.append(place)
+                owner.append(row)
+    images = images_frame([split_path(path) for path in paths], sizes)
+    present = np.ones(len(runs), bool)
+    columns = {
+        "image_id": images.index.take(np.array(owner, np.int64)),
+        "class_id": classes.index.take(np.array(found, np.int64) - 1),
+        **dict(zip(BOX, np.array(boxes, dtype=float).reshape(-1, 4).T, strict=True)),
+        "mask": mask_array(stacked([Ragged(np.empty(0, np.int32), np.zeros(1, np.int64)), *runs]), present),
+    }
+    index = pd.RangeIndex(1, len(runs) + 1).astype("str")
+    labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+    return LabelSet(images, labels, classes.drop(columns="png_index"))
+
+
+def _classes_in(folder: FolderIn) -> pd.DataFrame:
+    path = next((path for path in folder.paths if path.name == "label_classes.json"), None)
+    if path is None:
+        raise FormatError(folder.name, "label_classes.json", "it is missing", "Put it beside the folders of PNGs")
+    data, _ = load_json(io.BytesIO(folder.read(path)))
+    table = Table(data, f"{folder.name}, {path}", "label classes")
+    names = table.texts("class_name", needed=True)
+    numbers = table.numbers("png_index")
+    if not ((numbers >= 1) & (numbers == np.rint(numbers)) & (numbers < 2**24)).all() or len(set(numbers)) < len(
+        numbers
+    ):
+        raise FormatError(
+            table.file, "", "png_index should be a whole number from 1, of every class its own", "Correct it"
+        )
+    columns = {
+        "name": pd.Series(names, dtype="str"),
+        "color": pd.Series(table.texts("color"), dtype="str"),
+        "class_type": pd.Series(table.texts("class_type"), dtype="str").fillna("object"),
+        "png_index": numbers.astype(int),
+    }
+    frame = pd.DataFrame(columns).set_index(table.index("class_name")).sort_values("png_index")
+    return frame.assign(norder=np.arange(1.0, len(frame) + 1))
+
+
+def _numbers_in(folder: FolderIn, path: PurePosixPath, classes: pd.DataFrame) -> NDArray[np.int64]:
+    """Read a picture as the place of each pixel's class among the classes, from 1; 0 for background."""
+    picture = open_picture(folder.read(path, MOST_BYTES), folder.name, str(path))
+    try:
+        pixels = np.asarray(picture if picture.mode in {"L", "P", "I;16", "I"} else picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, struct.error, zlib.error) as error:
+        raise FormatError(folder.name, str(path), f"its pixels cannot be read: {error}", "Write it again") from None
+    if pixels.ndim == 2:
+        values, keys = pixels.astype(np.int64), classes["png_index"].to_numpy()
+    else:
+        values = pixels.astype(np.int64) @ np.array([65536, 256, 1])
+        shades = classes["color"].str.slice(1, 7).fillna("")
+        keys = np.array([int(s, 16) if re.fullmatch("[0-9a-fA-F]{6}", s) else -1 for s in shades], np.int64)
+    there, inverse = np.unique(values, return_inverse=True)
+    places = {0: 0} | {key: place for place, key in enumerate(keys.tolist(), start=1)}
+    known = [places.get(value, -1) for value in there.tolist()]
+    if -1 in known:
+        value = int(there[known.index(-1)])
+        what = f"#{value:06x}" if pixels.ndim == 3 else str(value)
+        raise FormatError(
+            folder.name, str(path), f"it has pixels of {what}, which is no class", "Add it to label_classes.json"
+        )
+    return np.array(known, np.int64)[inverse].reshape(values.shape)
+
+
+def _masks_of(numbers: NDArray[np.int64]) -> Iterator[tuple[int, tuple[Ragged, list[int]]]]:
+    """Mask and tight box of each class in a picture."""
+    for place in np.unique(numbers).tolist():
+        if place:
+            own = numbers == place
+            rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+            top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+            yield place, (masks.encode(own[top:bottom, left:right]), [left, top, right, bottom])
+
+
+MOST_BYTES = 2**30
 
 
 def to_semantic_png(
@@ -77,7 +207,7 @@ def to_semantic_png(
     palette = _palette(classes) if semantic_format == "class_color" else None
     with FolderOut(folder) as out:
         sizes = _sizes(label_set.images, out.name)
-        paths = _paths(label_set.images, out.name)
+        paths = file_paths(label_set.images, ".png", out.name)
         labels, starts = _stacked(label_set, labels_order)
         image_rows = np.repeat(np.arange(len(sizes)), np.diff(starts))
         runs, boxes = paint(labels, sizes[image_rows], out.name)
@@ -114,7 +244,7 @@ def _palette(classes: pd.DataFrame) -> NDArray[np.uint8]:
         next(c for c in spare if c not in taken) + "ff" if color is None else color
         for color in values_out(classes["color"])
     ]
-    shades = classes["color"].str.lower().str[:7]
+    shades = classes["color"].astype("str").str.lower().str[:7]
     wrong = ~shades.str.fullmatch("#[0-9a-f]{6}")
     if wrong.any() or shades.duplicated().any() or (shades == "#000000").any():
         bad = classes[wrong | shades.duplicated() | (shades == "#000000")].iloc[0]
@@ -149,18 +279,6 @@ def _sizes(images: pd.DataFrame, file: str) -> NDArray[np.float64]:
             "Give the real size in images",
         )
     return sizes
-
-
-def _paths(images: pd.DataFrame, file: str) -> list[PurePosixPath]:
-    """``<dataset>/<stem>.png``; with the whole name before ``.png`` where two images share a stem."""
-    datasets = images["dataset_name"].astype("str").fillna(DATASET)
-    names = datasets + "/" + images["name"]
-    stems = names.str.replace(r"\.[^./\\]+$", "", regex=True)
-    stems = stems.where(~stems.duplicated(keep=False), names)
-    if stems.duplicated().any():
-        twice = stems[stems.duplicated()].iloc[0]
-        raise FormatError(file, f"image {twice!r}", "two images of one dataset have this name", "Rename one")
-    return [inside(f"{stem}.png", file) for stem in stems.tolist()]
 
 
 def _stacked(label_set: LabelSet, labels_order: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:

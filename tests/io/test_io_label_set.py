@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import hastyframe.io as hio
+from hastyframe.errors import ValidationException
+
+
+def test_frames_are_completed(small):
+    assert list(small.images) == [
+        "name",
+        "project_id",
+        "dataset_id",
+        "dataset_name",
+        "width",
+        "height",
+        "status",
+        "public_url",
+        "external_id",
+    ]
+    assert small.labels["class_id"].tolist() == ["c1", "c2", "c1"]
+    assert small.labels["class_name"].cat.categories.tolist() == ["cat", "dog"]
+    assert repr(small) == "LabelSet: 3 images in 2 datasets, 3 labels (1 box, 1 polygon, 1 mask), 2 classes"
+    by_id = hio.LabelSet(small.images, small.labels.drop(columns="class_name"), small.label_classes)
+    assert by_id.labels["class_name"].tolist() == ["cat", "dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (
+            lambda s: (s.images, s.labels.assign(image_id="nowhere"), s.label_classes),
+            "3 rows have a image_id.*'nowhere'",
+        ),
+        (lambda s: (s.images, s.labels.assign(class_id="c2"), s.label_classes), "2 rows .*'l1' with 'c2' and 'cat'"),
+        (lambda s: (s.images, s.labels, s.label_classes.iloc[:1]), "1 rows .*'l2'"),
+        (lambda s: (s.images, s.labels, s.label_classes.assign(name="cat")), "Two label classes are called 'cat'"),
+        (lambda s: (s.images, s.labels, s.label_classes.assign(name=None)), "'c1' has no name"),
+        (lambda s: (s.images, pd.concat([s.labels, s.labels]), s.label_classes), "Two labels have the id 'l1'"),
+        (lambda s: (s.images.assign(width="wide"), s.labels, s.label_classes), "images have a column"),
+        (lambda s: (None, s.labels, s.label_classes), "a label set has images"),
+    ],
+)
+def test_frames_that_do_not_belong_together(small, change, says):
+    with pytest.raises(ValidationException, match=f"(?i){says}"):
+        hio.LabelSet(*change(small))
+
+
+def test_filter(small):
+    assert small.filter(datasets="test").labels.empty
+    assert small.filter(statuses=["DONE"]).images["name"].tolist() == ["a.jpg"]
+    assert small.filter(images=["i2"]).labels.index.tolist() == ["l3"]
+    assert small.filter(images=small.images["width"] > 6).images.index.tolist() == ["i1", "i2"]
+    assert small.filter(classes="dog", drop_empty=True).images.index.tolist() == ["i1"]
+    for options in ({"datasets": "x"}, {"images": ["x"]}, {"statuses": "DONE "}):
+        with pytest.raises(ValidationException, match="There is no"):
+            small.filter(**options)
+
+
+def many(images: int = 200) -> hio.LabelSet:
+    """One in ten images has a rare class besides the common one."""
+    frame = pd.DataFrame({"name": [f"{i}.jpg" for i in range(images)], "dataset_name": ["a", "b"] * (images // 2)})
+    rows = [(str(i), "common") for i in range(images)] + [(str(i), "rare") for i in range(0, images, 10)]
+    labels = pd.DataFrame(rows, columns=["image_id", "class_name"]).assign(x_min=0, y_min=0, x_max=2, y_max=2)
+    return hio.LabelSet(frame, labels, pd.DataFrame({"name": ["common", "rare"]}))
+
+
+def test_sample_and_split():
+    label_set = many()
+    assert label_set.sample(5).images.index.tolist() == label_set.sample(5).images.index.tolist()
+    assert len(label_set.sample(share=0.1, seed=1).images) == 20
+    parts = label_set.split({"train": 8, "val": 1, "test": 1})
+    assert [len(part.images) for part in parts.values()] == [160, 20, 20]
+    assert sum(len(part.labels) for part in parts.values()) == len(label_set.labels)
+    stratified = label_set.split({"train": 0.8, "val": 0.1, "test": 0.1}, stratify=True)
+    assert [len(part.images) for part in stratified.values()] == [160, 20, 20]
+    rare = [(part.labels["class_name"] == "rare").sum() for part in stratified.values()]
+    assert rare == [16, 2, 2]
+    assert {name: len(part.images) for name, part in label_set.split("dataset_name").items()} == {"a": 100, "b": 100}
+    for bad in ({}, {"a": -1.0}, "nothing"):
+        with pytest.raises(ValidationException):
+            label_set.split(bad)
+    with pytest.raises(ValidationException, match="n or share"):
+        label_set.sample()
+
+
+def test_merge(small):
+    twice = small.merge(small)
+    assert repr(twice) == "LabelSet: 3 images in 2 datasets, 6 labels (2 boxes, 2 polygons, 2 masks), 2 classes"
+    assert twice.labels.index.tolist() == ["l1", "l2", "l3", "l1-2", "l2-2", "l3-2"]
+    parts = list(small.split("dataset_name").values())
+    together = parts[0].merge(parts[1])
+    pd.testing.assert_frame_equal(together.images, small.images)
+    pd.testing.assert_frame_equal(together.labels, small.labels)
+    other = hio.LabelSet(small.images.assign(width=99), small.labels, small.label_classes)
+    with pytest.raises(ValidationException, match=r"'a.jpg' is there twice, with two sizes"):
+        small.merge(other)
