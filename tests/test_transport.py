@@ -210,9 +210,8 @@ def test_a_429_slows_all_workers_down():
         one = connect(server)
         one.map(lambda i: one.get(f"/v1/{i}"), range(40))
         first = server.seen[0].at
-        quiet = [seen.at - first for seen in server.seen if 0.3 < seen.at - first < 0.9]
-        assert not quiet
         assert len(server.seen) == 41
+        # Unslowed, all would be done in half a second; only what was under way is before the pause's end.
         assert sum(seen.at - first >= 0.9 for seen in server.seen) >= 30
 
 
