@@ -885,12 +885,17 @@ class Project(Editable, entities.Project):
 
     def _known_images(self, frame: pd.DataFrame) -> list[str]:
         """Which of the frame's images are the project's; by the listing, or one by one where that is less to read."""
+        from .transport import PAGE_SIZE
+
         if "image_id" not in frame:
             return []
         wanted = frame["image_id"].dropna().unique().tolist()
         total = self._requester.get(self._path(entities.Image), {"offset": 0, "limit": 1})["meta"]["total"]
-        if len(wanted) > total / 100:
-            return self.get_images().index.tolist()
+        if len(wanted) > total / PAGE_SIZE:
+            [pages] = self._requester.listings(
+                [(self._path(entities.Image), None)], lambda _, items: [item["id"] for item in items], desc="Images"
+            )
+            return [key for page in pages for key in page]
         there = self._requester.map(self._is_image, wanted)
         return [key for key, exists in zip(wanted, there, strict=True) if exists]
 
