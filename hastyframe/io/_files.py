@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["FolderOut", "inside", "name_of", "progress_bar", "write_file"]
+__all__ = ["FolderOut", "inside", "name_of", "progress_bar", "write_file", "write_json"]
 
 
 def name_of(file: Any) -> str:
@@ -61,6 +61,19 @@ def write_file(file: File, data: bytes, member: str) -> None:
             folder.write(PurePosixPath(member), data)
     else:
         Path(file).write_bytes(data)
+
+
+def write_json(file: File, data: Any, member: str) -> None:
+    """Write JSON as :func:`write_file` writes bytes."""
+    import orjson
+
+    try:
+        text = orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
+    except (TypeError, RecursionError) as error:
+        raise FormatError(
+            name_of(file), "", f"a column holds what JSON cannot: {error}", "Drop or convert it"
+        ) from None
+    write_file(file, text, member)
 
 
 class FolderOut:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pandas as pd
 
 from ..entities import Image, Label, LabelClass, Prediction
@@ -14,7 +13,7 @@ from ..errors import ValidationException
 from ._belong import complete
 from ._coco_shapes import shapes_in, shapes_out
 from ._describe import kinds
-from ._files import name_of, write_file
+from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
@@ -272,7 +271,7 @@ def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "ke
         "annotations": records(annotations, _further(Label, labels)),
         "categories": records(categories, _further(LabelClass, label_set.label_classes)),
     }
-    write_file(file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), "coco.json")
+    write_json(file, data, "coco.json")
 
 
 def _report(label_set: LabelSet, on_loss: OnLoss) -> None:

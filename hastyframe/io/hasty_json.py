@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..entities import Attribute, Image, Label, LabelClass
 from ..frames import BOX
-from ._files import write_file
+from ._files import write_json
 from ._lists import mask_lists, offsets_of, polygon_lists
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
@@ -243,7 +242,7 @@ def to_hasty_json(
         "label_classes": _classes(label_set.label_classes),
         "images": _images(label_set),
     }
-    write_file(file, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY), f"{name}.json")
+    write_json(file, data, f"{name}.json")
 
 
 def _date(moment: datetime) -> str:
