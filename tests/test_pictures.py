@@ -1,0 +1,249 @@
+"""Pictures to and from the server: folders, lists, frames; what fails alone, and names that mean harm."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+
+import pandas as pd
+import pytest
+from conftest import make_project
+from servers import Answer, serve
+
+import hastyframe as hf
+from hastyframe import pictures as module
+from hastyframe import transport
+
+NAMES = ["cell.png", "coins.png", "ramp.jpg", "ramp.png"]
+
+
+@pytest.fixture(scope="module")
+def project(client):
+    return make_project(client)
+
+
+@pytest.fixture
+def dataset(project):
+    """A dataset of the test's own."""
+    dataset = project.create_dataset("own")
+    yield dataset
+    dataset.delete()
+
+
+def image(**changes):
+    record = {"image_id": "i1", "dataset_name": "train", "name": "a.png", "public_url": "http://127.0.0.1:9/a"}
+    return pd.DataFrame([record | changes]).set_index("image_id")
+
+
+# Uploading ------------------------------------------------------------------------------------------------------------
+
+
+def test_upload_a_folder(project, dataset, pictures):
+    report = project.upload_images(pictures, dataset)
+    assert report["name"].tolist() == NAMES
+    assert set(report["outcome"]) == {"uploaded"}
+    assert report["message"].isna().all()
+    assert report.index.tolist() == [0, 1, 2, 3]
+    images = project.get_images(dataset).loc[report["image_id"]]
+    assert images["name"].tolist() == NAMES
+    assert images[["width", "height"]].iloc[2:].to_numpy().tolist() == [[40, 30]] * 2
+    assert set(images["dataset_name"]) == {"own"}
+
+
+def test_upload_other_files_of_a_folder_are_left_alone(project, dataset, pictures, tmp_path):
+    shutil.copy(pictures / "ramp.png", tmp_path / "B.PNG")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "folder.png").mkdir()
+    assert project.upload_images(str(tmp_path), "own")["name"].tolist() == ["B.PNG"]
+
+
+def test_upload_paths(project, dataset, pictures):
+    paths = [pictures / "ramp.png", str(pictures / "cell.png")]
+    assert project.upload_images(paths, dataset.id)["name"].tolist() == ["ramp.png", "cell.png"]
+    assert project.upload_images(pictures / "ramp.jpg", dataset)["outcome"].tolist() == ["uploaded"]
+
+
+def test_upload_a_frame(project, dataset, pictures):
+    frame = pd.DataFrame(
+        {
+            "path": [pictures / name for name in NAMES],
+            "name": ["first.png", None, "third.jpg", "fourth.png"],
+            "external_id": [17, 18.5, "x", None],
+            "dataset_name": ["own", "own", "val", "own"],
+            "width": 3,
+        },
+        index=list("abcd"),
+    )
+    report = project.upload_images(frame)
+    stored = project.get_images().loc[report["image_id"]]
+    assert stored["name"].tolist() == ["first.png", "coins.png", "third.jpg", "fourth.png"]
+    assert stored["external_id"].fillna("-").tolist() == ["17", "18.5", "x", "-"]
+    assert stored["dataset_name"].tolist() == ["own", "own", "val", "own"]
+    project.get_image(report["image_id"].iloc[2]).delete()
+
+
+def test_one_bad_file_does_not_stop_the_others(project, dataset, pictures, tmp_path):
+    for name in NAMES:
+        shutil.copy(pictures / name, tmp_path / name)
+    (tmp_path / "bad.png").write_text("not a picture")
+    (tmp_path / "ramp.png").write_bytes((pictures / "ramp.png").read_bytes()[:20])
+    with pytest.warns(UserWarning, match=r"3 of 6 pictures were not uploaded: see `outcome`.*bad\.png") as caught:
+        report = project.upload_images([*sorted(tmp_path.iterdir()), tmp_path / "nowhere.png"], dataset)
+    assert caught[0].filename == __file__
+    assert report["name"].tolist() == ["bad.png", *NAMES, "nowhere.png"]
+    assert report["outcome"].tolist() == ["failed", *["uploaded"] * 3, "failed", "failed"]
+    assert "is not an image" in report["message"].iloc[0]
+    assert "is not an image" in report["message"].iloc[4]
+    assert "There is no file" in report["message"].iloc[5]
+    assert report["image_id"].notna().tolist() == (report["outcome"] == "uploaded").tolist()
+    assert sorted(project.get_images(dataset)["name"]) == NAMES[:3]
+
+
+def test_names_that_are_taken_fail_and_are_named(project, dataset, pictures):
+    project.upload_from_file(dataset, pictures / "ramp.png")
+    with pytest.warns(UserWarning, match="1 of 4 pictures"):
+        report = project.upload_images(pictures, dataset)
+    assert report.set_index("name")["outcome"].to_dict() == dict.fromkeys(NAMES, "uploaded") | {"ramp.png": "failed"}
+    assert "ramp.png" in report["message"].iloc[3]
+
+
+def test_upload_from_file_and_url(project, dataset, pictures):
+    one = project.upload_from_file("own", str(pictures / "ramp.png"), external_id="e1")
+    assert (one.name, one.dataset_id, one.external_id, one.project_id) == ("ramp.png", dataset.id, "e1", project.id)
+    two = project.upload_from_url(dataset, "copy.png", one.public_url, external_id="e2")
+    assert (two.width, two.height, two.external_id) == (40, 30, "e2")
+    with pytest.raises(hf.ValidationException, match="url"):
+        project.upload_from_url(dataset, "x.png", "file:///etc/hostname")
+
+
+def test_addresses_are_fetched_many_at_a_time(recorder, client, project, dataset, pictures):
+    with hf.Client(client.api_key, recorder.url, progress=False) as through:
+        through.get_project(project.id).upload_images(pictures, "own")
+    asked = [seen.query for seen in recorder.seen if seen.path.endswith("/uploads")]
+    assert asked == [{"count": "4"}]
+
+
+@pytest.mark.parametrize("items", [[], [{"id": "x"}], "none", None])
+def test_addresses_that_are_none(items):
+    with (
+        serve(lambda seen: {"items": items}) as server,
+        hf.Client("key", server.url) as client,
+        pytest.raises(hf.UnexpectedAnswer, match="addresses to upload to"),
+    ):
+        module.upload_address(client._transport, "p")
+
+
+def test_a_picture_whose_fate_is_unknown(monkeypatch, pictures):
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.001)
+
+    def answer(seen):
+        if seen.path.endswith("/uploads"):
+            return {"items": [{"id": "u", "url": f"http://{seen.headers['host']}/store"}]}
+        if seen.method == "GET":
+            return {"meta": {"total": 1}, "items": [{"id": "d", "name": "train", "project_id": "p"}]}
+        return Answer(fault="reset") if seen.method == "POST" else {}
+
+    with serve(answer) as server, hf.Client("key", server.url, progress=False) as client:
+        project = hf.Project(client._transport, {"id": "p"})
+        with pytest.warns(UserWarning, match="1 of 1 pictures"):
+            report = project.upload_images([pictures / "ramp.png"], "train")
+        assert report["outcome"].tolist() == ["unknown"]
+        assert "read back" in report["message"].iloc[0]
+
+
+# Downloading ----------------------------------------------------------------------------------------------------------
+
+
+def test_download_and_again(project, dataset, pictures, tmp_path):
+    project.upload_images(pictures, dataset)
+    images = project.get_images(dataset).sort_values("name")
+    report = project.download_images(images, tmp_path / "out")
+    assert report.index.equals(images.index)
+    assert report["outcome"].tolist() == ["downloaded"] * 4
+    for name in NAMES:
+        assert (tmp_path / "out" / "own" / name).read_bytes() == (pictures / name).read_bytes()
+    changed = tmp_path / "out" / "own" / "ramp.png"
+    changed.write_text("mine")
+    (tmp_path / "out" / "own" / "cell.png").unlink()
+    again = project.download_images(images, tmp_path / "out")
+    assert again["outcome"].tolist() == ["downloaded"] + ["there already"] * 3
+    assert changed.read_text() == "mine"
+    assert set(project.download_images(images, tmp_path / "out", overwrite=True)["outcome"]) == {"downloaded"}
+    assert changed.read_bytes() == (pictures / "ramp.png").read_bytes()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_download_by_ids_handles_labels_and_all(project, dataset, pictures, tmp_path):
+    ids = project.upload_images(pictures, dataset)["image_id"].tolist()
+    assert project.download_images(ids[0], tmp_path).index.tolist() == ids[:1]
+    assert project.download_images([project.get_image(ids[1]), ids[0], ids[0]], tmp_path).index.tolist() == ids[1::-1]
+    labels = pd.DataFrame({"image_id": [ids[2], ids[2]]}, index=pd.Index(["l1", "l2"], name="label_id"))
+    assert project.download_images(labels, tmp_path).index.tolist() == [ids[2]]
+    assert set(ids) <= set(project.download_images(folder=tmp_path).index)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"name": "../evil.png"},
+        {"name": "/etc/evil.png"},
+        {"name": "..\\evil.png"},
+        {"name": ".."},
+        {"name": ""},
+        {"name": "a\0b.png"},
+        {"dataset_name": "../.."},
+        {"dataset_name": "/etc"},
+        {"dataset_name": "a/b"},
+    ],
+)
+def test_names_that_would_leave_the_folder_cost_their_row_only(project, dataset, pictures, tmp_path, names):
+    project.upload_from_file(dataset, pictures / "ramp.png")
+    good = project.get_images(dataset)
+    (tmp_path / "inner").mkdir()
+    with pytest.warns(UserWarning, match="1 of 2 pictures were not downloaded"):
+        report = project.download_images(pd.concat([image(**names), good]), tmp_path / "inner" / "out")
+    assert report["outcome"].tolist() == ["failed", "downloaded"]
+    assert "cannot be the name" in report["message"].iloc[0]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["ramp.png"]
+
+
+def test_images_that_would_be_the_same_file(project, dataset, pictures, tmp_path):
+    project.upload_from_file(dataset, pictures / "ramp.png")
+    good = project.get_images(dataset)
+    twin = good.rename(index=lambda key: "twin").assign(name="RAMP.png")
+    with pytest.warns(UserWarning, match="same file name"):
+        report = project.download_images(pd.concat([good, twin]), tmp_path)
+    assert report["outcome"].tolist() == ["downloaded", "failed"]
+
+
+def test_downloads_that_fail(project, monkeypatch, tmp_path):
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.001)
+    with serve(lambda seen: Answer(404, b"gone", {"Content-Type": "text/plain"})) as server:
+        images = pd.concat(
+            [image(public_url=f"{server.url}/a.png"), image(image_id="i2", name="b.png", public_url=None)]
+        )
+        with pytest.warns(UserWarning, match="2 of 2"):
+            report = project.download_images(images, tmp_path)
+        assert all("x-api-key" not in seen.headers for seen in server.seen)
+    assert report["outcome"].tolist() == ["failed", "failed"]
+    assert "no public_url" in report["message"].iloc[1]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_very_large_pictures_are_pictures(tmp_path, monkeypatch):
+    from PIL import Image
+
+    Image.new("L", (300, 200)).save(tmp_path / "large.png")
+    for pixels in (40_000, 20_000):  # at first a warning, then an error
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert module.check_picture(tmp_path / "large.png") == tmp_path / "large.png"
+
+
+@pytest.mark.parametrize("name", ["a.png", "ä b.png", "...", ".hidden", "a.b.c"])
+def test_names_inside_a_folder(tmp_path, name):
+    assert module.inside(tmp_path, "train", name).parent == tmp_path / "train"
