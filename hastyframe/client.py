@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from . import entities, frames
 from .errors import AuthenticationException, NotFound, ValidationException
+from .handles import segment
 from .project import Project
 from .vocabulary import ids_of, suggestion
 
@@ -183,7 +184,7 @@ class Client:
             If there is none.
         """
         try:
-            data = self._transport.get(f"{Project.path}/{quote(str(project_id), safe='')}")
+            data = self._transport.get(f"{Project.path}/{segment(project_id)}")
         except NotFound:
             known = self.get_projects()
             found = known.index[known["name"] == project_id]

@@ -11,12 +11,13 @@ from html import escape
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from . import attributes, checks, edits, entities, frames
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
-from .errors import UnexpectedAnswer, ValidationException
+from .errors import NotFound, UnexpectedAnswer, ValidationException
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "TagClass",
     "Workspace",
     "choices_of",
+    "segment",
 ]
 
 
@@ -532,6 +534,19 @@ def _only(answer: Any) -> dict[str, Any]:
         raise UnexpectedAnswer("The server answered one label with something else.")
     label: dict[str, Any] = items[0]
     return label
+
+
+def segment(key: str) -> str:
+    """Quote an id, so that whatever it holds it stays one segment of a path.
+
+    Examples
+    --------
+    >>> segment("a/b?c")
+    'a%2Fb%3Fc'
+    """
+    if str(key) in ("", ".", ".."):
+        raise NotFound(f"There is nothing with the id {key!r}.")
+    return quote(str(key), safe="")
 
 
 def choices_of(values: Iterable[str] | None) -> list[str]:

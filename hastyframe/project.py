@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -21,7 +20,7 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import NotFound, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, segment
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .vocabulary import Vocabulary, choose, ids_of
@@ -432,7 +431,7 @@ class Project(Editable, entities.Project):
         """
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
-        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=_segment(key)) for key in ids]
+        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(key)) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
             lambda number, items: [{**item, "label_id": ids[number]} for item in items],
@@ -486,7 +485,7 @@ class Project(Editable, entities.Project):
 
         def send(batch: edits.Batch) -> dict[str, Any]:
             [row] = batch.rows
-            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=_segment(batch.image_id))
+            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(batch.image_id))
             stored = self._requester.post(f"{path}/{keys[row]}", {"value": sent[row]}, repeatable=True)
             return {**stored, "label_id": batch.image_id}
 
@@ -842,7 +841,7 @@ class Project(Editable, entities.Project):
     def _one(self, handle: type[H], key: str) -> H:
         """Return a handle by id or, where things have names that the project knows, by name."""
         try:
-            data = self._requester.get(f"{self._path(handle)}/{_segment(key)}")
+            data = self._requester.get(f"{self._path(handle)}/{segment(key)}")
         except NotFound:
             if "name" not in handle.fields() or handle is Image:
                 raise
@@ -877,7 +876,7 @@ class Project(Editable, entities.Project):
         return list(dict.fromkeys(ids_of(entities.Image, images)))
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
-        paths = [(entity.path.format(project_id=self.id, image_id=_segment(key)), None) for key in image_ids]
+        paths = [(entity.path.format(project_id=self.id, image_id=segment(key)), None) for key in image_ids]
         pages = self._requester.listings(
             paths, lambda _, items: frames.to_arrow(entity, items), desc=desc, unit="image"
         )
@@ -917,7 +916,7 @@ class Project(Editable, entities.Project):
 
     def _is_image(self, key: str) -> bool:
         try:
-            self._requester.get(f"{self._path(entities.Image)}/{_segment(key)}")
+            self._requester.get(f"{self._path(entities.Image)}/{segment(key)}")
         except NotFound:
             return False
         return True
@@ -979,10 +978,3 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
 
 def _statuses(statuses: str | Sequence[str]) -> list[str]:
     return [choose(s, STATUSES, "status") for s in ([statuses] if isinstance(statuses, str) else statuses)]
-
-
-def _segment(key: str) -> str:
-    """Quote an id, so that whatever it holds it stays one segment of a path."""
-    if key in ("", ".", ".."):
-        raise NotFound(f"There is nothing with the id {key!r}.")
-    return quote(str(key), safe="")
