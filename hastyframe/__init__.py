@@ -1,5 +1,7 @@
 """The Hasty annotation platform as pandas DataFrames."""
 
+from typing import TYPE_CHECKING, Any
+
 from . import masks
 from .client import Client
 from .errors import (
@@ -27,6 +29,20 @@ from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project
 
+if TYPE_CHECKING:
+    from .io import (
+        FormatError,
+        FormatWarning,
+        LabelSet,
+        read_coco,
+        read_coco_detections,
+        read_hasty_json,
+        read_parquet,
+        read_semantic_png,
+        read_voc,
+        read_yolo,
+    )
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -41,6 +57,8 @@ __all__ = [
     "Dataset",
     "Detector",
     "ExportJob",
+    "FormatError",
+    "FormatWarning",
     "FrameError",
     "HastyError",
     "Image",
@@ -51,6 +69,7 @@ __all__ = [
     "Label",
     "LabelAttribute",
     "LabelClass",
+    "LabelSet",
     "LimitExceededException",
     "NotFound",
     "OutcomeUnknown",
@@ -69,4 +88,25 @@ __all__ = [
     "find_duplicates",
     "flatten",
     "masks",
+    "read_coco",
+    "read_coco_detections",
+    "read_hasty_json",
+    "read_parquet",
+    "read_semantic_png",
+    "read_voc",
+    "read_yolo",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the formats when one of them is asked for: they would make the import of the package slower."""
+    if name in __all__ or name == "io":
+        from importlib import import_module
+
+        formats = import_module(".io", __name__)
+        return formats if name == "io" else getattr(formats, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
