@@ -89,10 +89,29 @@ class Editable(Handle):
     """A thing that can be changed and deleted."""
 
     def _put(self, **changes: Any) -> None:
-        """Edit: send the fields that can be edited, those that are ``...`` as they are."""
-        body = {key: self._data.get(key) if value is ... else value for key, value in changes.items()}
+        """Edit: send all fields that can be edited, those that are ``...`` as they are."""
+        self._send(self._complete(changes))
+
+    def _complete(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Fill in what stays as it is; read again for that, since others may have changed it meanwhile."""
+        if any(value is ... for value in changes.values()):
+            self._data |= self._read()
+        return {key: self._data.get(key) if value is ... else value for key, value in changes.items()}
+
+    def _send(self, body: dict[str, Any]) -> None:
         self._data |= body | (self._requester.put(self._url(), body) or {})
         self._forget()
+
+    def _read(self) -> dict[str, Any]:
+        data: dict[str, Any] = self._requester.get(self._url())
+        return data
+
+    def _find(self, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """Return this thing's record from a list, for things that cannot be read alone."""
+        for record in records:
+            if record.get("id") == self._data["id"]:
+                return record
+        raise NotFound(f"There is no {type(self).__name__} {self._data['id']!r} any more.")
 
     def delete(self) -> None:
         """Delete it on the server, with everything that belongs to it."""
@@ -205,15 +224,20 @@ class Attribute(Editable, entities.Attribute):
             choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
         if isinstance(subject_type, str):
             choose(subject_type, SUBJECT_TYPES, "subject type")
-        texts = [v["value"] for v in self.values or []] if isinstance(values, EllipsisType) else choices_of(values)
-        self._put(
-            name=name,
-            type=attribute_type,
-            subject_type=subject_type,
-            description=description,
-            norder=norder,
-            values=[{"value": text} for text in texts],
+        body = self._complete(
+            {
+                "name": name,
+                "type": attribute_type,
+                "subject_type": subject_type,
+                "description": description,
+                "norder": norder,
+                "values": values if values is ... else [{"value": text} for text in choices_of(values)],
+            }
         )
+        self._send({**body, "values": [{"value": choice["value"]} for choice in body["values"] or []]})
+
+    def _read(self) -> dict[str, Any]:
+        return self._find(self._requester.listing(self.path.format(project_id=self.project_id)))
 
 
 class LabelAttribute(Handle, entities.LabelAttribute):
@@ -474,26 +498,32 @@ class Label(Editable, entities.Label):
         FrameError
             If this would be no label that the API takes; nothing was sent.
         """
-        if mask is ... and self.mask and bbox and bbox is not ... and _size(bbox) != _size(self.bbox):
-            raise ValidationException(
-                f"The mask belongs to the box {self.bbox}; in one of another size, {bbox}, its runs would mean other "
-                "pixels. Give mask= as well, cut anew by hf.masks.crop, or None to take it away."
-            )
-        given = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
-        row = {key: self._data.get(key) if value is ... else value for key, value in given.items()}
-        row["class_id"] = self.class_id
-        if not isinstance(label_class, EllipsisType):
-            [row["class_id"]] = self._vocabulary.ids(entities.LabelClass, label_class)
+        class_id: Any = label_class
+        if class_id is not ...:
+            [class_id] = self._vocabulary.ids(entities.LabelClass, label_class)
+        row = self._complete(
+            {
+                "class_id": class_id,
+                "bbox": bbox,
+                "polygon": polygon,
+                "mask": mask,
+                "z_index": z_index,
+                "external_id": external_id,
+            }
+        )
         rows = checks.as_frame(entities.Label, [{"label_id": self.id, "image_id": self.image_id, **row}])
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
         [record] = frames.label_records(checked)
-        path = self.path.format(project_id=self.project_id, image_id=self.image_id)
-        self._data |= _only(self._requester.put(path, [{"label_id": self.id, **record}]))
+        if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
+            raise ValidationException(
+                f"The mask belongs to the box {self.bbox}; in one of another size, {record['bbox']}, its runs would "
+                "mean other pixels. Give mask= as well, cut anew by hf.masks.crop, or None to take it away."
+            )
+        self._data |= _only(self._requester.put(self._list_path(), [{"label_id": self.id, **record}]))
 
     def delete(self) -> None:
         """Delete the label."""
-        path = self.path.format(project_id=self.project_id, image_id=self.image_id)
-        self._requester.delete(path, [{"id": self.id}])
+        self._requester.delete(self._list_path(), [{"id": self.id}])
 
     def get_attributes(self) -> pd.DataFrame:
         """Return the values of the label's attributes, a label attributes frame."""
@@ -517,14 +547,20 @@ class Label(Editable, entities.Label):
         path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
         self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
 
+    def _list_path(self) -> str:
+        return self.path.format(project_id=self.project_id, image_id=self.image_id)
+
+    def _read(self) -> dict[str, Any]:
+        return self._find(self._requester.listing(self._list_path()))
+
 
 def _cell(value: Any, width: int = 120) -> str:
     text = "" if value is None else str(value)
     return escape(text if len(text) <= width else text[: width - 1] + "…")
 
 
-def _size(box: Any) -> tuple[Any, ...]:
-    return tuple(high - low for low, high in zip(box[:2], box[2:], strict=False))
+def _size(box: list[int] | None) -> tuple[int, int] | None:
+    return None if box is None else (box[2] - box[0], box[3] - box[1])
 
 
 def _only(answer: Any) -> dict[str, Any]:

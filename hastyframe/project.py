@@ -19,7 +19,7 @@ from .entities import (
     STATUSES,
     SUBJECT_TYPES,
 )
-from .errors import NotFound, ValidationException
+from .errors import BatchError, NotFound, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, segment
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
@@ -490,7 +490,11 @@ class Project(Editable, entities.Project):
             return {**stored, "label_id": batch.image_id}
 
         cut = edits.cut(labels, limit=1)
-        stored = edits.carry_out(self._requester, cut, send, frame.index, desc="Set label attributes")
+        try:
+            stored = edits.carry_out(self._requester, cut, send, frame.index, desc="Set label attributes")
+        except BatchError as error:
+            error.report = error.report.rename(columns={"image_id": "label_id"})  # here, a batch is of a label
+            raise
         in_order = sorted(zip((batch.rows[0] for batch in cut), stored, strict=True), key=lambda pair: int(pair[0]))
         return attributes.readable(self._vocabulary, [record for _, record in in_order])
 

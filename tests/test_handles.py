@@ -265,3 +265,32 @@ def test_label_attributes_one_by_one(project, image):
     assert dict(zip(got["attribute_name"], got["value"], strict=True)) == {"note": "hello", "several": ["b", "a"]}
     with pytest.raises(hf.FrameError, match="a text"):
         label.set_attribute("note", 3)
+
+
+def test_edit_through_a_handle_that_is_out_of_date(client, project, image):
+    attribute = project.create_attribute("stale", "SELECTION", values=["a"])
+    pairs = [
+        (project, client.get_project(project.id)),
+        (project.create_dataset("stale", 1), project.get_dataset("stale")),
+        (project.create_label_class("stale", norder=1), project.get_label_class("stale")),
+        (project.create_tag_class("stale", 1), project.get_tag_class("stale")),
+        (attribute, hf.Attribute(attribute._requester, dict(attribute._data))),
+    ]
+    for one, other in pairs:
+        other.edit(name=f"renamed {other.id}")
+        change = {"description": "changed"} if isinstance(one, hf.Project) else {"norder": 2}
+        one.edit(**change)  # what somebody else has changed meanwhile stays as it is, too
+        assert one.name == other.name
+    label = image.create_label("coin", [0, 0, 4, 4], mask=[1, 16])
+    image.edit_labels([{"label_id": label.id, "bbox": [1, 1, 3, 3], "mask": [1, 4], "class_name": "cell"}])
+    label.edit(z_index=5)
+    assert (label.bbox, label.mask, label.class_id) == ([1, 1, 3, 3], [1, 4], project.get_label_class("cell").id)
+    image.delete_labels([label.id])
+    with pytest.raises(hf.NotFound, match=label.id):
+        label.edit(z_index=6)
+    attribute.delete()
+    with pytest.raises(hf.NotFound, match=attribute.id):
+        attribute.edit(name="x")
+    pairs[1][0].delete()
+    with pytest.raises(hf.NotFound):
+        pairs[1][1].edit(name="x")

@@ -395,6 +395,17 @@ def test_label_attributes_wide(project, labels, attributes):
     assert joined["note"].tolist()[1] == "so-so"
 
 
+def test_label_attributes_of_labels_that_are_gone(project, labels, attributes):
+    project.delete_labels(labels.index[:1])
+    with pytest.raises(hf.BatchError, match="1 done") as caught:
+        project.set_label_attributes(pd.DataFrame({"note": ["a", "b"]}, index=labels.index[:2]))
+    report = caught.value.report
+    assert report["label_id"].tolist() == labels.index[:2].tolist()
+    assert report["outcome"].tolist() == ["failed", "done"]
+    with pytest.raises(hf.NotFound, match=labels.index[0]):
+        project.get_label_attributes(labels)
+
+
 def test_label_attributes_of_no_labels(project, labels, attributes):
     assert len(project.set_label_attributes([])) == 0
     assert project.get_label_attributes([], wide=True).shape == (0, len(KINDS))

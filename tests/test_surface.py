@@ -287,6 +287,16 @@ def test_properties_are_declared_and_documented(of, name):
     assert declared.__doc__
 
 
+def test_errors_have_their_names():
+    names = (
+        *("ValidationException", "AuthenticationException", "AuthorisationException", "InsufficientCredits"),
+        *("NotFound", "LimitExceededException", "InferenceException"),
+    )
+    for name in names:
+        assert issubclass(getattr(hf, name), hf.HastyError)
+        assert getattr(hf, name)("words").message == "words"
+
+
 def test_everything_is_importable_and_listed():
     for of in DOCUMENTED:
         assert of in hf.__all__
