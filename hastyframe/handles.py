@@ -6,7 +6,7 @@ what stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from types import EllipsisType
@@ -35,8 +35,15 @@ __all__ = [
     "TagClass",
     "Workspace",
     "choices_of",
+    "completed",
     "segment",
 ]
+
+
+_CUT_ANEW = (
+    "The mask was made for a box of another size, in this one its runs would mean other pixels: give the mask as well, "
+    "cut anew by hf.masks.crop, or None to take it away."
+)
 
 
 class Handle(entities.Entity):
@@ -348,7 +355,7 @@ class Image(Editable, entities.Image):
         """
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
-        frame = checks.fill_in(self._on_me(labels), self.get_labels)
+        frame = completed(self._on_me(labels), self.get_labels)
         frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True)
         batches = edits.edit_labels(self._requester, self.project_id, frame)
         return self._vocabulary.frame(entities.Label, batches)
@@ -515,10 +522,7 @@ class Label(Editable, entities.Label):
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
         [record] = frames.label_records(checked)
         if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
-            raise ValidationException(
-                f"The mask belongs to the box {self.bbox}; in one of another size, {record['bbox']}, its runs would "
-                "mean other pixels. Give mask= as well, cut anew by hf.masks.crop, or None to take it away."
-            )
+            raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {_CUT_ANEW}")
         self._data |= _only(self._requester.put(self._list_path(), [{"label_id": self.id, **record}]))
 
     def delete(self) -> None:
@@ -583,6 +587,40 @@ def segment(key: str) -> str:
     if str(key) in ("", ".", ".."):
         raise NotFound(f"There is nothing with the id {key!r}.")
     return quote(str(key), safe="")
+
+
+def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Complete labels that are to be edited by what they have now; a mask that is left out needs a box of its size.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        With ``label_id`` and ``image_id``.
+    read : callable
+        Reads the labels as they are; called only if a column is missing.
+
+    Raises
+    ------
+    FrameError
+        If a label is not there, or its box changes size under a mask.
+    """
+    before: list[pd.DataFrame] = []
+
+    def look() -> pd.DataFrame:
+        before.append(read())
+        return before[0]
+
+    frame = checks.fill_in(labels, look)
+    if "mask" not in labels and before:
+        boxes = frame[list(frames.BOX)].to_numpy()
+        was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
+        size = boxes[:, 2:] - boxes[:, :2]
+        resized = (size != was[:, 2:] - was[:, :2]).any(axis=1)
+        sound = (size > 0).all(axis=1) & (boxes % 1 == 0).all(axis=1)  # what is none is told by other checks
+        problems = checks.Problems(frame)
+        problems.add("bbox", resized & sound & frame["mask"].notna(), _CUT_ANEW, boxes)
+        problems.throw()
+    return frame
 
 
 def choices_of(values: Iterable[str] | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -20,10 +20,13 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import BatchError, NotFound, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, segment
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed, segment
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .vocabulary import Vocabulary, choose, ids_of
+
+if TYPE_CHECKING:
+    from .io import LabelSet
 
 __all__ = ["Project"]
 
@@ -379,7 +382,7 @@ class Project(Editable, entities.Project):
             frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
         known = self._known_images(frame)
         there = frame[frame["image_id"].isin(known)]
-        frame = checks.fill_in(frame, lambda: self.get_labels(there) if read is None else read)
+        frame = completed(frame, lambda: self.get_labels(there) if read is None else read)
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
         return self._vocabulary.frame(entities.Label, edits.edit_labels(self._requester, self.id, frame))
 
@@ -764,6 +767,77 @@ class Project(Editable, entities.Project):
             "labels_order": None if order is None else list(order),
         }
         return self._create(ExportJob, body)
+
+    # Whole projects ---------------------------------------------------------------------------------------------------
+
+    def pull(self, dataset: Any = None, image_status: str | Sequence[str] | None = None) -> LabelSet:
+        """Read the project into a label set: images, labels, classes and, where there are any, attributes and tags.
+
+        A request an image for labels and tags each, and one a label where the project has attributes. For a large
+        project, `read_export` takes a handful of requests.
+
+        Parameters
+        ----------
+        dataset, image_status : optional
+            Only images of these, as for `get_images`.
+
+        Returns
+        -------
+        LabelSet
+        """
+        from .sync import pull
+
+        return pull(self, dataset, image_status)
+
+    def push(self, label_set: LabelSet, images_folder: str | Path | None = None) -> pd.DataFrame:
+        """Fill the project from a label set.
+
+        What the project has nothing of that name for is created: label classes with colour and order, attributes, tag
+        classes, datasets, images. Then the labels are **added**: pushing twice stores them twice.
+
+        Parameters
+        ----------
+        label_set : LabelSet
+            What a `read_*` or `pull` returned.
+        images_folder : str or Path, optional
+            Where the files of images are that the project lacks: in a folder of the dataset's name, or right there.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a thing: ``kind, source_id`` (in the label set), ``id`` (in the project) and ``outcome``, which is
+            ``created`` or ``there already``.
+
+        Raises
+        ------
+        FrameError
+            If files of images are missing; all are named, and no image or label was created.
+        ValidationException
+            If images were not uploaded; no label was created.
+        BatchError
+            If some labels were not created; its `report` says which.
+        """
+        from .sync import push
+
+        return push(self, label_set, images_folder)
+
+    def read_export(self, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
+        """Run an export, wait for it, download and read it: a handful of requests, however large the project.
+
+        Parameters
+        ----------
+        export_format : str
+            ``json_v1.1``, ``json_coco`` or ``semantic_png``; what the format cannot carry is not there.
+        **options
+            As for `export`: `dataset`, `image_status` (all, if not given), `semantic_format`, `labels_order`.
+
+        Returns
+        -------
+        LabelSet
+        """
+        from .sync import read_export
+
+        return read_export(self, export_format, **options)
 
     # Models -----------------------------------------------------------------------------------------------------------
 

@@ -208,6 +208,27 @@ def test_edit_of_one_column_loses_nothing(project, labels, column, value, with_i
     same(now.iloc[[0, 2]], labels.iloc[[0, 2]])
 
 
+def test_a_mask_stays_with_a_box_that_moves_and_not_with_one_that_changes_size(project, labels):
+    rows = labels[["image_id", "x_min", "x_max"]]
+    moved = project.edit_labels(rows + pd.DataFrame({"image_id": "", "x_min": 1, "x_max": 1}, index=rows.index))
+    assert moved["x_min"].dropna().tolist() == [11, 11, 1]
+    assert moved["mask"].tolist() == labels["mask"].tolist()
+    wider = moved[["image_id", "x_max"]].assign(x_max=moved["x_max"] + 1)
+    image = project.get_image(labels["image_id"].iloc[3])
+    for call, frame, bad in (
+        (project.edit_labels, wider.dropna(), [1, 3]),
+        (project.edit_labels, wider.drop(columns="image_id").dropna(), [1, 3]),
+        (image.edit_labels, wider.iloc[[3]], [3]),
+    ):
+        with pytest.raises(hf.FrameError, match=r"hf\.masks\.crop") as caught:
+            call(frame)
+        assert caught.value.problems["row"].tolist() == labels.index[bad].tolist()
+    same(project.get_labels().loc[moved.index], moved)
+    assert project.edit_labels(wider.iloc[:1])["x_max"].tolist() == [32]  # it has no mask
+    without = project.edit_labels(wider.iloc[[1]].assign(mask=None))
+    assert without["mask"].isna().all()
+
+
 def test_edit_of_one_label_as_a_dict(project, labels):
     edited = project.edit_labels([{"label_id": labels.index[1], "z_index": 5}])
     assert edited["z_index"].tolist() == [5]
