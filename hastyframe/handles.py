@@ -13,6 +13,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from . import attributes, checks, edits, entities, frames
@@ -614,9 +615,12 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
     if "mask" not in labels and before:
         boxes = frame[list(frames.BOX)].to_numpy()
         was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
+        # What is no box at all is told by other checks.
+        sound = ((boxes == boxes.round()) & np.isfinite(boxes)).all(axis=1)
+        boxes = np.where(sound[:, None], boxes, 0)
         size = boxes[:, 2:] - boxes[:, :2]
+        sound &= (size > 0).all(axis=1)
         resized = (size != was[:, 2:] - was[:, :2]).any(axis=1)
-        sound = (size > 0).all(axis=1) & (boxes % 1 == 0).all(axis=1)  # what is none is told by other checks
         problems = checks.Problems(frame)
         problems.add("bbox", resized & sound & frame["mask"].notna(), _CUT_ANEW, boxes)
         problems.throw()

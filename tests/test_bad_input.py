@@ -20,6 +20,7 @@ BAD_LABELS = {
     "flat box": ({"bbox": [10, 10, 10, 12]}, "bbox", [10, 10, 10, 12], "x_max must be greater than x_min"),
     "box upside down": ({"bbox": [10, 10, 14, 8]}, "bbox", [10, 10, 14, 8], "y_max greater than y_min"),
     "broken pixels": ({"bbox": [0.5, 0, 4, 2]}, "bbox", [0.5, 0, 4, 2], "whole pixels"),
+    "endless box": ({"bbox": [0, 0, np.inf, 2]}, "bbox", [0, 0, np.inf, 2], "No picture has more than"),
     "box of three": ({"bbox": [1, 2, 3]}, "bbox", [1, 2, 3], "[x_min, y_min, x_max, y_max]"),
     "no geometry": ({"bbox": None}, "bbox", [np.nan] * 4, "a box or a polygon"),
     "mask without a box": (
