@@ -19,7 +19,7 @@ from .entities import (
     STATUSES,
     SUBJECT_TYPES,
 )
-from .errors import BatchError, NotFound, ValidationException
+from .errors import BatchError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed, segment
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
@@ -967,10 +967,14 @@ class Project(Editable, entities.Project):
         if "image_id" not in frame:
             return []
         wanted = frame["image_id"].dropna().unique().tolist()
-        total = self._requester.get(self._path(entities.Image), {"offset": 0, "limit": 1})["meta"]["total"]
+        path = self._path(entities.Image)
+        try:
+            total = int(self._requester.get(path, {"offset": 0, "limit": 1})["meta"]["total"])
+        except (TypeError, KeyError, ValueError):
+            raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
             [pages] = self._requester.listings(
-                [(self._path(entities.Image), None)], lambda _, items: [item["id"] for item in items], desc="Images"
+                [(path, None)], lambda _, items: [str(item.get("id")) for item in items], desc="Images"
             )
             return [key for page in pages for key in page]
         there = self._requester.map(self._is_image, wanted)

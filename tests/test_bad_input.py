@@ -415,6 +415,7 @@ def test_a_server_that_answers_other_json(answer):
         for call in (
             hf.Client("key", server.url).get_projects,
             project.get_images,
+            lambda: project.set_status(["i"], "DONE"),
             lambda: hf.Image(project._requester, {"id": "i", "project_id": "p"}).get_labels(),
         ):
             with pytest.raises(hf.UnexpectedAnswer):
