@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ from ._fingerprint import unchanged
 from ._lists import KEPT, offsets_of, ragged_of, whole
 from ._paint import known_sizes, paint, stacked
 from ._report import Losses, blame
-from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
+from ._rings import LiftedRings
+from ._shapes import boxes_in, checked_rings, list_array, mask_array, parts_array, polygon_array, rings_in
 from ._values import Table
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["shapes_in", "shapes_out"]
 
 
-def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: Losses) -> dict[str, Any]:
+def shapes_in(
+    table: Table,
+    sizes: NDArray[np.float64],
+    rule: Painting,
+    losses: Losses,
+    lifted: LiftedRings | None = None,
+) -> dict[str, Any]:
     """Read boxes, polygons and masks, and what :func:`shapes_out` needs to write the same file again.
 
     Parameters
@@ -41,6 +48,8 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: 
         How to paint what has several parts; None for no masks at all.
     losses : Losses
         Told of what has several parts.
+    lifted : LiftedRings, optional
+        The polygons of one ring that are not in the table any more.
 
     Returns
     -------
@@ -48,12 +57,15 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: 
         Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``file_bbox``.
     """
     segments = table.get("segmentation")
-    rles, single, several = _by_kind(segments, table)
+    left = np.arange(len(table)) if lifted is None else np.setdiff1d(np.arange(len(table)), lifted.rows)
+    rles, single, several = _by_kind(segments, left, table)
     told = _told_boxes(table)
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
     columns: dict[str, Any] = {}
 
     points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
+    if lifted is not None:
+        points, ends, single = _together((points, ends, single), _lifted(lifted, table))
     polygon = polygon_array(points, ends, single, len(table))
     boxes[single] = _or_bounds(boxes[single], Polygons(points, ends, np.arange(len(ends))))
     shapes = Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64))
@@ -81,17 +93,43 @@ def shapes_in(table: Table, sizes: NDArray[np.float64], rule: Painting, losses: 
     return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
 
 
-def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Rows with run-lengths, with one ring and with several."""
-    types = list(map(type, segments))
-    if not set(types) <= {list, dict, type(None)}:
-        row = next(row for row, type_ in enumerate(types) if type_ not in {list, dict, type(None)})
-        raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
-    rings = np.fromiter(
-        (len(s) if t is list else 0 for s, t in zip(segments, types, strict=True)), np.int64, len(types)
+Rings: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
+"""Points, where each ring begins in them, and the rows that the rings are of."""
+
+
+def _lifted(lifted: LiftedRings, table: Table) -> Rings:
+    return *checked_rings(lifted.values, lifted.offsets, lifted.rows, table, "segmentation"), lifted.rows
+
+
+def _together(some: Rings, others: Rings) -> Rings:
+    """Put the rings of both in the order of their rows."""
+    if not len(some[2]):
+        return others
+    rows = np.concatenate([some[2], others[2]])
+    rings = Ragged(
+        np.concatenate([some[0], others[0]]), offsets_of(np.concatenate([np.diff(some[1]), np.diff(others[1])]))
     )
-    rles = np.array([row for row, type_ in enumerate(types) if type_ is dict], np.int64)
-    return rles, np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
+    order = np.argsort(rows)
+    ordered = rings.take(order)
+    return ordered.values, ordered.offsets, rows[order]
+
+
+def _by_kind(
+    segments: list[Any], rows: NDArray[np.int64], table: Table
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Those of the rows with run-lengths, with one ring and with several."""
+    kinds: dict[str, list[int]] = {"rle": [], "one": [], "several": []}
+    for row in rows.tolist():
+        segment = segments[row]
+        if type(segment) is dict:
+            kinds["rle"].append(row)
+        elif type(segment) is list:
+            if segment:
+                kinds["one" if len(segment) == 1 else "several"].append(row)
+        elif segment is not None:
+            raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
+    rles, single, several = (np.array(found, np.int64) for found in kinds.values())
+    return rles, single, several
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
@@ -201,7 +239,7 @@ def shapes_out(
     outlined = np.flatnonzero(kind == "polygon")
     shapes = masks.as_polygons(labels["polygon"].iloc[outlined])
     boxes[outlined] = np.where(np.isnan(boxes[outlined]), masks.polygon_bounds(shapes), boxes[outlined])
-    areas[outlined] = polygon_area(shapes)
+    areas[outlined] = masks.polygon_area(shapes)
     _put(segments, outlined, _numbers_of(shapes))
     painted = np.flatnonzero(
         np.isin(kind, ["mask", "parts"] if segmentation == "keep" else ["mask", "parts", "polygon"])
@@ -249,13 +287,3 @@ def _as_they_were(
         own_areas = labels["area"].to_numpy(dtype=float, na_value=np.nan)
         areas = np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
     return corners, areas
-
-
-def polygon_area(shapes: Polygons) -> NDArray[np.float64]:
-    """Area of each object by the shoelace formula."""
-    x, y = shapes.points.T
-    following = np.arange(1, len(x) + 1)
-    following[shapes.rings[1:] - 1] = shapes.rings[:-1]
-    total = np.concatenate([[0.0], np.cumsum(x * y[following] - x[following] * y)])
-    rings = np.abs(np.diff(total[shapes.rings])) / 2
-    return np.diff(np.concatenate([[0.0], np.cumsum(rings)])[shapes.offsets])

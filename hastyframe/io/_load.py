@@ -6,7 +6,7 @@ import gc
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -42,7 +42,9 @@ def unhurried_gc() -> Iterator[None]:
             gc.enable()
 
 
-def load_json(source: Source, *, file: str | None = None) -> tuple[Any, str]:
+def load_json(
+    source: Source, *, file: str | None = None, parse: Callable[[bytes], Any] | None = None
+) -> tuple[Any, str]:
     """Read JSON.
 
     Parameters
@@ -51,6 +53,8 @@ def load_json(source: Source, *, file: str | None = None) -> tuple[Any, str]:
         A path of an archive, or an archive, gives the JSON file in it.
     file : str, optional
         Which one, where the archive has several.
+    parse : callable, optional
+        Parses the text, by default :func:`orjson.loads`; not asked where the source is a dict or list.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def load_json(source: Source, *, file: str | None = None) -> tuple[Any, str]:
 
     data, name = _read(source, file)
     try:
-        return orjson.loads(data), name
+        return (parse or orjson.loads)(data), name
     except orjson.JSONDecodeError as error:
         what = "it is empty" if not data.strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None

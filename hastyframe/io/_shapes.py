@@ -20,6 +20,7 @@ from ._values import Table
 __all__ = [
     "boxes_in",
     "check_masks",
+    "checked_rings",
     "list_array",
     "mask_array",
     "masks_in",
@@ -36,6 +37,14 @@ LEAST = 3
 def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
     """Boxes of four numbers each, shape (n, 4), NaN where there is none."""
     values = table.get(key)
+    try:
+        boxes = pa.array(values, pa.list_(pa.float64(), 4))
+        if not boxes.null_count:
+            flat = boxes.flatten().to_numpy(zero_copy_only=False)
+            if np.isfinite(flat).all():
+                return flat.reshape(-1, 4)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        pass  # found again below, with its place
     rows = np.array([row for row, value in enumerate(values) if value is not None], np.int64)
     flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
     wrong = np.diff(offsets) != 4
@@ -62,7 +71,14 @@ def rings_in(
     key : str
         What they stand under.
     """
-    flat, offsets = _flatten(rings, rows, table, key)
+    return checked_rings(*_flatten(rings, rows, table, key), rows, table, key)
+
+
+def checked_rings(
+    flat: NDArray[np.float64], offsets: NDArray[np.int64], rows: NDArray[np.int64], table: Table, key: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Do what :func:`rings_in` does with flat numbers and offsets."""
+    _finite(flat, offsets, rows, table, key)
     lengths = np.diff(offsets)
     wrong = (lengths % 2 == 1) | (lengths < 2 * LEAST)
     if wrong.any():
@@ -106,7 +122,7 @@ def check_masks(runs: Ragged, boxes: NDArray[np.float64], there: NDArray[np.bool
     """Refuse run-lengths that do not fit their boxes."""
 
     def work(rows: NDArray[np.int64]) -> None:
-        masks.bbox(runs.take(rows), boxes[rows])
+        masks.check(runs.take(rows), boxes[rows])
 
     blame(work, np.flatnonzero(there), table.place, table.file)
 
@@ -160,10 +176,16 @@ def _flatten(
         at = next(at for at, value in enumerate(lists) if not _is_numbers(value))
         raise table.wrong(int(rows[at]), f"{key!r} should be a list of numbers") from None
     offsets = offsets_of(lengths)
+    _finite(flat, offsets, rows, table, key)
+    return flat, offsets
+
+
+def _finite(
+    flat: NDArray[np.float64], offsets: NDArray[np.int64], rows: NDArray[np.int64], table: Table, key: str
+) -> None:
     if not np.isfinite(flat).all():
         at = int(np.searchsorted(offsets, int(np.argmin(np.isfinite(flat))), side="right")) - 1
         raise table.wrong(int(rows[at]), f"{key!r} holds what is not a finite number")
-    return flat, offsets
 
 
 def _is_numbers(value: Any) -> bool:

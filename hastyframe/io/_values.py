@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..entities import Entity
@@ -88,8 +89,9 @@ class Table:
 
     def index(self, key: str) -> pd.Index[str]:
         """Ids as an index of texts, no one twice."""
-        index = pd.Index(self._as_texts(key), dtype="str")
-        if not index.is_unique:
+        texts = self._as_texts(key)
+        index = pd.Index(texts, dtype="str")
+        if pc.count_distinct(texts).as_py() < len(texts):
             row = int(np.argmax(index.duplicated()))
             raise self.wrong(row, f"{key} {index[row]!r} is there twice", "Give every row an id of its own")
         return index
@@ -112,7 +114,11 @@ class Table:
 
     def numbers(self, key: str) -> NDArray[np.float64]:
         """Values that are numbers, NaN where there is none."""
-        values = self._of_types(key, self.get(key), {int, float, bool}, "a number")
+        values = self.get(key)
+        try:
+            return pa.array(values, pa.float64()).to_numpy(zero_copy_only=False)
+        except (pa.ArrowInvalid, TypeError, OverflowError):
+            self._of_types(key, values, {int, float, bool}, "a number")
         try:
             return np.array(values, dtype=np.float64)
         except OverflowError:

@@ -19,6 +19,7 @@ from ._lists import KEPT
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, own_columns, records, says_something, values_out
 from ._report import FormatError, Losses, OnLoss
+from ._rings import LiftedRings, parse_lifting_rings
 from ._shapes import bare
 from ._values import Table, further_columns
 
@@ -89,7 +90,13 @@ def read_coco(
     """
     from .label_set import LabelSet
 
-    data, name = load_json(source, file=file)
+    rings: list[LiftedRings | None] = [None]
+
+    def parse(text: bytes) -> Any:
+        data, rings[0] = parse_lifting_rings(text)
+        return data
+
+    data, name = load_json(source, file=file, parse=parse)
     if not isinstance(data, Mapping):
         raise FormatError(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
@@ -105,11 +112,13 @@ def read_coco(
     columns = {
         "image_id": image_frame.index.take(image_rows),
         "class_id": class_frame.index.take(class_rows),
-        **shapes_in(annotations, sizes, masks, losses),
+        **shapes_in(annotations, sizes, masks, losses, rings[0]),
         "iscrowd": annotations.numbers("iscrowd") == 1,
         **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
     }
-    labels = _with_fingerprint(columns, annotations.index("id"))
+    index = annotations.index("id")
+    labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+    labels["as_read"] = fingerprint(labels)
     losses.report()
     info = {key: data[key] for key in ("info", "licenses") if key in data}
     return LabelSet(image_frame, labels, class_frame, info=info)
@@ -140,12 +149,6 @@ def _classes(table: Table, losses: Losses) -> pd.DataFrame:
 
 
 _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
-
-
-def _with_fingerprint(columns: dict[str, Any], index: pd.Index[str]) -> pd.DataFrame:
-    labels = complete(Label, pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index))
-    labels["as_read"] = fingerprint(labels)
-    return labels
 
 
 @unhurried_gc()

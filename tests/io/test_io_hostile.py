@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -229,7 +230,9 @@ def test_sources(tmp_path, small):
 
 # Fuzz: nothing but these errors, whatever comes ----------------------------------------------------------------------
 
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(
+    max_examples=int(os.environ.get("HASTYFRAME_FUZZ", "40")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -341,8 +344,10 @@ def reads_or_says(read, *args, **options):
 
 
 @QUICK
-@given(spoiled(COCO), st.sampled_from(["center", "coco", None]))
-def test_fuzz_coco(data, rule):
+@given(spoiled(COCO), st.sampled_from(["center", "coco", None]), st.booleans())
+def test_fuzz_coco(data, rule, as_text):
+    if as_text:
+        data = io.BytesIO(json.dumps(data).encode())
     reads_or_says(hio.read_coco, data, masks=rule, on_loss="ignore")
 
 

@@ -81,6 +81,18 @@ def test_area_and_box_follow_geometry_that_changes():
     assert again(hio.LabelSet(label_set.images, labels, label_set.label_classes))["annotations"][0]["area"] == 2
 
 
+def test_parts_that_were_not_painted_are_when_they_have_to_be():
+    parts = [[0, 0, 2, 0, 2, 2, 0, 2], [4, 0, 8, 0, 8, 4, 4, 4]]
+    label_set = hio.read_coco(one(segmentation=parts), masks=None)
+    assert repr(label_set) == "LabelSet: 1 image, 1 label (1 in parts), 1 class"
+    assert again(label_set)["annotations"][0]["segmentation"] == parts
+    buffer = io.BytesIO()
+    label_set.to_hasty_json(buffer)
+    label = hio.read_hasty_json(io.BytesIO(buffer.getvalue())).labels.loc["1"]
+    assert label[["x_min", "y_min", "x_max", "y_max"]].tolist() == [0, 0, 8, 4]
+    assert sum(list(label["mask"])[1::2]) == 2 * 2 + 4 * 4
+
+
 def test_unknown_keys_become_columns_and_keys_again():
     data = one(score=0.5, keypoints=[1, 2, 2], z_index=3, occluded=True)
     data["images"][0] |= {"license": 3, "dataset_name": "train", "status": "DONE"}
@@ -115,6 +127,31 @@ def test_an_empty_file_gives_empty_frames_of_the_same_dtypes(small):
     assert_frame_equal(
         full.labels.iloc[:0].drop(columns="z_index"), empty.labels.drop(columns="z_index"), check_categorical=False
     )
+
+
+def test_text_and_data_give_the_same_frames(coco_file):
+    """Polygons of one ring are taken out of a text before it is parsed."""
+    spaced = json.dumps(json.loads(coco_file.read_text()), indent=1)
+    odd = coco_file.read_text().replace("[[", "[ [", 50).replace('"segmentation": [[', '"segmentation":[[', 10)
+    sources = [coco_file, io.BytesIO(spaced.encode()), io.BytesIO(odd.encode()), json.loads(spaced)]
+    first, *others = (hio.read_coco(source, on_loss="ignore") for source in sources)
+    for other in others:
+        assert_frame_equal(first.labels, other.labels)
+
+
+@pytest.mark.parametrize("ring", ["1,2,3,4,5", "1,2,x,4,5,6", "1,2,,4,5,6", "1 2,3,4,5,6,7", ""])
+def test_texts_of_polygons_that_are_none(ring):
+    text = json.dumps(one(segmentation=0)).replace('"segmentation": 0', f'"segmentation": [[{ring}]]')
+    with pytest.raises(hio.FormatError):
+        hio.read_coco(io.BytesIO(text.encode()))
+
+
+def test_what_only_looks_like_a_polygon_is_left_alone():
+    data = one(segmentation=[[0, 0, 4, 0, 4, 4]], caption='a "segmentation": [[1, 2]] of it')
+    data["info"] = {"segmentation": [[1, 2]]}
+    label_set = hio.read_coco(io.BytesIO(json.dumps(data).encode()))
+    assert label_set.labels["caption"].tolist() == [data["annotations"][0]["caption"]]
+    assert label_set.info["info"] == data["info"] and label_set.labels["polygon"].notna().all()
 
 
 HOSTILE = {
