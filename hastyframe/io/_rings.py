@@ -1,26 +1,31 @@
-"""Polygons of COCO taken out of the text before it is parsed.
+"""The text of a COCO file, parsed a block at a time.
 
-Nearly all of a COCO file is the numbers of its polygons. As Python objects they take most of the time and memory of
-reading it, so Arrow parses those of one ring, and the JSON parser sees what is left. Whatever is not as usual goes the
-common way: then the whole text is parsed.
+Nearly all of such a file is the numbers of its polygons. As Python objects they would take most of the memory, and most
+of the time goes into taking that memory. So the annotations are parsed in blocks, and the polygons of each block become
+an array before the next one is parsed. What is not as usual goes the common way: the text is parsed in one piece.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-import secrets
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ._lists import offsets_of
 
-__all__ = ["LiftedRings", "parse_lifting_rings"]
+__all__ = ["LiftedRings", "parse_coco"]
 
-_ONE_RING = re.compile(rb'"segmentation"\s*:\s*\[\s*\[([^\]]*)\]\s*\]')
+BLOCK = 2**18
+"""Bytes of a block: its objects stay in the cache of a processor."""
+
+_BEGIN = re.compile(rb'"annotations"\s*:\s*\[\s*(?={)')
+_BETWEEN = re.compile(rb"}\s*,\s*{")
+_END = re.compile(rb"}\s*]")
 
 
 class LiftedRings(NamedTuple):
@@ -31,49 +36,67 @@ class LiftedRings(NamedTuple):
     offsets: NDArray[np.int64]
 
 
-def parse_lifting_rings(text: bytes) -> tuple[Any, LiftedRings | None]:
+def parse_coco(text: bytes) -> tuple[Any, LiftedRings | None]:
     """Parse a COCO file.
 
     Returns
     -------
     data : object
-        What the JSON says; a ``segmentation`` that was lifted is a meaningless number.
+        What the JSON says, but that an annotation whose ring was lifted has no segmentation any more.
     rings : LiftedRings or None
-        None where nothing was lifted.
+        None where the text was parsed in one piece.
 
     Raises
     ------
     orjson.JSONDecodeError
         As :func:`orjson.loads` on the whole text.
+
+    Examples
+    --------
+    >>> data, rings = parse_coco(b'{"annotations": [{"id": 1, "segmentation": [[0, 0, 4, 0, 4, 4]]}]}')
+    >>> data, rings.values.tolist()
+    ({'annotations': [{'id': 1, 'segmentation': None}]}, [0.0, 0.0, 4.0, 0.0, 4.0, 4.0])
     """
-    pieces = _ONE_RING.split(text)
-    rings = pieces[1::2]
-    if rings:
-        mark = secrets.randbits(52)  # a number that is nowhere in the file
+    begin = _BEGIN.search(text)
+    end = _END.search(text, begin.end()) if begin else None
+    if begin and end:
         try:
-            data = orjson.loads((b'"segmentation":%d' % mark).join(pieces[::2]))
-            segments = [annotation.get("segmentation") for annotation in data["annotations"]]
-            rows = [row for row, segment in enumerate(segments) if segment == mark]
-            values, offsets = _numbers(rings)
-        except (orjson.JSONDecodeError, pa.ArrowInvalid, AttributeError, KeyError, TypeError):
-            rows = []
-        if len(rows) == len(rings):
-            return data, LiftedRings(np.array(rows, np.int64), values, offsets)
+            data = orjson.loads(text[: begin.end()] + text[end.end() - 1 :])
+            if data["annotations"] == []:
+                data["annotations"], rings = _annotations(text, begin.end(), end.start() + 1)
+                return data, rings
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
+            pass
     return orjson.loads(text), None
 
 
-def _numbers(rings: list[bytes]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Parse comma-separated numbers; ArrowInvalid where one is none."""
-    from pyarrow import csv
+def _annotations(text: bytes, begin: int, end: int) -> tuple[list[Any], LiftedRings]:
+    annotations: list[Any] = []
+    rows: list[int] = []
+    lengths: list[int] = []
+    values = [np.empty(0)]
+    for block in _blocks(text, begin, end):
+        rings = []
+        for row, annotation in enumerate(block, start=len(annotations)):
+            segment = annotation.get("segmentation")
+            if type(segment) is list and len(segment) == 1:
+                rings.append(segment[0])
+                rows.append(row)
+                annotation["segmentation"] = None
+        sizes = list(map(len, rings))
+        lengths += sizes
+        values.append(np.fromiter(itertools.chain.from_iterable(rings), np.float64, sum(sizes)))
+        annotations += block
+    return annotations, LiftedRings(np.array(rows, np.int64), np.concatenate(values), offsets_of(lengths))
 
-    lines = b",".join(rings).replace(b",", b"\n")
-    table = csv.read_csv(
-        pa.BufferReader(lines),
-        read_options=csv.ReadOptions(column_names=["number"], block_size=2**22),
-        parse_options=csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-        convert_options=csv.ConvertOptions(column_types={"number": pa.float64()}, null_values=[]),
-    )
-    lengths = [ring.count(b",") + 1 for ring in rings]
-    if table.num_rows != sum(lengths):
-        raise pa.ArrowInvalid("A line break within a number.")
-    return table["number"].to_numpy(), offsets_of(lengths)
+
+def _blocks(text: bytes, begin: int, end: int) -> Iterator[list[Any]]:
+    """Parse a list of objects in parts.
+
+    A cut that is not between two objects of this very list leaves a part that is no JSON, and so is noticed.
+    """
+    while begin < end:
+        cut = _BETWEEN.search(text, begin + BLOCK, end)
+        stop, following = (cut.start() + 1, cut.end() - 1) if cut else (end, end)
+        yield orjson.loads(b"[%b]" % text[begin:stop])
+        begin = following

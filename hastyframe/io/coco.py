@@ -19,7 +19,7 @@ from ._lists import KEPT
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, own_columns, records, says_something, values_out
 from ._report import FormatError, Losses, OnLoss
-from ._rings import LiftedRings, parse_lifting_rings
+from ._rings import LiftedRings, parse_coco
 from ._shapes import bare
 from ._values import Table, further_columns
 
@@ -93,7 +93,7 @@ def read_coco(
     rings: list[LiftedRings | None] = [None]
 
     def parse(text: bytes) -> Any:
-        data, rings[0] = parse_lifting_rings(text)
+        data, rings[0] = parse_coco(text)
         return data
 
     data, name = load_json(source, file=file, parse=parse)
@@ -112,6 +112,7 @@ def read_coco(
     columns = {
         "image_id": image_frame.index.take(image_rows),
         "class_id": class_frame.index.take(class_rows),
+        "class_name": pd.Categorical.from_codes(class_rows, pd.Index(class_frame["name"])),
         **shapes_in(annotations, sizes, masks, losses, rings[0]),
         "iscrowd": annotations.numbers("iscrowd") == 1,
         **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
