@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def shapes_in(
     losses : Losses
         Told of what has several parts.
     lifted : LiftedRings, optional
-        The polygons of one ring that are not in the table any more.
+        All polygons of one ring, where they are not in the table any more.
 
     Returns
     -------
@@ -57,15 +57,16 @@ def shapes_in(
         Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``file_bbox``.
     """
     segments = table.get("segmentation")
-    left = np.arange(len(table)) if lifted is None else np.setdiff1d(np.arange(len(table)), lifted.rows)
-    rles, single, several = _by_kind(segments, left, table)
+    rles, single, several = _by_kind(segments, table)
     told = _told_boxes(table)
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
     columns: dict[str, Any] = {}
 
-    points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
-    if lifted is not None:
-        points, ends, single = _together((points, ends, single), _lifted(lifted, table))
+    if lifted is None:
+        points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
+    else:
+        single = lifted.rows
+        points, ends = checked_rings(lifted.values, lifted.offsets, single, table, "segmentation")
     polygon = polygon_array(points, ends, single, len(table))
     boxes[single] = _or_bounds(boxes[single], Polygons(points, ends, np.arange(len(ends))))
     shapes = Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64))
@@ -93,34 +94,10 @@ def shapes_in(
     return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
 
 
-Rings: TypeAlias = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
-"""Points, where each ring begins in them, and the rows that the rings are of."""
-
-
-def _lifted(lifted: LiftedRings, table: Table) -> Rings:
-    return *checked_rings(lifted.values, lifted.offsets, lifted.rows, table, "segmentation"), lifted.rows
-
-
-def _together(some: Rings, others: Rings) -> Rings:
-    """Put the rings of both in the order of their rows."""
-    if not len(some[2]):
-        return others
-    rows = np.concatenate([some[2], others[2]])
-    rings = Ragged(
-        np.concatenate([some[0], others[0]]), offsets_of(np.concatenate([np.diff(some[1]), np.diff(others[1])]))
-    )
-    order = np.argsort(rows)
-    ordered = rings.take(order)
-    return ordered.values, ordered.offsets, rows[order]
-
-
-def _by_kind(
-    segments: list[Any], rows: NDArray[np.int64], table: Table
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Those of the rows with run-lengths, with one ring and with several."""
+def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows with run-lengths, with one ring and with several."""
     kinds: dict[str, list[int]] = {"rle": [], "one": [], "several": []}
-    for row in rows.tolist():
-        segment = segments[row]
+    for row, segment in enumerate(segments):
         if type(segment) is dict:
             kinds["rle"].append(row)
         elif type(segment) is list:

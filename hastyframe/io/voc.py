@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
@@ -224,4 +223,6 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def _xml(text: str) -> str:
     if any(ord(c) < 32 and c not in "\t\n\r" for c in text):
         raise FormatError("VOC", f"text {text!r}", "XML cannot hold its control characters", "Rename it")
+    from xml.sax.saxutils import escape
+
     return escape(text)
