@@ -23,6 +23,7 @@ __all__ = [
     "check_ids",
     "check_labels",
     "check_names",
+    "check_same_keys",
     "check_statuses",
     "fill_in",
     "indexed",
@@ -199,6 +200,27 @@ def check_statuses(frame: pd.DataFrame) -> None:
     bad = ~statuses.isin(STATUSES)
     problems.add("status", bad, _suggestions(statuses, bad, STATUSES))
     problems.throw()
+
+
+def check_same_keys(rows: Any) -> None:
+    """Refuse dicts of which some leave out what others give: in one table, what is left out would look like None.
+
+    Raises
+    ------
+    ValidationException
+        Names the first row that lacks a key, and the key.
+    """
+    if isinstance(rows, pd.DataFrame | Mapping):
+        return
+    rows = [row for row in rows if isinstance(row, Mapping)]
+    every = list(dict.fromkeys(key for row in rows for key in row))
+    for number, row in enumerate(rows):
+        for key in every:
+            if key not in row:
+                raise ValidationException(
+                    f"Row {number} leaves out {key!r}, which other rows give. Give every row the same keys, or edit "
+                    "the rows with other keys in a call of their own: what no row gives stays as it is."
+                )
 
 
 def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

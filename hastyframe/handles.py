@@ -356,6 +356,7 @@ class Image(Editable, entities.Image):
         """
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
+        checks.check_same_keys(labels)
         frame = completed(self._on_me(labels), self.get_labels)
         frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True)
         batches = edits.edit_labels(self._requester, self.project_id, frame)

@@ -375,6 +375,7 @@ class Project(Editable, entities.Project):
         """
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
+        checks.check_same_keys(labels)
         frame = checks.indexed(entities.Label, checks.as_frame(entities.Label, labels))
         read = None
         if "image_id" not in frame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_images, make_project
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from making import make_images, make_project
 
 import hastyframe as hf
 from hastyframe import frames
@@ -26,7 +24,7 @@ def has_schema(frame, handle) -> None:
     for column, dtype in expected.items():
         if isinstance(dtype, pd.CategoricalDtype):
             assert isinstance(frame[column].dtype, pd.CategoricalDtype), column
-        elif (handle, column) != (hf.LabelAttribute, "value"):  # pandas takes a column of texts alone for one
+        else:
             assert frame[column].dtype == dtype, column
 
 
@@ -65,12 +63,10 @@ def test_frames_have_their_schema_with_rows_and_without(client, project, labels)
 
 
 def test_frames_join(project, labels):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pandas 3.1 has a new name for it, which 3.0 lacks
-        joined = labels.join(project.get_images(), on="image_id", rsuffix="_image")
+    joined = labels.join(project.get_images().add_suffix("_image"), on="image_id")
     assert joined.index.equals(labels.index)
-    assert joined["name"].tolist() == ["cell.png"] * 3 + ["coins.png"]
-    assert {"external_id", "external_id_image", "width", "status"} <= set(joined.columns)
+    assert joined["name_image"].tolist() == ["cell.png"] * 3 + ["coins.png"]
+    assert {"external_id", "external_id_image", "width_image", "status_image"} <= set(joined.columns)
 
 
 def test_categories_know_everything_there_is(project, labels):
@@ -526,3 +522,16 @@ def test_attribute_classes(project):
     assert project.get_attribute_classes()["class_id"].tolist() == [cell.id]
     project.delete_attribute_classes([])
     assert len(project.set_attribute_classes([])) == 0
+
+
+def test_edits_of_rows_with_different_keys_are_refused(project, labels):
+    """A key that one row leaves out would be sent as null, and clear what is stored."""
+    rows = [
+        {"label_id": key, "image_id": image, "z_index": 7} | ({"mask": [1, 2]} if number == 0 else {})
+        for number, (key, image) in enumerate(labels["image_id"].items())
+    ]
+    before = project.get_labels()
+    for edit in (project.edit_labels, project.get_image(labels["image_id"].iloc[0]).edit_labels):
+        with pytest.raises(hf.ValidationException, match="Row 1 leaves out 'mask'"):
+            edit(rows)
+    same(project.get_labels(), before)
