@@ -47,7 +47,7 @@ def readable(vocabulary: Vocabulary, records: Records) -> pd.DataFrame:
     values = np.empty(len(frame), dtype=object)
     for row, (key, value) in enumerate(zip(frame["attribute_id"], frame["value"], strict=True)):
         values[row] = _text(value, texts.get(key, {}))
-    return frame.assign(value=values)
+    return frame.assign(value=pd.Series(values, frame.index, dtype=object))  # texts alone would become a str column
 
 
 def writable(vocabulary: Vocabulary, frame: pd.DataFrame) -> list[Any]:

@@ -18,15 +18,7 @@ import pandas as pd
 
 from . import frames
 from .entities import BATCH_LIMIT, Entity, Label, Tag
-from .errors import (
-    AuthenticationException,
-    AuthorisationException,
-    BatchError,
-    HastyError,
-    InsufficientCredits,
-    OutcomeUnknown,
-    UnexpectedAnswer,
-)
+from .errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,9 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "add_tags", "carry_out", "create_labels", "cut", "delete_labels", "delete_tags", "edit_labels"]
 
 R = TypeVar("R")
-
-_HITS_ALL = (AuthenticationException, AuthorisationException, InsufficientCredits)
-"""Errors after which no other batch can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +129,7 @@ def carry_out(
         try:
             return Outcome(send(batch))
         except Exception as error:  # whatever it is, the fate of the other rows must not be lost
-            if isinstance(error, _HITS_ALL):
+            if isinstance(error, HITS_ALL):
                 hopeless.set()
             return Outcome(error=error)
 

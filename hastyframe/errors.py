@@ -81,6 +81,10 @@ class NotFound(HastyError, LookupError):
     """The thing that was asked for does not exist (404)."""
 
 
+HITS_ALL = (AuthenticationException, AuthorisationException, InsufficientCredits)
+"""Errors after which no other request of the kind can succeed."""
+
+
 class RateLimited(HastyError):
     """The server kept answering 429 until the client gave up."""
 

@@ -158,7 +158,7 @@ def from_arrow(entity: type[Entity], batches: Iterable[pa.RecordBatch], names: N
     del table
     frame = frame.set_index(entity.id_name)
     for name, values in {**objects, **categories}.items():
-        frame[name] = values
+        frame[name] = values.array if isinstance(values, pd.Series) else values
     return frame[list(dtypes(entity))]
 
 
@@ -303,13 +303,13 @@ def _encode_json(values: list[Any]) -> pa.Array:
     return pa.array([None if v is None else orjson.dumps(v) for v in values], pa.large_binary())
 
 
-def _decode_json(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+def _decode_json(column: pa.ChunkedArray) -> pd.Series[Any]:
     import orjson
 
     values = np.empty(len(column), dtype=object)
     for row, value in enumerate(column.to_pylist()):  # one by one: NumPy would spread a list over several rows
         values[row] = None if value is None else orjson.loads(value)
-    return values
+    return pd.Series(values, dtype=object)  # said aloud: pandas would make a str column of texts alone
 
 
 _TO_ARROW: dict[Kind, Callable[[list[Any]], pa.Array]] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .entities import Image
-from .errors import FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .errors import HITS_ALL, FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -124,6 +124,8 @@ def upload(transport: Transport, project_id: str, pictures: Sequence[Picture]) -
             return None, "failed", fault
         try:
             return store_picture(transport, project_id, picture, addresses.take())["id"], "uploaded", None
+        except HITS_ALL:
+            raise
         except OutcomeUnknown as error:
             return None, "unknown", str(error)
         except (HastyError, OSError) as error:

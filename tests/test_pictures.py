@@ -7,7 +7,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from conftest import make_project
+from making import make_project
 from servers import Answer, serve
 
 import hastyframe as hf
@@ -247,3 +247,13 @@ def test_very_large_pictures_are_pictures(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a.png", "ä b.png", "...", ".hidden", "a.b.c"])
 def test_names_inside_a_folder(tmp_path, name):
     assert module.inside(tmp_path, "train", name).parent == tmp_path / "train"
+
+
+def test_a_wrong_key_ends_the_upload(client, pictures, project):
+    """Nothing of it can succeed: the other pictures are not tried."""
+    stranger = hf.Client("wrong", client.base_url, progress=False)
+    theirs = hf.Project(stranger._transport, project._data)
+    dataset = project.get_datasets().index[0]
+    files = sorted(pictures.iterdir())
+    with pytest.raises(hf.AuthenticationException):
+        module.upload(theirs._requester, theirs.id, [module.Picture(path, path.name, dataset) for path in files])
