@@ -15,7 +15,7 @@ HEAD = """# Frames
 What the columns of each frame are. This page is written by `python docs/build.py` from the declarations in
 `hastyframe/entities.py`; do not edit it by hand.
 
-- The index is the thing's id, named as other frames name it: `labels.join(images, on="image_id", rsuffix="_image")`.
+- The index is the thing's id, named as other frames name it: `labels.join(images.add_suffix("_image"), on="image_id")`.
 - Columns, their order and their dtypes are always the same, also when the frame is empty.
 - A category column knows **all** values there are: `labels.loc[rows, "class_name"] = "cat"` works for every class of
   the project, and fails at once for one that it has not.

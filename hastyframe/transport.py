@@ -283,7 +283,7 @@ class Transport:
                 raise
 
         results: list[R] = []
-        pool = ThreadPoolExecutor(min(self.max_workers, len(items)), thread_name_prefix="hastyframe")
+        pool = ThreadPoolExecutor(min(self.max_workers, len(items)), thread_name_prefix="hastyframe-pool")
         try:
             with self.bar(desc, sum(map(step, items)), unit) as bar:
                 for item, future in [(item, pool.submit(work, item)) for item in items]:

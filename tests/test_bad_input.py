@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_images, make_labels, make_project
+from making import make_images, make_labels, make_project
 from servers import HTML, Answer, free_port, serve
 
 import hastyframe as hf

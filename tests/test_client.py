@@ -7,7 +7,7 @@ import warnings
 
 import pandas as pd
 import pytest
-from conftest import MODELS, make_images, make_labels, make_project
+from making import MODELS, make_images, make_labels, make_project
 from test_surface import official
 
 import hastyframe as hf

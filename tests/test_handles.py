@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from conftest import make_images, make_project
+from making import make_images, make_project
 from test_project import has_schema
 
 import hastyframe as hf

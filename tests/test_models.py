@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_images, make_project
+from making import make_images, make_project
 from servers import serve
 from test_project import has_schema
 

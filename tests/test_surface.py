@@ -11,7 +11,7 @@ import zipfile
 
 import pandas as pd
 import pytest
-from conftest import DATA
+from making import DATA
 
 import hastyframe as hf
 from hastyframe.entities import Field

@@ -32,7 +32,7 @@ def connect(server: Server, **options) -> Transport:
 
 
 def threads_of_the_pool() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("hastyframe")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("hastyframe-pool")]
 
 
 # Pages ----------------------------------------------------------------------------------------------------------------
