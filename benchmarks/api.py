@@ -40,7 +40,7 @@ UPLOADED = 200
 
 @contextlib.contextmanager
 def served(folder: Path, latency: float) -> Iterator[tuple[str, str]]:
-    """The embedded server in a process of its own: its address and key."""
+    """Run the embedded server in a process of its own; give its address and key."""
     command = [sys.executable, "-m", "hastyframe", "serve", "--folder", os.fspath(folder), "--port", "0"]
     process = subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True)
     try:
@@ -70,7 +70,7 @@ def picture(folder: Path, number: int, size: int) -> Path:
 
 
 def fill(folder: Path, images: int) -> None:
-    """A project with many small images, some of them labelled."""
+    """Make a project with many small images, some of them labelled."""
     with served(folder, 0) as (url, key), tempfile.TemporaryDirectory() as pictures:
         client = hf.Client(key, url, progress=False)
         if len(client.get_projects()):
@@ -108,7 +108,7 @@ def through_the_api(folder: Path, latency: float, images: int) -> None:
         print(f"{'':<44}{'ours':>9}{'official':>10}{'ratio':>8}{'ideal':>8}{'of ideal':>10}")
 
         seconds, frame = timed(ours.get_images)
-        expected, listed = timed(lambda: [theirs_image for theirs_image in iterate(theirs.get_images())])
+        expected, listed = timed(lambda: list(iterate(theirs.get_images())))
         assert len(frame) == len(listed)
         row(f"list {len(frame):,} images", seconds, expected, np.ceil(len(frame) / 100), latency)
 
