@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import frames
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
+from ._fingerprint import all_different
 from ._lists import KEPT
 
 __all__ = ["belonging", "category", "complete", "nothing", "rows_in"]
@@ -75,8 +76,7 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     if frame.index.dtype != "str":
         frame.index = frame.index.astype("str")
     frame.index = frame.index.rename(entity.id_name)
-    # Arrow counts texts several times as fast as pandas, which makes Python objects of them first.
-    if pc.count_distinct(pa.array(frame.index, pa.large_string()), mode="all").as_py() < len(frame):
+    if not all_different(_texts(frame.index)):
         twice = frame.index[frame.index.duplicated()][0]
         raise ValidationException(f"Two {entity.plural} have the id {twice!r}: give every row its own.")
     return frame
@@ -105,9 +105,14 @@ def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
 
 def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
     """Row of each text in an index of texts, -1 where it is not there; by Arrow, which needs no Python objects."""
-    texts = pa.array(index, pa.large_string())
-    rows = pc.index_in(pa.array(values, pa.large_string()), value_set=texts).fill_null(-1)
+    rows = pc.index_in(_texts(values), value_set=_texts(index)).fill_null(-1)
     return rows.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _texts(values: Any) -> Any:
+    # Of a column its array: Arrow asks a Series for attributes, and pandas looks for them among a million labels.
+    texts = pa.array(getattr(values, "array", values), pa.large_string())
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
@@ -125,8 +130,8 @@ def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
     by_id = rows_in(to.index, frame[f"{kind}_id"])
     named = frame[f"{kind}_name"]
-    by_name = np.append(rows_in(to["name"], named.cat.categories), -1)[named.cat.codes]
-    codes = np.where(frame[f"{kind}_id"].notna(), by_id, by_name)
+    by_name = np.append(rows_in(to["name"], named.cat.categories), -1)[named.cat.codes.to_numpy()]
+    codes = np.where(frame[f"{kind}_id"].notna().to_numpy(dtype=bool), by_id, by_name)
     wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -135,5 +140,5 @@ def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
             f"one row there; the first is row {frame.index[row]!r} with {frame[f'{kind}_id'].iloc[row]!r} and "
             f"{named.iloc[row]!r}. Add it to {what}, or drop the column that is not meant."
         )
-    frame[f"{kind}_id"] = pd.Series(to.index.take(codes), index=frame.index, dtype=frame[f"{kind}_id"].dtype)
-    frame[f"{kind}_name"] = pd.Series(pd.Categorical.from_codes(codes, pd.Index(to["name"])), index=frame.index)
+    frame[f"{kind}_id"] = to.index.take(codes).array
+    frame[f"{kind}_name"] = pd.Categorical.from_codes(codes, pd.Index(to["name"]))

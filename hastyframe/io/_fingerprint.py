@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..frames import BOX, MASK, POLYGON
 from ..masks import Ragged
 from ._lists import ragged_of
 
-__all__ = ["fingerprint", "unchanged"]
+__all__ = ["all_different", "fingerprint", "unchanged"]
 
 
 def fingerprint(labels: pd.DataFrame) -> NDArray[np.int64]:
@@ -25,11 +29,11 @@ def fingerprint(labels: pd.DataFrame) -> NDArray[np.int64]:
     (True, False)
     """
     boxes = np.ascontiguousarray(labels[list(BOX)].to_numpy(dtype=np.float64)).view(np.uint64)
-    number = _sums(Ragged(boxes.reshape(-1), np.arange(len(labels) + 1) * 4))
+    number = row_sums(Ragged(boxes.reshape(-1), np.arange(len(labels) + 1) * 4))
     for column, type_, width in (("polygon", POLYGON, 2), ("mask", MASK, 1)):
         lists, present = ragged_of(labels[column], type_)
         bits = lists.values.view(np.uint64) if width == 2 else lists.values.astype(np.uint64)
-        number = number * _ODD + _sums(Ragged(bits, lists.offsets * width)) + present
+        number = number * _ODD + row_sums(Ragged(bits, lists.offsets * width)) + present
     return number.view(np.int64)
 
 
@@ -45,15 +49,32 @@ def unchanged(labels: pd.DataFrame) -> NDArray[np.bool_]:
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
+def all_different(texts: pa.LargeStringArray) -> bool:
+    """Whether no text is there twice; sorting their numbers takes a fraction of the time of a table of the texts.
+
+    Examples
+    --------
+    >>> all_different(pa.array(["a", "b", "ab"], pa.large_string()))
+    True
+    >>> all_different(pa.array(["a", "b", "a"], pa.large_string()))
+    False
+    """
+    _, ends, data = texts.buffers()
+    if len(texts) < 2 or texts.null_count or data is None:
+        return len(texts) < 2 or pc.count_distinct(texts, mode="all").as_py() == len(texts)
+    offsets = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    numbers = np.sort(row_sums(Ragged(np.frombuffer(data, np.uint8), offsets)))
+    return not (numbers[1:] == numbers[:-1]).any() or pc.count_distinct(texts).as_py() == len(texts)
+
+
 _BLOCK = 2**16
 """Values that are mixed at a time: what stays in the cache is mixed several times as fast."""
 
 
-def _sums(lists: Ragged) -> NDArray[np.uint64]:
+def row_sums(lists: Ragged) -> NDArray[np.uint64]:
     """Sum of the values of each row, each times a factor that its place in the row decides."""
     values, offsets = lists
-    factor = np.arange(1, int(lists.lengths.max(initial=0)) + 1, dtype=np.uint64) * _ODD
-    factor = (factor ^ (factor >> np.uint64(29))) | np.uint64(1)
+    factor = _factors(int(lists.lengths.max(initial=0)))
     out = np.zeros(lists.n, np.uint64)
     first = 0
     while first < lists.n:
@@ -63,12 +84,20 @@ def _sums(lists: Ragged) -> NDArray[np.uint64]:
     return out
 
 
+def _factors(count: int) -> NDArray[np.uint64]:
+    """Odd numbers without a pattern, always the same (SplitMix64)."""
+    number = np.arange(1, count + 1, dtype=np.uint64) * _ODD
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (number ^ (number >> np.uint64(31))) | np.uint64(1)
+
+
 def _block_sums(
-    values: NDArray[np.uint64], offsets: NDArray[np.int64], factor: NDArray[np.uint64]
+    values: NDArray[np.unsignedinteger[Any]], offsets: NDArray[np.int64], factor: NDArray[np.uint64]
 ) -> NDArray[np.uint64]:
     start, lengths = offsets[0], np.diff(offsets)
-    mixed = values[start : offsets[-1]]
-    mixed = mixed ^ (mixed >> np.uint64(32))  # whole numbers differ in the high bits only
+    mixed = values[start : offsets[-1]].astype(np.uint64)
+    mixed ^= mixed >> np.uint64(32)  # whole numbers differ in the high bits only
     place = np.arange(len(mixed)) - np.repeat(offsets[:-1] - start, lengths)
     mixed *= factor[place]
     total = np.zeros(len(mixed) + 1, np.uint64)

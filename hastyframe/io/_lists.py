@@ -52,7 +52,7 @@ def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArr
 
 
 def _one_array(column: pd.Series[Any]) -> Any:
-    array = pa.array(column)
+    array = pa.array(column.array)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 

@@ -89,8 +89,7 @@ def report_columns(
 def values_out(column: pd.Series[Any]) -> list[Any]:
     """Values of a column as JSON has them: None for what is missing, Python numbers, texts and lists."""
     if isinstance(column.dtype, pd.ArrowDtype):
-        array = pa.array(column)
-        return array.to_pylist()
+        return pa.array(column.array).to_pylist()
     if pd.api.types.is_float_dtype(column.dtype) and isinstance(column.dtype, np.dtype):
         numbers = whole(column.fillna(0).to_numpy())
     else:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..entities import Entity
 from ..frames import dtypes
 from ._belong import rows_in
+from ._fingerprint import all_different
 from ._report import FormatError, Losses
 
 __all__ = ["Table", "column_of", "further_columns"]
@@ -91,7 +91,7 @@ class Table:
         """Ids as an index of texts, no one twice."""
         texts = self._as_texts(key)
         index = pd.Index(texts, dtype="str")
-        if pc.count_distinct(texts).as_py() < len(texts):
+        if not all_different(texts):
             row = int(np.argmax(index.duplicated()))
             raise self.wrong(row, f"{key} {index[row]!r} is there twice", "Give every row an id of its own")
         return index

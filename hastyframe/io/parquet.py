@@ -118,7 +118,7 @@ def _read(folder: FolderIn, name: str) -> pa.Table | None:
 
 
 def _to_arrow(frame: pd.DataFrame) -> pa.Table:
-    arrays, fields = [pa.array(frame.index, pa.large_string())], [pa.field(frame.index.name, pa.large_string())]
+    arrays, fields = [pa.array(frame.index.array, pa.large_string())], [pa.field(frame.index.name, pa.large_string())]
     for name in frame:
         array, metadata = _array(frame[name])
         arrays.append(array)
@@ -130,10 +130,9 @@ def _array(column: pd.Series[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
     if column.dtype == object:
         texts = [None if value is None else _json(value) for value in column]
         return pa.array(texts, pa.large_string()), {JSON: b""}
-    array = pa.array(column, from_pandas=True)
     if isinstance(column.dtype, np.dtype):
-        return array, {b"numpy": b""}
-    return array, None
+        return pa.array(column.to_numpy(), from_pandas=True), {b"numpy": b""}
+    return pa.array(column.array), None
 
 
 def _json(value: Any) -> str:
