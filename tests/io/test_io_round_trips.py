@@ -87,7 +87,12 @@ def by_name(label_set: hio.LabelSet, *columns: str) -> list[tuple]:
             strict=True,
         )
     ]
-    return sorted(rows, key=lambda row: repr((row[:2], np.round(row[2], 3).tolist(), row[4], row[3] and row[3][:2])))
+    return sorted(rows, key=lambda row: repr((row[:2], rounded(row[2]), row[4], row[3] and rounded(row[3]))))
+
+
+def rounded(numbers: list[float]) -> list[float]:
+    """Numbers that formats with few digits agree on; minus nought is nought."""
+    return (np.round(numbers, 3) + 0.0).tolist()
 
 
 def polygon_of(ring) -> list[float] | None:
