@@ -1,21 +1,26 @@
 """Pixels and the places where they change, by way of bits: 64 pixels in one word.
 
 Packing makes the pixels eight times smaller, and one shift and one exclusive or then compare 64 of them with their
-left neighbours. The other way, the exclusive or of all changes up to a pixel says whether it is set.
+left neighbours. The other way, subtraction fills a run: its borrow goes through all the bits from begin to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["changes_from_pixels", "pixels_from_changes"]
+from hastyframe.masks.ragged import spread
+
+__all__ = ["changes_from_pixels", "pixels_from_runs"]
 
 WORD = np.dtype("<u8")
-HALF = np.dtype("<u4")
-"""Words in which changes are looked for: narrow enough that few hold more than one."""
+BLOCK = 2**16
+"""Words that are worked on at a time: few enough to stay in the cache."""
+
+RUNS = 2**14
+"""Runs that are worked on at a time."""
 
 
 def changes_from_pixels(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
@@ -31,66 +36,70 @@ def changes_from_pixels(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64
     >>> changes_from_pixels([np.ones(64, np.uint8), np.array([1, 0, 1], np.uint8)])
     array([ 0, 65, 66, 67])
     """
-    found, position, carry = [np.empty(0, np.int64)], 0, np.uint64(0)
-    for bits in _packed(blocks):
-        change = bits << np.uint64(1)
-        change[1:] |= bits[:-1] >> np.uint64(63)
-        change[0] |= carry
-        change ^= bits
-        found.append(_set_bits(change.view(HALF)))
-        found[-1] += position
-        position, carry = position + len(bits) * 64, bits[-1] >> np.uint64(63)
+    bits = _packed(blocks)
+    found = []
+    for first in range(0, len(bits) - 1, BLOCK):
+        words, before = bits[first + 1 : first + 1 + BLOCK], bits[first : first + BLOCK]
+        change = words << np.uint64(1)
+        change |= before[: len(words)] >> np.uint64(63)
+        change ^= words
+        found.append(_set_bits(change, first))
     return np.concatenate(found)
 
 
-def _packed(blocks: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint64]]:
-    """One bit a pixel, in whole words, with clear ones at the end."""
-    for block in blocks:
-        bits = np.packbits(block, bitorder="little")
-        if len(bits) % 8:
-            bits = np.append(bits, np.zeros(-len(bits) % 8, np.uint8))
-        if len(bits):
-            yield bits.view(WORD)
-    yield np.zeros(1, WORD)
+def _packed(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint64]:
+    """One bit a pixel, in whole words, with one clear word ahead of them and one at the end."""
+    parts = [np.packbits(block, bitorder="little") for block in blocks]
+    count = sum(map(len, parts))
+    return np.concatenate([np.zeros(8, np.uint8), *parts, np.zeros(8 + -count % 8, np.uint8)]).view(WORD)
 
 
-def _set_bits(words: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Sorted positions of all bits that are set."""
-    if int(np.bitwise_count(words).sum(dtype=np.int64)) > len(words):  # noise: quicker one by one
-        return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little").view(np.bool_))
+def _set_bits(words: NDArray[np.uint64], first: int) -> NDArray[np.int64]:
+    """Sorted positions of all bits that are set, in words of which the first is number `first`."""
     place = np.flatnonzero(words != 0)
     words = words[place]
-    place *= 32
-    below = words - np.uint32(1)
-    first = place + np.bitwise_count(below & ~words)  # as many as there are bits below the lowest
-    words &= below  # without the lowest
-    more = np.flatnonzero(words != 0)
-    if not len(more):
-        return first
-    rest = np.flatnonzero(np.unpackbits(words[more].view(np.uint8), bitorder="little").view(np.bool_))
-    return np.sort(np.concatenate([first, place[more][rest >> 5] + (rest & 31)]), kind="stable")
+    place += first
+    place *= 64
+    ends = np.cumsum(np.bitwise_count(words), dtype=np.int64)
+    found = np.empty(int(ends[-1]) if len(ends) else 0, np.int64)
+    slot = ends - np.bitwise_count(words)
+    for _ in range(3):  # few words hold more
+        below = words - np.uint64(1)
+        found[slot] = place + np.bitwise_count(below & ~words)  # as many as there are bits below the lowest
+        words &= below  # without the lowest
+        more = np.flatnonzero(words != 0)
+        words, place, slot = words[more], place[more], slot[more] + 1
+    bit = np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little").view(np.bool_))
+    found[spread(slot, np.bitwise_count(words))] = place[bit >> 6] + (bit & 63)
+    return found
 
 
-def pixels_from_changes(changes: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-    """Pixels, 0 or 1, from the positions at which they change.
+def pixels_from_runs(begin: NDArray[np.int64], end: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+    """Pixels, 0 or 1, from runs.
+
+    All pixels are the bits of one long number, in which a run is ``2**end - 2**begin``. Words take part in sums and
+    differences alone; where a run goes over from one word to the next, the next one lends 1.
 
     Parameters
     ----------
-    changes : numpy.ndarray of int64
-        Sorted positions from 0 to `size`, none of them twice.
+    begin, end : numpy.ndarray of int64
+        Where runs begin, and where they have ended, from 0 to `size`; in order, touching or not.
     size : int
         The number of pixels.
 
     Examples
     --------
-    >>> pixels_from_changes(np.array([1, 3, 4]), 6)
+    >>> pixels_from_runs(np.array([1, 4]), np.array([3, 6]), 6)
     array([0, 1, 1, 0, 1, 1], dtype=uint8)
     """
-    bits = np.zeros(size // 64 + 1, WORD)
-    np.add.at(bits, changes >> 6, np.uint64(1) << (changes & 63).astype(WORD))
-    shifted = np.empty_like(bits)
-    for shift in (1, 2, 4, 8, 16, 32):
-        bits ^= np.left_shift(bits, np.uint64(shift), out=shifted)
-    odd = np.bitwise_xor.accumulate(bits >> np.uint64(63))  # an odd number of changes up to the end of the word
-    bits[1:] ^= np.uint64(0) - odd[:-1]
-    return np.unpackbits(bits.view(np.uint8), bitorder="little")[:size]
+    bits, lent = np.zeros((2, size // 64 + 2), np.int64)
+    one = np.ones(min(len(begin), RUNS), np.int64)
+    for first in range(0, len(begin), RUNS):
+        start, stop = begin[first : first + RUNS], end[first : first + RUNS]
+        word, last = start >> 6, stop >> 6
+        np.add.at(bits, last, np.left_shift(1, stop & 63))
+        np.subtract.at(bits, word, np.left_shift(1, start & 63))
+        np.add.at(lent, word + 1, one[: len(word)])
+        np.subtract.at(lent, last + 1, one[: len(last)])
+    bits -= np.cumsum(lent, out=lent)
+    return np.unpackbits(bits.astype(WORD, copy=False).view(np.uint8), bitorder="little")[:size]

@@ -240,7 +240,8 @@ def from_coco_counts(counts: Any, image_sizes: ArrayLike) -> tuple[Ragged, NDArr
     height, width = as_sizes(image_sizes, rows.n)
     _check_images(height, width)
     flipped = _toggles(rows, height * width)
-    tight, box = tighten(flipped, height)
+    zero = np.zeros_like(height)
+    tight, box = tighten(flipped, Grid(zero, zero, height, width))
     large = box.size > LARGEST
     if large.any():
         index = int(np.argmax(large))

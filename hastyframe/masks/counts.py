@@ -7,6 +7,8 @@ make it printable. This is the format of ``pycocotools.mask``, described in ``co
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,40 +44,36 @@ def counts_to_strings(counts: Ragged) -> Ragged:
 
 
 def _compress(counts: Ragged) -> Ragged:
-    value = counts.values.astype(np.int64)
-    value[2:] -= np.where(_chained(counts.offsets, len(value))[2:], counts.values[:-2], 0)
-    size = _characters(value)
+    value = _differences(counts)
+    size = np.ones(len(value), np.int64)
+    longer, rest, at = [], value, np.arange(len(value))
+    while len(more := np.flatnonzero((rest + 16).view(f"u{rest.itemsize}") > 31)):  # what five bits and a sign exceed
+        longer.append(more)
+        rest, at = rest[more] >> 5, at[more]
+        size[at] += 1
     ends = offsets_of(size)
     out = np.empty(int(ends[-1]), np.uint8)
     place = ends[:-1]
-    while len(value):
-        more = np.flatnonzero(size > 1)
+    for more in [*longer, np.empty(0, np.int64)]:
         character = value & 31
         character += 48
         character[more] += 32
         out[place] = character
-        value, place, size = value[more] >> 5, place[more] + 1, size[more] - 1
+        value, place = value[more] >> 5, place[more] + 1
     return Ragged(out, ends[counts.offsets])
 
 
-def _chained(offsets: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
-    """Which counts are written as a difference: all but the first three of a mask."""
-    chained = np.ones(count, bool)
+def _differences(counts: Ragged) -> NDArray[Any]:
+    """Each count less the one two back, but for the first three of a mask; in 32 bits where they do."""
+    values, offsets = counts
+    kind = np.int32 if values.max(initial=0) < 2**31 - 16 else np.int64
+    value: NDArray[Any] = values.astype(kind)
+    value[2:] -= value[:-2].copy()
     for ahead in range(3):
-        first = offsets[:-1] + ahead
-        chained[first[first < offsets[1:]]] = False
-    return chained
-
-
-def _characters(value: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the groups of five bits that hold each number and its sign."""
-    magnitude = value ^ (value >> 63)
-    size = np.ones(len(value), np.int64)
-    limit = 16
-    while (magnitude >= limit).any():
-        size += magnitude >= limit
-        limit <<= 5
-    return size
+        head = offsets[:-1] + ahead
+        head = head[head < offsets[1:]]
+        value[head] = values[head]
+    return value
 
 
 def counts_from_strings(strings: Ragged) -> Ragged:

@@ -113,7 +113,7 @@ def trim(runs: Any, boxes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
     ([[1, 2]], [[11, 10, 12, 12]])
     """
     toggles, grid = _checked(runs, boxes)
-    tight, box = tighten(toggles, grid.width)
+    tight, box = tighten(toggles, grid)
     return to_runs(tight), moved(tight, box, grid).boxes
 
 

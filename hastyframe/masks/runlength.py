@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.bits import changes_from_pixels, pixels_from_changes
+from hastyframe.masks.bits import changes_from_pixels, pixels_from_runs
 from hastyframe.masks.blocks import cuts
 from hastyframe.masks.grids import LARGEST, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
-from hastyframe.masks.toggles import as_runs, cancel, extent, fitting, from_runs
+from hastyframe.masks.toggles import as_runs, extent, fitting
 
 __all__ = ["area", "bbox", "decode", "decode_flat", "encode"]
 
-BLOCK = 2**22
-"""Pixels that are looked at at a time."""
+BLOCK = 2**20
+"""Pixels that are packed to bits at a time: few enough to stay in the cache."""
 
 
 def encode(masks: Any) -> Ragged:
@@ -73,7 +73,7 @@ def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]
             raise ValidationException(f"A mask is an array (height, width), a stack (n, …); got shape {masks.shape}.")
         count = 1 if masks.ndim == 2 else len(masks)
         return _slices(masks.reshape(-1)), np.arange(count + 1) * (masks.shape[-2] * masks.shape[-1])
-    arrays = [np.asarray(mask) for mask in masks]
+    arrays = [np.asarray(mask, order="C") for mask in masks]
     flat = next((index for index, array in enumerate(arrays) if array.ndim != 2), None)
     if flat is not None:
         raise ValidationException(f"mask {flat} has shape {arrays[flat].shape}; a mask is (height, width).")
@@ -86,21 +86,17 @@ def _slices(pixels: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """Masks that lie here and there in memory, copied together some at a time, into the same place again and again."""
-    if not arrays:
-        return
+    """Masks that lie here and there in memory, joined some at a time."""
     if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
         arrays = [_bytes(array) for array in arrays]
-    ends = np.array(cuts(offsets, BLOCK))
-    scratch = np.empty(max(np.diff(offsets[ends]).max(initial=0) + 64, min(offsets[-1], BLOCK)), np.uint8)
-    kept = 0
-    for first, last in pairwise(ends.tolist()):
-        size = kept + int(offsets[last] - offsets[first])
-        np.concatenate(arrays[first:last], axis=None, out=scratch[kept:size])
-        kept = size % 64
-        yield scratch[: size - kept]
-        scratch[:kept] = scratch[size - kept : size]
-    yield scratch[:kept]
+    rest = np.empty(0, np.uint8)
+    for first, last in pairwise(cuts(offsets, BLOCK)):
+        buffers: list[Any] = [rest, *arrays[first:last]]
+        pixels = np.frombuffer(b"".join(buffers), np.uint8)
+        whole = len(pixels) // 64 * 64
+        yield pixels[:whole]
+        rest = pixels[whole:]
+    yield rest
 
 
 def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -109,7 +105,7 @@ def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _close(ends: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """End runs where masks end: a run that goes over from one mask to the next becomes two."""
-    inner = np.unique(offsets[(offsets > offsets[0]) & (offsets < offsets[-1])])
+    inner = offsets[1:][offsets[1:] > offsets[:-1]][:-1]
     place = np.searchsorted(ends, inner)
     split = place % 2 == 1  # an odd number of changes before it: the pixel before is set
     split[split] = ends[place[split]] != inner[split]
@@ -199,7 +195,7 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
     """
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    toggles = from_runs(rows, grid.size)
+    start, length = fitting(rows, grid.size)
     total = sum(grid.size.tolist())
     if total > max_pixels:
         raise ValidationException(
@@ -207,8 +203,9 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
             "decode fewer at a time, or work on the runs."
         )
     offsets = offsets_of(grid.size)
-    changes = cancel(toggles.values + np.repeat(offsets[:-1], rows.lengths))
-    return Ragged(pixels_from_changes(changes, total), offsets)
+    begin = np.repeat(offsets[:-1] - 1, rows.lengths // 2)
+    begin += start
+    return Ragged(pixels_from_runs(begin, begin + length, total), offsets)
 
 
 def area(runs: Any) -> NDArray[np.int64]:
@@ -267,8 +264,7 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     """
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    fitting(rows, grid.size)
-    begin = rows.values[0::2] - 1
-    found = extent(begin, begin + rows.values[1::2], rows.offsets // 2, grid.width)
+    start, length = fitting(rows, grid.size)
+    found = extent(start - 1, length, rows.offsets // 2, grid)
     filled = (rows.lengths > 0).astype(np.int64)
     return found._replace(x=found.x + grid.x * filled, y=found.y + grid.y * filled).boxes

@@ -67,7 +67,7 @@ def polygon_to_rle(
     if rule != "center":
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
     grid = _around(shapes, image_sizes)
-    tight, box = tighten(_toggles(shapes, grid), grid.width)
+    tight, box = tighten(_toggles(shapes, grid), grid)
     filled = (tight.lengths > 0).astype(np.int64)
     box = box._replace(x=box.x + grid.x * filled, y=box.y + grid.y * filled)
     return to_runs(tight), box.boxes

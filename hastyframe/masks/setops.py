@@ -127,7 +127,7 @@ def _combine(
             f"The masks of pair {index} lie too far apart for one box of fewer than 2**31 pixels."
         )
     merged = merge(rebox(one, grid, common), rebox(other, other_grid, common), common.size, rule)
-    tight, box = tighten(merged, common.width)
+    tight, box = tighten(merged, common)
     return to_runs(tight), moved(tight, box, common).boxes
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.grids import LARGEST, Grid
-from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, segment, spread, where
+from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, segment, where
 
 __all__ = [
     "as_runs",
@@ -77,18 +77,19 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     >>> from_runs([[1, 2, 7, 2]]).values
     array([0, 2, 6, 8])
     """
-    return _toggles(fitting(as_runs(runs), size))
+    rows = as_runs(runs)
+    return _toggles(*fitting(rows, size), rows.offsets)
 
 
-def _toggles(rows: Ragged) -> Ragged:
-    toggles = np.empty(len(rows.values), np.int64)
-    np.subtract(rows.values[0::2], 1, out=toggles[0::2], dtype=np.int64)
-    np.add(toggles[0::2], rows.values[1::2], out=toggles[1::2])
-    return Ragged(toggles, rows.offsets)
+def _toggles(start: NDArray[np.int32], length: NDArray[np.int32], offsets: NDArray[np.int64]) -> Ragged:
+    toggles = np.empty(len(start) * 2, np.int64)
+    np.subtract(start, 1, out=toggles[0::2], dtype=np.int64)
+    np.add(toggles[0::2], length, out=toggles[1::2])
+    return Ragged(toggles, offsets)
 
 
-def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> Ragged:
-    """Return the same runs, if they are in order and fit their boxes of `size` pixels.
+def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Take starts and lengths of runs apart, if they are in order and fit their boxes of `size` pixels.
 
     Raises
     ------
@@ -96,25 +97,26 @@ def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> Ragged:
         Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
         the first such mask.
     """
-    if not _fits(rows, size):
-        raise ValidationException(_first_fault(_toggles(rows), size))
-    return rows
+    start, length = rows.values[0::2].copy(), rows.values[1::2].copy()  # without gaps they are read much faster
+    if not _fits(start, length, rows.offsets // 2, size):
+        raise ValidationException(_first_fault(_toggles(start, length, rows.offsets), size))
+    return start, length
 
 
-def _fits(rows: Ragged, size: NDArray[np.int64] | None) -> bool:
+def _fits(
+    start: NDArray[np.int32], length: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
+) -> bool:
     """Whether all is well, in as few looks at the numbers as that takes."""
-    if not len(rows.values):
-        return True
-    start, offsets = rows.values[0::2], rows.offsets // 2
-    last = start + rows.values[1::2]
-    last -= 1  # wraps around to less than 0 where it does not fit 32 bits
-    gap = start[1:] - last[:-1]
-    inner = offsets[(offsets > 0) & (offsets < len(start))]
-    gap[inner - 1] = 1
-    if rows.values.min() < 1 or last.min() < 1 or gap.min(initial=1) < 1:
+    if start.min(initial=1) < 1 or length.min(initial=1) < 1:
         return False
-    filled = np.flatnonzero(rows.lengths)
-    return size is None or bool((last[offsets[filled + 1] - 1] <= size[filled]).all())
+    apart = start[1:] - start[:-1] >= length[:-1]  # of positive numbers: nothing wraps around
+    apart[offsets[(offsets > 0) & (offsets < len(start))] - 1] = True
+    if not apart.all():
+        return False
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    last = offsets[filled + 1] - 1
+    end = start[last].astype(np.int64) + length[last] - 1
+    return bool((end <= (LARGEST if size is None else size[filled])).all())
 
 
 def _first_fault(toggles: Ragged, size: NDArray[np.int64] | None) -> str:
@@ -267,7 +269,8 @@ def _columns_first(
     offsets = offsets_of(length)
     mask = np.searchsorted(begin, base)
     count = np.diff(offsets[mask])
-    pixel = spread(begin - np.repeat(base[:-1], np.diff(mask)), length, offsets).astype(kind)
+    pixel = np.repeat((begin - np.repeat(base[:-1], np.diff(mask)) - offsets[:-1]).astype(kind), length)
+    pixel += np.arange(len(pixel), dtype=kind)
     across = np.repeat(width.astype(kind), count)
     row = divide(pixel, across).astype(kind)
     across *= row
@@ -279,10 +282,11 @@ def _columns_first(
     return take_apart(cancel(pixel), target)
 
 
-def tighten(toggles: Ragged, width: NDArray[np.int64]) -> tuple[Ragged, Grid]:
+def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    box = extent(toggles.values[0::2], toggles.values[1::2], toggles.offsets // 2, width)
-    return in_blocks(_tighten, toggles, width, *box), box
+    begin = toggles.values[0::2]
+    box = extent(begin, toggles.values[1::2] - begin, toggles.offsets // 2, grid)
+    return in_blocks(_tighten, toggles, grid.width, *box), box
 
 
 def _tighten(
@@ -308,33 +312,37 @@ def _tighten(
     return take_apart(cancel(line), base)
 
 
-def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], width: NDArray[np.int64]) -> Grid:
+def extent(begin: NDArray[Any], length: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
     """Find the tight boxes of masks, counted from the corner of their grids.
+
+    The first and the last run tell the rows. For the columns, positions are divided by the width: what follows the
+    point is how far across its row a run begins, and its length added to that, how far it gets.
 
     Parameters
     ----------
-    begin, end : numpy.ndarray of int
-        Where runs begin and end, counted from 0.
+    begin, length : numpy.ndarray of int
+        Where runs begin, counted from 0, and how long they are.
     offsets : numpy.ndarray of int64, shape (n + 1,)
         Where the runs of each mask begin.
-    width : numpy.ndarray of int64, shape (n,)
-        Columns of each grid.
+    grid : Grid
+        The grids of the masks.
     """
     filled = offsets[1:] > offsets[:-1]
     top, bottom = np.zeros((2, len(filled)), np.int64)
-    top[filled] = divide(begin[offsets[:-1][filled]], width[filled])
-    bottom[filled] = divide(end[offsets[1:][filled] - 1] - 1, width[filled]) + 1
-    across = np.repeat(width.astype(np.float64), np.diff(offsets))
-    column = begin + 0.5  # in floats, which hold these numbers exactly and divide many times faster
-    column /= across
-    np.floor(column, out=column)
-    column *= across
-    np.subtract(begin, column, out=column)
-    left = segment(np.minimum, column, offsets, 0.0, np.float64).astype(np.int64)
-    column += end
-    column -= begin
-    right = segment(np.maximum, column, offsets, 0.0, np.float64).astype(np.int64)
-    wraps = right > width  # a run that goes on in the next row touches both sides
+    last = offsets[1:][filled] - 1
+    top[filled] = divide(begin[offsets[:-1][filled]], grid.width[filled])
+    bottom[filled] = divide(begin[last].astype(np.int64) + length[last] - 1, grid.width[filled]) + 1
+    kind: Any = np.float32 if grid.size.max(initial=0) < 2**21 else np.float64  # where half a pixel stays exact
+    share = np.repeat((1 / np.maximum(grid.width, 1)).astype(kind), np.diff(offsets))
+    across = begin.astype(kind)
+    across += kind(0.5)
+    across *= share
+    across -= np.floor(across)
+    left = np.floor(segment(np.minimum, across, offsets, 0.0, kind) * grid.width).astype(np.int64)
+    share *= length.astype(kind)
+    across += share
+    right = np.floor(segment(np.maximum, across, offsets, 0.0, kind) * grid.width).astype(np.int64)
+    wraps = right > grid.width  # a run that goes on in the next row touches both sides
     left[wraps] = 0
-    right[wraps] = width[wraps]
+    right[wraps] = grid.width[wraps]
     return Grid(left, top, right - left, bottom - top)
