@@ -75,7 +75,7 @@ def polygon_lists(column: pd.Series[Any]) -> list[list[list[float]] | None]:
 
 def whole(numbers: NDArray[np.float64]) -> list[Any]:
     """Make nested Python lists of an array, with integers where the numbers are whole."""
-    if np.array_equal(numbers, np.rint(numbers)):
+    if np.array_equal(numbers, np.rint(numbers)) and np.abs(numbers).max(initial=0) < 2**53:
         return numbers.astype(np.int64).tolist()
     rows = numbers.reshape(-1).tolist()
     mixed = [int(n) if n.is_integer() else n for n in rows]
