@@ -43,9 +43,8 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
     if (twice := classes["name"].duplicated()).any():
         raise ValidationException(f"Two label classes are called {classes['name'][twice].iloc[0]!r}: rename one.")
     labels["class_name"] = category(labels["class_name"])
-    for column in labels.columns.intersection(["parts", "file_bbox"]):
-        if not isinstance(labels[column].dtype, pd.ArrowDtype):
-            labels[column] = frames.arrow_list(labels[column], pd.ArrowDtype(KEPT[column]))
+    for column in labels.columns.intersection(list(KEPT)):
+        labels[column] = _kept(labels[column])
     _refer(labels, "image_id", images, "images")
     _name(labels, "class", classes, "label_classes")
     images["dataset_name"] = category(images["dataset_name"])
@@ -60,6 +59,24 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
         _refer(tags, "image_id", images, "images")
         tags["tag_class_name"] = category(tags["tag_class_name"])
     return out
+
+
+def _kept(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Check a column that remembers how a file wrote labels, and give it the type that readers gave it."""
+    name = str(column.name)
+    type_ = KEPT[name]
+    try:
+        if pa.types.is_integer(type_):
+            return column.astype("Int64")
+        if not isinstance(column.dtype, pd.ArrowDtype):
+            column = frames.arrow_list(column, pd.ArrowDtype(type_))
+        if column.dtype.pyarrow_dtype != type_:
+            raise TypeError(f"it holds {column.dtype}")
+        if name == "file_bbox" and set(column.dropna().list.len()) - {4}:
+            raise ValueError("a box has four numbers")
+    except (TypeError, ValueError, OverflowError, pa.ArrowInvalid, AttributeError) as error:
+        raise ValidationException(f"Labels have a column {name!r} of another kind: {error}. Drop it.") from error
+    return column
 
 
 def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from ._values import Table
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
 
-__all__ = ["shapes_in", "shapes_out"]
+__all__ = ["own_numbers", "shapes_in", "shapes_out"]
 
 
 def shapes_in(
@@ -260,7 +260,16 @@ def _as_they_were(
     if "file_bbox" in labels:
         own, present = ragged_of(labels["file_bbox"], KEPT["file_bbox"])
         corners[present & as_read] = own.values.reshape(-1, 4)[as_read[present]]
-    if "area" in labels:
-        own_areas = labels["area"].to_numpy(dtype=float, na_value=np.nan)
-        areas = np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
-    return corners, areas
+    own_areas = own_numbers(labels, "area")
+    return corners, np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
+
+
+def own_numbers(labels: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Return a column of numbers that labels may have, NaN where there is none."""
+    if name not in labels:
+        return np.full(len(labels), np.nan)
+    try:
+        numbers: NDArray[np.float64] = labels[name].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValidationException(f"COCO takes numbers in the column {name!r}: {error}. Convert or drop it.") from error
+    return numbers

@@ -15,6 +15,7 @@ from ..entities import Entity
 from ..frames import dtypes
 from ._belong import rows_in
 from ._fingerprint import all_different
+from ._lists import KEPT
 from ._report import FormatError, Losses
 
 __all__ = ["Table", "column_of", "further_columns"]
@@ -179,19 +180,21 @@ def further_columns(
     known : iterable of str
         Keys that the format defines.
     entity : type of Entity
-        What the rows are. A key that is called like one of its columns would be taken for that column.
+        What the rows are. A key that is called like one of its columns, or like a column that readers of files add,
+        would be taken for that column.
     declared : iterable of str
-        Its columns that such a key may fill all the same, since :func:`to_x` writes them so.
+        Such columns that a key may fill all the same, since the writer of the format writes them so.
     losses : Losses
         Told what is left out.
     """
     columns = {}
     for key in sorted(set().union(*table.rows) - set(known), key=str):
-        if key in declared and dtypes(entity)[key] == np.dtype("float64"):
+        dtype = dtypes(entity).get(key)
+        if key in declared and dtype is not None and dtype == np.dtype("float64"):  # None would be equal to it
             columns[key] = pd.Series(table.numbers(key))
-        elif key in declared:
+        elif key in declared and dtype is not None:
             columns[key] = pd.Series(table.texts(key), dtype="str")
-        elif key in dtypes(entity) or not isinstance(key, str):
+        elif key not in declared and (dtype is not None or key in KEPT or not isinstance(key, str)):
             losses.add(len(table), f"key {key!r} of {table.what}")
         else:
             columns[key] = column_of(table.get(key))

@@ -11,7 +11,7 @@ import pandas as pd
 from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import ValidationException
 from ._belong import complete
-from ._coco_shapes import shapes_in, shapes_out
+from ._coco_shapes import own_numbers, shapes_in, shapes_out
 from ._describe import kinds
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
@@ -119,7 +119,7 @@ def read_coco(
     }
     index = annotations.index("id")
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
-    labels["as_read"] = fingerprint(labels)
+    labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
     losses.report()
     info = {key: data[key] for key in ("info", "licenses") if key in data}
     return LabelSet(image_frame, labels, class_frame, info=info)
@@ -310,6 +310,4 @@ def _further(entity: type[Any], frame: pd.DataFrame) -> dict[str, list[Any]]:
 
 
 def _crowds(labels: pd.DataFrame) -> list[int]:
-    if "iscrowd" not in labels:
-        return [0] * len(labels)
-    return labels["iscrowd"].fillna(0).astype(int).tolist()
+    return (np.nan_to_num(own_numbers(labels, "iscrowd")) == 1).astype(int).tolist()

@@ -15,7 +15,7 @@ from ..entities import Attribute, Image, Label, LabelClass
 from ..frames import BOX, MASK, arrow_list
 from ._describe import kinds
 from ._files import write_json
-from ._lists import mask_lists, offsets_of, polygon_lists
+from ._lists import KEPT, mask_lists, offsets_of, polygon_lists
 from ._load import load_json, unhurried_gc
 from ._paint import paint
 from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
@@ -157,7 +157,7 @@ def _labels_in(table: Table, image_ids: pd.Index[str], classes: pd.DataFrame, lo
         "polygon": polygon_array(points, ends, outlined, len(table)),
         "mask": mask_array(runs, there),
         "z_index": table.numbers("z_index"),
-        **further_columns(table, _LABEL_KEYS, Label, ("external_id",), losses),
+        **further_columns(table, _LABEL_KEYS, Label, ("external_id", *KEPT), losses),
     }
     index = table.index("id") if table.has("id") else pd.RangeIndex(1, len(table) + 1).astype("str")
     return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)

@@ -112,9 +112,11 @@ def _read(folder: FolderIn, name: str) -> pa.Table | None:
         return None
     try:
         with folder.open(path) as file:
-            return pq.read_table(file, use_pandas_metadata=False)
+            table = pq.read_table(file, use_pandas_metadata=False)
+        table.validate(full=True)  # texts that are no UTF-8, offsets that run out
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FormatError(folder.name, str(path), f"it is no Parquet file: {error}", "Write it again") from None
+    return table
 
 
 def _to_arrow(frame: pd.DataFrame) -> pa.Table:

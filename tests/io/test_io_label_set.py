@@ -96,3 +96,12 @@ def test_merge(small):
     other = hio.LabelSet(small.images.assign(width=99), small.labels, small.label_classes)
     with pytest.raises(ValidationException, match=r"'a.jpg' is there twice, with two sizes"):
         small.merge(other)
+
+
+@pytest.mark.parametrize(
+    "column, value", [("parts", "x"), ("parts", [[1.0]]), ("file_bbox", [1.0, 2.0]), ("as_read", "x"), ("as_read", 1.5)]
+)
+def test_columns_that_readers_add_are_checked(small, column, value):
+    labels = small.labels.assign(**{column: [value] * 3})
+    with pytest.raises(ValidationException, match=f"'{column}' of another kind.*Drop it"):
+        hio.LabelSet(small.images, labels, small.label_classes)

@@ -212,3 +212,16 @@ def test_hostile_files_are_named(data, says):
         return
     with pytest.raises(hio.FormatError, match=says):
         hio.read_coco(source, on_loss="ignore")
+
+
+def test_keys_that_are_called_like_columns_are_left_out_and_named():
+    with pytest.warns(hio.FormatWarning, match=r"key 'as_read' of annotations \(1\); key 'parts' .*; key 'x_min'"):
+        label_set = hio.read_coco(one(parts=[1], as_read="x", x_min=5))
+    assert "parts" not in label_set.labels and label_set.labels["x_min"].tolist() == [0]
+
+
+def test_crowds_and_areas_are_numbers(small):
+    for column in ("iscrowd", "area"):
+        labels = small.labels.assign(**{column: ["many"] * 3})
+        with pytest.raises(ValueError, match=f"numbers in the column '{column}'"):
+            again(hio.LabelSet(small.images, labels, small.label_classes))
