@@ -132,7 +132,11 @@ def polygon_bounds(polygons: Any) -> NDArray[np.float64]:
     >>> polygon_bounds([[0.5, 0.0], [4.0, 1.0], [4.0, 4.5]]).tolist()
     [[0.5, 0.0, 4.0, 4.5]]
     """
-    shapes = as_polygons(polygons)
+    return bounds_of(as_polygons(polygons))
+
+
+def bounds_of(shapes: Polygons) -> NDArray[np.float64]:
+    """Smallest boxes around polygons that have been checked."""
     x, y, offsets = shapes.points[:, 0], shapes.points[:, 1], shapes.point_offsets
     columns = [(np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y)]
     return np.stack([segment(ufunc, values, offsets, np.nan, np.float64) for ufunc, values in columns], axis=1)
@@ -329,21 +333,9 @@ def _checked(shapes: Polygons) -> Polygons:
         rings, offsets = rings[offsets[0] : offsets[-1] + 1], offsets - offsets[0]
     if rings[0] or rings[-1] != len(points):
         points, rings = points[rings[0] : rings[-1]], rings - rings[0]
-    finite = np.isfinite(points).all(axis=1)
-    if not finite.all():
-        at = int(np.argmin(finite))
-        index, place = where(rings[offsets], at)
-        raise ValidationException(
-            f"polygon {index} has vertex {points[at].tolist()} at place {place}; it must be finite."
-        )
-    far = (np.abs(points) > FARTHEST).any(axis=1)
-    if far.any():
-        at = int(np.argmax(far))
-        index, _ = where(rings[offsets], at)
-        raise ValidationException(
-            f"polygon {index} has vertex {points[at].tolist()}, more than 2**30 pixels away; "
-            "vertices are pixels of the image."
-        )
+    near = np.abs(points) <= FARTHEST
+    if not near.all():
+        _refuse_vertex(points, near, rings[offsets])
     short = np.diff(rings) < 3
     if short.any():
         ring = int(np.argmax(short))
@@ -352,3 +344,20 @@ def _checked(shapes: Polygons) -> Polygons:
             f"polygon {index}, ring {part} has {np.diff(rings)[ring]} vertices; it takes three to enclose pixels."
         )
     return Polygons(points, rings, offsets)
+
+
+def _refuse_vertex(points: NDArray[np.float64], near: NDArray[np.bool_], offsets: NDArray[np.int64]) -> None:
+    """Say which vertex is not finite, else which is too far away."""
+    finite = np.isfinite(points).all(axis=1)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        index, place = where(offsets, at)
+        raise ValidationException(
+            f"polygon {index} has vertex {points[at].tolist()} at place {place}; it must be finite."
+        )
+    at = int(np.argmin(near.all(axis=1)))
+    index, _ = where(offsets, at)
+    raise ValidationException(
+        f"polygon {index} has vertex {points[at].tolist()}, more than 2**30 pixels away; "
+        "vertices are pixels of the image."
+    )

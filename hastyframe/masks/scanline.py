@@ -12,7 +12,7 @@ from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import cuts, stacked
 from hastyframe.masks.coco import from_coco_rle
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
-from hastyframe.masks.polygon import Polygons, as_polygons, next_in_ring, polygon_bounds
+from hastyframe.masks.polygon import Polygons, as_polygons, bounds_of, next_in_ring
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
 from hastyframe.masks.toggles import MOST, cancel, take_apart, tighten, to_runs, within_memory
 
@@ -75,7 +75,7 @@ def polygon_to_rle(
 
 def _around(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
     """Find the whole pixels around each object, cut to the image."""
-    bounds = np.nan_to_num(polygon_bounds(shapes))
+    bounds = np.nan_to_num(bounds_of(shapes))
     low = np.floor(bounds[:, :2]).astype(np.int64).T
     high = np.ceil(bounds[:, 2:]).astype(np.int64).T
     if image_sizes is not None:
@@ -127,26 +127,29 @@ def _cross(
     """Where scan lines through the pixel centres cross edges that go down: the first pixel to the right of each."""
     x, y = points[begin].T
     far_x, far_y = points[end].T
-    first = scan[begin]
-    count = scan[end] - first
+    count = scan[end] - scan[begin]
     base = offsets_of(grid.size + 1)
-    slope = (far_x - x) / (far_y - y)
-    row = spread(first, count)
-    column = (row + 0.5 - np.repeat(y, count)) * np.repeat(slope, count)
-    column += np.repeat(x, count)
+    kind: Any = np.int32 if base[-1] <= LARGEST else np.int64  # what is short sorts faster
+
+    def along(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values, count)
+
+    step = spread(np.zeros(len(count), np.int64), count)
+    column = step + along(scan[begin] + 0.5)
+    column -= along(y)
+    column *= along((far_x - x) / (far_y - y))
+    column += along(x)
     column -= 0.5
-    pixel = np.ceil(column, out=column).astype(np.int64)
-    edge = np.repeat(owner, count)
-    np.maximum(pixel, grid.x[edge], out=pixel)
-    np.minimum(pixel, (grid.x + grid.width)[edge], out=pixel)
-    row *= grid.width[edge]
-    pixel += row
-    pixel += (base[:-1] - grid.y * grid.width - grid.x)[edge]
-    if base[-1] <= LARGEST:
-        pixel = np.sort(pixel.astype(np.int32)).astype(np.int64)  # what is short sorts faster
-    else:
-        pixel.sort()
-    return take_apart(cancel(pixel), base)
+    pixel = np.ceil(column, out=column).astype(kind)
+    width = along(grid.width.astype(kind)[owner])
+    pixel -= along(grid.x.astype(kind)[owner])
+    np.maximum(pixel, 0, out=pixel)
+    np.minimum(pixel, width, out=pixel)
+    width *= step.astype(kind)
+    pixel += width
+    pixel += along((base[owner] + (scan[begin] - grid.y[owner]) * grid.width[owner]).astype(kind))
+    pixel.sort()
+    return take_apart(cancel(pixel).astype(np.int64), base)
 
 
 def _as_coco(shapes: Polygons, image_sizes: ArrayLike | None) -> tuple[Ragged, NDArray[np.int64]]:

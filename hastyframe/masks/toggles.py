@@ -199,14 +199,16 @@ def cancel(line: NDArray[Any]) -> NDArray[Any]:
     same = line[1:] == line[:-1]
     if not same.any():
         return line
+    kept = np.ones(len(line), bool)
+    kept[1:] = differs = ~same
     if not (same[1:] & same[:-1]).any():  # nothing comes more than twice
-        kept = np.ones(len(line), bool)
-        kept[1:] ^= same
-        kept[:-1] ^= same
+        kept[:-1] &= differs
         return line[kept]
-    first = np.concatenate([[0], np.flatnonzero(~same) + 1])
-    often = np.diff(first, append=len(line))
-    return line[first[often % 2 == 1]]
+    repeats = np.flatnonzero(same)
+    first = np.flatnonzero(np.diff(repeats, prepend=-2) != 1)
+    often = np.diff(first, append=len(repeats))  # how often the first of its kind is repeated
+    kept[repeats[first[often % 2 == 1]]] = False
+    return line[kept]
 
 
 def divide(position: NDArray[Any], width: NDArray[Any]) -> NDArray[np.int64]:
@@ -298,17 +300,14 @@ def _tighten(
     height: NDArray[np.int64],
 ) -> Ragged:
     """Count positions in a smaller box."""
-    begin, end = toggles.values[0::2], toggles.values[1::2]
     base = offsets_of(width * height + 1)
-    count = toggles.lengths // 2
-    old = np.repeat(old_width, count)
-    saved = old - np.repeat(width, count)
-    shift = np.repeat(base[:-1] - y * width - x, count)
-    line = np.empty_like(toggles.values)
-    np.subtract(begin, divide(begin, old) * saved, out=line[0::2])
-    np.subtract(end, divide(end - 1, old) * saved, out=line[1::2])
-    line[0::2] += shift
-    line[1::2] += shift
+    line = toggles.values.copy()
+    line[1::2] -= 1  # the last pixel of a run lies in the same row as its end
+    row = divide(line, np.repeat(old_width, toggles.lengths))
+    row *= np.repeat(old_width - width, toggles.lengths)
+    line -= row
+    line[1::2] += 1
+    line += np.repeat(base[:-1] - y * width - x, toggles.lengths)
     return take_apart(cancel(line), base)
 
 
