@@ -13,6 +13,7 @@ __all__ = [
     "AuthorisationException",
     "BatchError",
     "ConnectionFailed",
+    "FormatError",
     "FrameError",
     "HastyError",
     "InferenceException",
@@ -59,6 +60,30 @@ class HastyError(Exception):
 
 class ValidationException(HastyError, ValueError):
     """The input is not what the API takes: found before sending, or refused by the server with 400."""
+
+
+class FormatError(ValidationException):
+    """A file that cannot be read, or that cannot be written as asked.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    place : str
+        Where in the file: a key, a row, a member of an archive. Empty for the file as a whole.
+    problem : str
+        What is wrong there.
+    remedy : str
+        What to do about it.
+    """
+
+    def __init__(self, file: str, place: str, problem: str, remedy: str) -> None:
+        where = f"{file}, {place}" if place else file
+        super().__init__(f"{where}: {problem}. {remedy}.")
+        self.file = file
+        self.place = place
+        self.problem = problem
+        self.remedy = remedy
 
 
 class LimitExceededException(ValidationException):

@@ -12,6 +12,7 @@ import pandas as pd
 from . import masks
 from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON
+from .painting import kinds, paint
 
 __all__ = ["add_area", "clip_to_image", "find_duplicates", "flatten"]
 
@@ -46,8 +47,6 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     >>> hf.add_area(labels)["area"].tolist()
     [3.0, 8.0]
     """
-    from .io._describe import kinds
-
     boxes = _boxes(labels)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kind = kinds(labels.reindex(columns=labels.columns.union(list(BOX)))).to_numpy()
@@ -91,8 +90,6 @@ def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool 
     >>> hf.find_duplicates(labels)["duplicate_of"].to_dict()
     {1: 0}
     """
-    from .io._paint import paint
-
     if not 0 < iou <= 1:
         raise ValidationException(f"iou is {iou!r}; it must be above 0 and at most 1.")
     if "image_id" not in labels:
@@ -226,8 +223,6 @@ def _stamp(
     number: npt.NDArray[np.intp],
 ) -> None:
     """Paint labels one over the other into a class map: the last of them on top."""
-    from .io._paint import paint
-
     height, width = class_map.shape
     runs, boxes = paint(labels, sizes, "the labels")
     inside = masks.place(runs, boxes, (height, width))

@@ -16,10 +16,11 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "masks", "frames"}
+FLOOR = {"errors", "entities", "masks", "frames", "lists", "blame", "paths"}
 NAMES = FLOOR | {"vocabulary", "transport"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
-PROJECT = HANDLES | {"jobs", "models", "io", "geometry", "evaluation", "plotting"}
+SHAPES = FLOOR | {"painting"}
+PROJECT = HANDLES | SHAPES | {"jobs", "models", "io", "geometry", "evaluation", "plotting"}
 
 KNOWS: dict[str, set[str]] = {
     "errors": set(),
@@ -27,10 +28,14 @@ KNOWS: dict[str, set[str]] = {
     "masks": {"errors"},
     "transport": {"errors"},
     "frames": {"errors", "entities", "masks"},
-    "io": FLOOR,
-    "evaluation": FLOOR,
-    "geometry": FLOOR | {"io"},
-    "plotting": FLOOR | {"io", "geometry", "evaluation"},
+    "lists": {"masks", "frames"},
+    "blame": {"errors"},
+    "paths": {"errors"},
+    "painting": FLOOR,
+    "io": SHAPES,
+    "evaluation": SHAPES,
+    "geometry": SHAPES,
+    "plotting": SHAPES | {"io", "geometry", "evaluation"},
     "vocabulary": FLOOR | {"transport"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},
@@ -41,7 +46,7 @@ KNOWS: dict[str, set[str]] = {
     "models": HANDLES,
     "sync": PROJECT,
     "project": PROJECT | {"sync"},
-    "local": FLOOR | {"io"},
+    "local": SHAPES | {"io"},
     "client": PROJECT | {"sync", "project", "local"},
     "demo": PROJECT | {"sync", "project", "client", "local", "cli", "__init__"},
     "cli": PROJECT | {"sync", "project", "client", "local", "demo", "__init__"},
@@ -102,6 +107,13 @@ def test_the_table_has_no_circles():
                 below(known, (*above, part))
 
     below("cli")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_private_modules_are_imported_in_their_folder_alone(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and "._" in f".{node.module}".replace("__", ""):
+            assert node.level == 1 and node.module.startswith("_"), ast.unparse(node)
 
 
 def test_the_reading_of_imports_is_right(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Files in and out: one module a format, ``read_x`` beside ``to_x``, all on :class:`LabelSet`."""
 
-from ._report import FormatError, FormatWarning
+from ..errors import FormatError
+from ._report import FormatWarning
 from .coco import read_coco, read_coco_detections
 from .hasty_json import read_hasty_json
 from .label_set import LabelSet

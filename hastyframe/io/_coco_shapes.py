@@ -11,14 +11,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import masks
+from ..blame import blame
 from ..errors import ValidationException
 from ..frames import BOX
+from ..lists import ragged_of
 from ..masks import Polygons, Ragged
-from ._describe import kinds
+from ..masks.ragged import offsets_of
+from ..painting import kinds, known_sizes, paint, stacked
 from ._fingerprint import unchanged
-from ._lists import KEPT, offsets_of, ragged_of, whole
-from ._paint import known_sizes, paint, stacked
-from ._report import Losses, blame
+from ._lists import KEPT, whole
+from ._report import Losses
 from ._rings import LiftedRings
 from ._shapes import boxes_in, checked_rings, list_array, mask_array, parts_array, polygon_array, rings_in
 from ._values import Table

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from .. import frames
+from ..painting import kinds
 
 if TYPE_CHECKING:
     from .label_set import LabelSet
 
-__all__ = ["describe", "kinds"]
-
-
-def kinds(labels: pd.DataFrame) -> pd.Series[str]:
-    """Tell what each label is: ``mask``, ``polygon``, ``parts``, ``box`` or ``nothing``; the first that it has."""
-    kind = pd.Series("nothing", index=labels.index, dtype="object")
-    kind[labels[list(frames.BOX)].notna().all(axis=1)] = "box"
-    for column in ("parts", "polygon", "mask"):
-        if column in labels:
-            kind[labels[column].notna()] = column
-    return kind
+__all__ = ["describe"]
 
 
 def describe(label_set: LabelSet) -> str:

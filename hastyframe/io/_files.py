@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
-from ._report import FormatError
+from ..errors import FormatError
 
 if TYPE_CHECKING:
     from .label_set import File, Folder
 
 T = TypeVar("T")
 
-__all__ = ["FolderOut", "inside", "name_of", "progress_bar", "write_file", "write_json"]
+__all__ = ["FolderOut", "name_of", "progress_bar", "write_file", "write_json"]
 
 
 def name_of(file: Any) -> str:
@@ -26,30 +26,6 @@ def name_of(file: Any) -> str:
         return os.fspath(file)
     name = getattr(file, "name", None) or getattr(file, "filename", None)
     return name if isinstance(name, str) else f"the {type(file).__name__}"
-
-
-def inside(name: str, file: str) -> PurePosixPath:
-    """Read a name as a relative path that stays inside the folder it is put in.
-
-    Raises
-    ------
-    FormatError
-        An absolute name, a drive letter, ``..``, a control character: anything that could lead elsewhere.
-
-    Examples
-    --------
-    >>> str(inside("train/a.jpg", "x.zip"))
-    'train/a.jpg'
-    >>> inside("../a.jpg", "x.zip")
-    Traceback (most recent call last):
-    hastyframe.io._report.FormatError: x.zip, name '../a.jpg': it leads out of the folder. Rename it.
-    """
-    parts = name.replace("\\", "/").split("/")
-    if not name or any(part in {"", ".", ".."} or part != part.strip() for part in parts) or ":" in parts[0]:
-        raise FormatError(file, f"name {name!r}", "it leads out of the folder", "Rename it")
-    if any(ord(character) < 32 for character in name) or any(len(part.encode()) > 250 for part in parts):
-        raise FormatError(file, f"name {name!r}", "no file can be called that", "Rename it")
-    return PurePosixPath(*parts)
 
 
 def write_file(file: File, data: bytes, member: str) -> None:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..frames import BOX, MASK, POLYGON
+from ..lists import ragged_of
 from ..masks import Ragged
-from ._lists import ragged_of
 
 __all__ = ["all_different", "fingerprint", "unchanged"]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ValidationException
+from ..errors import FormatError, ValidationException
 from ..frames import BOX
 from ..masks import polygon_bounds
-from ._files import inside, progress_bar
+from ..paths import inside
+from ._files import progress_bar
 from ._load import FolderIn
 from ._records import DATASET
-from ._report import FormatError
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet

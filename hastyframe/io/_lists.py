@@ -1,4 +1,4 @@
-"""Arrow list columns as flat values and offsets, and back; to and from the nested lists of JSON."""
+"""Arrow list columns as the nested lists of JSON."""
 
 from __future__ import annotations
 
@@ -9,51 +9,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..frames import MASK, POLYGON, arrow_list
-from ..masks import Ragged
+from ..frames import MASK, POLYGON
+from ..lists import PARTS, ragged_of
 
-__all__ = ["KEPT", "PARTS", "mask_lists", "offsets_of", "polygon_lists", "ragged_of", "whole"]
-
-PARTS = pa.list_(POLYGON)
-"""What a label of several polygons or with holes holds: a list of rings."""
+__all__ = ["KEPT", "mask_lists", "polygon_lists", "whole"]
 
 KEPT = {"parts": PARTS, "file_bbox": pa.list_(pa.float64()), "as_read": pa.int64()}
 """Columns that remember how a file wrote a label; see :mod:`hastyframe.io.coco`."""
-
-
-def offsets_of(lengths: Any) -> NDArray[np.int64]:
-    """Offsets, shape (n + 1,), of lists of these lengths."""
-    lengths = np.asarray(lengths, np.int64)
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArray[np.bool_]]:
-    """Flat values and offsets of one column of lists, without a copy where it is an Arrow column.
-
-    Returns
-    -------
-    Ragged
-        The innermost values (of a polygon x and y in turn) and offsets that count rows of the first level: numbers
-        of a mask, vertices of a polygon, rings of parts.
-    numpy.ndarray of bool
-        Which rows hold a list.
-    """
-    if not isinstance(column.dtype, pd.ArrowDtype):
-        column = arrow_list(column, pd.ArrowDtype(type_))
-    array = _one_array(column)
-    present = np.asarray(array.is_valid())
-    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    values = array.flatten()
-    while pa.types.is_fixed_size_list(values.type) or pa.types.is_list(values.type):
-        values = values.flatten()
-    return Ragged(values.to_numpy(zero_copy_only=False), offsets_of(lengths)), present
-
-
-def _one_array(column: pd.Series[Any]) -> Any:
-    array = pa.array(column.array)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def mask_lists(column: pd.Series[Any]) -> list[list[int] | None]:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from ..errors import NotFound
-from ._files import inside, name_of
-from ._report import FormatError
+from ..errors import FormatError, NotFound
+from ..paths import inside
+from ._files import name_of
 
 if TYPE_CHECKING:
     from .label_set import Source

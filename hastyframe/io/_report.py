@@ -1,47 +1,19 @@
-"""What a file cannot say: the error for one that is wrong, the warning for what one cannot carry."""
+"""What a file cannot carry: said once, in words."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal, TypeAlias
 
 from ..errors import ValidationException
 
-__all__ = ["FormatError", "FormatWarning", "Losses", "OnLoss", "blame"]
+__all__ = ["FormatWarning", "Losses", "OnLoss"]
 
 OnLoss: TypeAlias = Literal["warn", "ignore", "raise"]
 """What to do about what a format cannot carry."""
 
 _PACKAGE = __name__.partition(".")[0]
-
-
-class FormatError(ValidationException):
-    """A file that cannot be read, or that cannot be written as asked.
-
-    Parameters
-    ----------
-    file : str
-        Its name.
-    place : str
-        Where in the file: a key, a row, a member of an archive. Empty for the file as a whole.
-    problem : str
-        What is wrong there.
-    remedy : str
-        What to do about it.
-    """
-
-    def __init__(self, file: str, place: str, problem: str, remedy: str) -> None:
-        where = f"{file}, {place}" if place else file
-        super().__init__(f"{where}: {problem}. {remedy}.")
-        self.file = file
-        self.place = place
-        self.problem = problem
-        self.remedy = remedy
 
 
 class FormatWarning(UserWarning):
@@ -96,41 +68,3 @@ def _depth() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         level, frame = level + 1, frame.f_back
     return level
-
-
-def blame(
-    work: Callable[[NDArray[np.int64]], Any], rows: NDArray[np.int64], place: Callable[[int], str], file: str
-) -> Any:
-    """Do work on many rows at once; where it is refused, find the first row to blame and name it.
-
-    Parameters
-    ----------
-    work : callable
-        Takes row numbers; raises ValidationException where one of them is bad.
-    rows : numpy.ndarray of int64
-        All of them.
-    place : callable
-        Names a row in words of the file.
-    file : str
-        Its name.
-    """
-    try:
-        return work(rows)
-    except ValidationException:
-        while len(rows) > 1:
-            half = rows[: len(rows) // 2]
-            rows = half if _refused(work, half) else rows[len(rows) // 2 :]
-        work_on = rows
-    try:
-        work(work_on)
-    except ValidationException as error:
-        raise FormatError(file, place(int(rows[0])), str(error).rstrip("."), "Correct it or leave it out") from None
-    raise FormatError(file, "", "its rows do not fit together", "Read them in parts")
-
-
-def _refused(work: Callable[[NDArray[np.int64]], Any], rows: NDArray[np.int64]) -> bool:
-    try:
-        work(rows)
-    except ValidationException:
-        return True
-    return False

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ._lists import offsets_of
+from ..masks.ragged import offsets_of
 
 __all__ = ["LiftedRings", "parse_coco"]
 

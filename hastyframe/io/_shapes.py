@@ -11,10 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import masks
+from ..blame import blame
 from ..frames import POLYGON
 from ..masks import Ragged
-from ._lists import offsets_of
-from ._report import blame
+from ..masks.ragged import offsets_of
 from ._values import Table
 
 __all__ = [

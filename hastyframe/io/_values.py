@@ -12,11 +12,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..entities import Entity
+from ..errors import FormatError
 from ..frames import dtypes
 from ._belong import rows_in
 from ._fingerprint import all_different
 from ._lists import KEPT
-from ._report import FormatError, Losses
+from ._report import Losses
 
 __all__ = ["Table", "column_of", "further_columns"]
 

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from ..entities import Image, Label, LabelClass, Prediction
-from ..errors import ValidationException
+from ..errors import FormatError, ValidationException
+from ..painting import kinds
 from ._belong import complete
 from ._coco_shapes import own_numbers, shapes_in, shapes_out
-from ._describe import kinds
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, own_columns, records, says_something, values_out
-from ._report import FormatError, Losses, OnLoss
+from ._report import Losses, OnLoss
 from ._rings import LiftedRings, parse_coco
 from ._shapes import bare
 from ._values import Table, further_columns

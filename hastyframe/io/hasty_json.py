@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ..entities import Attribute, Image, Label, LabelClass
 from ..frames import BOX, MASK, arrow_list
-from ._describe import kinds
+from ..masks.ragged import offsets_of
+from ..painting import kinds, paint
 from ._files import write_json
-from ._lists import KEPT, mask_lists, offsets_of, polygon_lists
+from ._lists import KEPT, mask_lists, polygon_lists
 from ._load import load_json, unhurried_gc
-from ._paint import paint
 from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, boxes_in, check_masks, mask_array, masks_in, points_in, polygon_array

@@ -10,9 +10,9 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from ..errors import FormatError
 from ._files import FolderOut
 from ._load import FolderIn
-from ._report import FormatError
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet

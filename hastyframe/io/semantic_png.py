@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from .. import masks
 from ..entities import LABELS_ORDER, SEMANTIC_FORMATS
-from ..errors import ValidationException
+from ..errors import FormatError, ValidationException
 from ..frames import BOX
 from ..masks import Ragged
-from ._describe import kinds
-from ._files import FolderOut, inside, progress_bar
+from ..painting import kinds, paint, stacked
+from ..paths import inside
+from ._files import FolderOut, progress_bar
 from ._folders import MOST_PIXELS, file_paths, images_frame, open_picture, split_path
 from ._load import FolderIn, load_json
-from ._paint import paint, stacked
 from ._records import records, report_columns, values_out
-from ._report import FormatError, Losses, OnLoss
+from ._report import Losses, OnLoss
 from ._shapes import bare, mask_array
 from ._values import Table
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..errors import FormatError
 from ..frames import BOX
-from ._describe import kinds
+from ..painting import kinds
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, images_frame, split_path
 from ._load import FolderIn
 from ._records import grouped, report_columns, values_out
-from ._report import FormatError, Losses, OnLoss
+from ._report import Losses, OnLoss
 from ._values import column_of
 
 if TYPE_CHECKING:

@@ -12,16 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ValidationException
+from ..errors import FormatError, ValidationException
 from ..frames import BOX, POLYGON
+from ..lists import ragged_of
 from ..masks import Polygons, polygon_bounds
-from ._describe import kinds
-from ._files import FolderOut, inside, progress_bar
+from ..masks.ragged import offsets_of
+from ..painting import kinds
+from ..paths import inside
+from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, known_images, split_path
-from ._lists import offsets_of, ragged_of
 from ._load import FolderIn
 from ._records import grouped, report_columns
-from ._report import FormatError, Losses, OnLoss
+from ._report import Losses, OnLoss
 from ._shapes import bare, polygon_array
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import zipfile
-from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, Response
@@ -20,6 +19,7 @@ from hastyframe.entities import (
     Project,
     Tag,
 )
+from hastyframe.paths import inside
 
 from .bodies import ExportBody
 from .http import Call, Refusal, Routes
@@ -118,14 +118,12 @@ def _write_labels(label_set: LabelSet, body: ExportBody, file: IO[bytes]) -> Non
 
 
 def _write_images(job: Job, images: list[Record], file: IO[bytes], context: Context) -> None:
-    from hastyframe.io._files import inside
-
     meta, step = decoded(job.record)["meta"], -(-len(images) // 50)
     # Photographs do not get smaller by being compressed once more.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for number, image in enumerate(images, 1):
             job.check()
-            member: PurePosixPath = inside(f"{image['dataset_name']}/{image['name']}", "the archive")
+            member = inside(f"{image['dataset_name']}/{image['name']}", "the archive")
             with context.files.picture_of(image) as path:
                 archive.write(path, str(member))
             if number % step == 0:

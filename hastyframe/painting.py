@@ -1,4 +1,4 @@
-"""Every kind of label as run-lengths inside a whole-pixel box."""
+"""What each label is, and every kind of it as run-lengths inside a whole-pixel box."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .. import masks
-from ..errors import ValidationException
-from ..frames import BOX, MASK
-from ..masks import Ragged
-from ._describe import kinds
-from ._lists import offsets_of, ragged_of
-from ._report import blame
+from . import masks
+from .blame import blame
+from .errors import ValidationException
+from .frames import BOX, MASK
+from .lists import ragged_of
+from .masks import Ragged
+from .masks.ragged import offsets_of
 
-__all__ = ["known_sizes", "paint", "stacked"]
+__all__ = ["kinds", "known_sizes", "paint", "stacked"]
 
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
+
+
+def kinds(labels: pd.DataFrame) -> pd.Series[str]:
+    """Tell what each label is: ``mask``, ``polygon``, ``parts``, ``box`` or ``nothing``; the first that it has."""
+    kind = pd.Series("nothing", index=labels.index, dtype="object")
+    kind[labels[list(BOX)].notna().all(axis=1)] = "box"
+    for column in ("parts", "polygon", "mask"):
+        if column in labels:
+            kind[labels[column].notna()] = column
+    return kind
 
 
 def paint(labels: pd.DataFrame, sizes: NDArray[np.float64], file: str) -> Painted:
