@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import random
@@ -9,12 +10,13 @@ import ssl
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -62,6 +64,8 @@ _TRIES_UNREACHED = 3
 _TRIES_TIMEOUT = 3
 _TRIES_LISTING = 3
 _TRIES_DOWNLOAD = 3
+_PATIENCE = 1.0
+"""How many seconds Ctrl-C waits for requests that are under way."""
 _NO_API = "Is the base address the one of a Hasty API, and not of a web page or a proxy?"
 
 
@@ -246,6 +250,7 @@ class Transport:
         desc: str | None = None,
         unit: str = "it",
         size: Callable[[T], int] | None = None,
+        done: dict[int, R] | None = None,
     ) -> list[R]:
         """Call a function on many items in parallel; results in the order of the items.
 
@@ -259,44 +264,58 @@ class Transport:
             The progress bar; without `desc` there is none.
         size : callable, optional
             By how much an item moves the bar; 1 if not given.
+        done : dict, optional
+            Gets each result as soon as it is there, by the position of its item: what to look at after Ctrl-C.
 
         Returns
         -------
         list
             The results. The first error ends the call, as Ctrl-C does: what has not begun is dropped, who waits for
-            a retry stops waiting, and what is under way is waited for.
+            a retry stops waiting, and no further request is sent. What is under way is waited for; after Ctrl-C for
+            a second at most.
         """
-        items = list(items)
-        if not items:
+        tasks = deque(enumerate(items))
+        if not tasks:
             return []
-        step = size or (lambda _: 1)
+        results = {} if done is None else done
+        fates: SimpleQueue[tuple[T, BaseException | None]] = SimpleQueue()
         stop = threading.Event()
-        errors: list[BaseException] = []
 
-        def work(item: T) -> R:
+        def work() -> None:
             self._pace.stop_on(stop)
-            try:
-                return function(item)
-            except BaseException as error:
-                errors.append(error)
-                stop.set()
-                raise
+            with contextlib.suppress(IndexError):  # of the deque: nothing is left
+                while True:
+                    position, item = tasks.popleft()
+                    try:
+                        results[position] = function(item)
+                        fates.put((item, None))
+                    except BaseException as error:
+                        fates.put((item, error))
 
-        results: list[R] = []
-        pool = ThreadPoolExecutor(min(self.max_workers, len(items)), thread_name_prefix="hastyframe-pool")
+        count = len(tasks)
+        step = size or (lambda _: 1)
+        threads: list[threading.Thread] = []
+        patience = None
         try:
-            with self.bar(desc, sum(map(step, items)), unit) as bar:
-                for item, future in [(item, pool.submit(work, item)) for item in items]:
-                    results.append(future.result())
+            with self.bar(desc, sum(step(item) for _, item in tasks), unit) as bar:
+                for number in range(min(self.max_workers, count)):
+                    # A request may hang for minutes; the end of the interpreter waits for all threads but daemons.
+                    thread = threading.Thread(target=work, name=f"hastyframe-pool-{number}", daemon=True)
+                    thread.start()
+                    threads.append(thread)
+                for _ in range(count):
+                    item, error = _next(fates)
+                    if error is not None:
+                        raise error
                     bar.update(step(item))
-        except Exception:
-            if errors:  # the first in time; others may only have been told to stop
-                raise errors[0] from None
+        except (KeyboardInterrupt, SystemExit):
+            patience = _PATIENCE
             raise
         finally:
             stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-        return results
+            tasks.clear()
+            _join(threads, patience)
+        return [results[position] for position in range(count)]
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""
@@ -392,6 +411,8 @@ class Transport:
         maybe_done = False
         for tries in itertools.count(1):
             self._pace.wait()
+            if self._pace.stopped:
+                raise _stopped(request, maybe_done=maybe_done)
             pause = _pause(tries)
             try:
                 # A redirect of anything but a GET could turn into another request: it is an error instead.
@@ -558,16 +579,19 @@ class _Pace:
         with self._lock:
             self._until = max(self._until, time.monotonic() + seconds)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the call that this thread works for has ended."""
+        stop = getattr(self._local, "stop", None)
+        return stop is not None and stop.is_set()
+
     def wait(self) -> None:
-        while (left := self._until - time.monotonic()) > 0:
+        while not self.stopped and (left := self._until - time.monotonic()) > 0:
             self.sleep(left)
 
     def sleep(self, seconds: float) -> None:
         stop = getattr(self._local, "stop", None)
-        if stop is None:
-            time.sleep(seconds)
-        elif stop.wait(seconds):
-            raise HastyError("Stopped while waiting for another try.")
+        (time.sleep if stop is None else stop.wait)(seconds)
 
 
 class _Session(requests.Session):
@@ -587,6 +611,19 @@ def _bar_class() -> type[Any]:
         monitor_interval = 0  # no thread of its own, which would outlive the call
 
     return Bar
+
+
+def _next(queue: SimpleQueue[T]) -> T:
+    while True:
+        with contextlib.suppress(Empty):
+            return queue.get(timeout=0.5)  # not for ever: on Windows Ctrl-C does not end that
+
+
+def _join(threads: Iterable[threading.Thread], patience: float | None) -> None:
+    """Wait for threads to end; for no more than `patience` seconds if that is given."""
+    until = None if patience is None else time.monotonic() + patience
+    for thread in threads:
+        thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
 
 def _make_session(workers: int) -> requests.Session:
@@ -627,6 +664,13 @@ def _no_address(request: str, error: ValueError) -> HastyError:
     return ConnectionFailed(
         f"The address, or one it redirects to, cannot be used ({type(error).__name__}).", request=request
     )
+
+
+def _stopped(request: str, *, maybe_done: bool) -> HastyError:
+    """Return the error for a request that is not sent, or not again, because the call has ended."""
+    if maybe_done:
+        return OutcomeUnknown("The call was stopped before the request was tried again.", request=request)
+    return HastyError("The call was stopped before the request was sent.", request=request)
 
 
 def _is_final(error: Exception) -> bool:
