@@ -25,6 +25,7 @@ from .app import make_app
 from .context import Context
 from .files import Files
 from .jobs import Jobs, fail_interrupted
+from .lock import FolderLock
 from .models import Models, Predict
 from .signing import Signer
 from .store import Store
@@ -62,6 +63,11 @@ class LocalServer:
     folder : Path
         Where everything is kept.
 
+    Raises
+    ------
+    BlockingIOError
+        At the start, if another server works in the folder.
+
     Examples
     --------
     >>> import requests
@@ -95,6 +101,7 @@ class LocalServer:
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._context: Context | None = None
+        self._lock: FolderLock | None = None
 
     def __repr__(self) -> str:
         where = self.base_url if self._socket else "not started"
@@ -163,6 +170,7 @@ class LocalServer:
         self._socket = _listening(self._host, self._port)
         self._port = self._socket.getsockname()[1]
         try:
+            self._lock = FolderLock(self.folder)
             self._context = context = self._make_context()
         except BaseException:
             self._close()
@@ -200,7 +208,9 @@ class LocalServer:
             self._context.store.close()
         if self._socket is not None:
             self._socket.close()
-        self._context = self._socket = self._uvicorn = self._thread = None
+        if self._lock is not None:
+            self._lock.release()
+        self._context = self._socket = self._uvicorn = self._thread = self._lock = None
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -68,6 +68,29 @@ def test_a_port_that_is_taken(server):
         pass
 
 
+def test_a_folder_that_has_a_server(tmp_path):
+    with LocalServer(tmp_path) as first:
+        api = Api(first)
+        second = LocalServer(tmp_path)
+        for _ in range(2):  # a start that failed leaves nothing that is in the way of the next
+            with pytest.raises(BlockingIOError, match=f"another server works in the folder {tmp_path}"):
+                second.start()
+        assert api.get("")["name"] == "project"
+    with second:
+        assert requests.get(second.base_url + "/openapi.json", timeout=10).ok
+
+
+def test_a_folder_that_has_a_server_in_another_process(tmp_path):
+    with launch(tmp_path, "thread") as process:
+        process.stdout.readline()
+        with pytest.raises(BlockingIOError, match="another server works in the folder"), LocalServer(tmp_path):
+            pass
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with LocalServer(tmp_path) as server:  # whoever died holds nothing
+        assert Api(server).get("")["name"] == "project"
+
+
 def test_models_of_no_kind():
     with pytest.raises(ValueError, match="segmenter"):
         LocalServer(models={"segmenter": list})
