@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--folder", type=Path, required=True, help="where it keeps what it stores")
     serve.add_argument("--port", type=int, default=8800, help="(%(default)s)")
     serve.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every answer")
+    serve.add_argument(
+        "--faults", metavar="NAME=VALUE,...", help="misbehave, as error_before=0.05,cut_after=0.05,seed=3"
+    )
     serve.set_defaults(run=_serve)
     return parser
 
@@ -64,9 +67,10 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from .local import LocalServer
+    from .local import Faults, LocalServer
 
-    server = LocalServer(options.folder, port=options.port, latency=options.latency)
+    faults = None if options.faults is None else Faults.parse(options.faults)
+    server = LocalServer(options.folder, port=options.port, latency=options.latency, faults=faults)
 
     def announce() -> None:
         # The key goes to the terminal of who started the server, to be given to clients; it is in the folder as well.
@@ -75,3 +79,5 @@ def _serve(options: argparse.Namespace) -> None:
         print(f"  export HASTY_API_KEY={server.api_key}\n", flush=True)
 
     server.run(announce)
+    if server.faults_done:
+        print("Faults done:", ", ".join(f"{kind} {count}" for kind, count in sorted(server.faults_done.items())))

@@ -18,7 +18,7 @@ from .project import Project
 from .vocabulary import ids_of, suggestion
 
 if TYPE_CHECKING:
-    from .local import LocalServer
+    from .local import Faults, LocalServer
 
 __all__ = ["Client"]
 
@@ -89,6 +89,7 @@ class Client:
         *,
         models: Mapping[str, Callable[..., Any]] | None = None,
         latency: float = 0.0,
+        faults: Faults | None = None,
         **options: Any,
     ) -> Client:
         """Start the embedded server in a background thread and connect to it; no key and no network needed.
@@ -101,6 +102,8 @@ class Client:
             What predicts: ``detector``, ``instance_segmentor``, ``semantic_segmentor``, ``attributer``.
         latency : float
             Seconds by which the server delays every answer.
+        faults : Faults, optional
+            How the server misbehaves, for tests of what it is used by; see :class:`hastyframe.local.Faults`.
         **options
             As for `Client`: `max_workers`, `timeout`, `progress`.
 
@@ -120,7 +123,7 @@ class Client:
         """
         from .local import LocalServer
 
-        server = LocalServer(folder, models=models, latency=latency)
+        server = LocalServer(folder, models=models, latency=latency, faults=faults)
         server.start()
         try:
             client = cls(server.api_key, server.base_url, **options)
@@ -139,6 +142,11 @@ class Client:
     def base_url(self) -> str:
         """Address of the API."""
         return self._transport.base_url
+
+    @property
+    def server(self) -> LocalServer | None:
+        """The embedded server that this client started, None for other servers; its `faults` can be set."""
+        return self._server
 
     @property
     def folder(self) -> Path | None:

@@ -56,6 +56,32 @@ def test_serve_on_a_taken_port_says_so(tmp_path, capsys):
     assert "in use" in capsys.readouterr().err
 
 
+def test_serve_misbehaves_on_demand(tmp_path):
+    command = [sys.executable, "-m", "hastyframe", "serve", "--folder", str(tmp_path), "--port", "0"]
+    command += ["--faults", "too_many=1,retry_after=9,methods=POST"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = "".join(process.stdout.readline() for _ in range(5))
+        url = re.search(r"export HASTY_BASE_URL=(\S+)", said)[1]
+        assert requests.get(f"{url}/openapi.json", timeout=10).status_code == 200
+        response = requests.post(f"{url}/v1/projects", json={}, timeout=10)
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "9")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+        assert process.stdout.read() == "Faults done: too_many 1\n"
+
+
+@pytest.mark.parametrize("faults", ["lag=1", "slow=2"])
+def test_serve_with_faults_that_are_none_says_so(tmp_path, capsys, faults):
+    assert main(["serve", "--folder", str(tmp_path), "--faults", faults]) == 1
+    assert "hastyframe: " in capsys.readouterr().err
+
+
+def test_serve_in_a_folder_that_has_a_server_says_so(tmp_path, capsys):
+    with hf.Client.local(tmp_path):
+        assert main(["serve", "--folder", str(tmp_path), "--port", "0"]) == 1
+    assert "another server works in the folder" in capsys.readouterr().err
+
+
 def test_version_and_help(capsys):
     for arguments, words in ((["--version"], hf.__version__), (["--help"], "demo")):
         with pytest.raises(SystemExit) as ended:

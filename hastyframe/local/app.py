@@ -12,7 +12,7 @@ from .openapi import describe
 __all__ = ["make_app"]
 
 
-def make_app(context: Context, api_key: str, latency: float) -> App:
+def make_app(context: Context, api_key: str) -> App:
     """Return the ASGI application of a server."""
     routes = Routes()
     operations = [op for module in (resources, images, labels, exports, predictions) for op in module.routes.operations]
@@ -23,4 +23,4 @@ def make_app(context: Context, api_key: str, latency: float) -> App:
         """Describe the API."""
         return Response(description, media_type="application/json")
 
-    return App([*operations, *routes.operations], context, api_key, latency)
+    return App([*operations, *routes.operations], context, api_key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import re
@@ -184,14 +183,11 @@ class App:
         What the operations work with.
     api_key : str
         What the header ``X-Api-Key`` must hold.
-    latency : float
-        So many seconds pass before a request is looked at.
     """
 
-    def __init__(self, operations: Sequence[Operation], context: Context, api_key: str, latency: float = 0.0) -> None:
+    def __init__(self, operations: Sequence[Operation], context: Context, api_key: str) -> None:
         self._context = context
         self._key = api_key.encode()
-        self._latency = latency
         paths: dict[str, dict[str, Operation]] = {}
         for operation in operations:
             paths.setdefault(operation.path, {})[operation.method] = operation
@@ -203,8 +199,6 @@ class App:
         """Answer a request."""
         if scope["type"] != "http":
             return
-        if self._latency:
-            await asyncio.sleep(self._latency)
         try:
             response = await self._respond(scope, receive)
         except Refusal as refusal:

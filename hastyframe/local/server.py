@@ -23,6 +23,7 @@ from hastyframe.entities import Workspace
 
 from .app import make_app
 from .context import Context
+from .faults import CuttableProtocol, Faults, Mischief
 from .files import Files
 from .jobs import Jobs, fail_interrupted
 from .lock import FolderLock
@@ -51,6 +52,8 @@ class LocalServer:
         The key that clients must send. By default one is made up and kept in the folder.
     latency : float
         So many seconds pass before a request is looked at, as on a network.
+    faults : Faults, optional
+        How the server misbehaves.
     upload_lifetime : float
         For how many seconds an address to upload to is good.
 
@@ -62,6 +65,8 @@ class LocalServer:
         The key to give to clients.
     folder : Path
         Where everything is kept.
+    faults : Faults
+        How the server misbehaves from now on; set it to change that, to None for a server that behaves.
 
     Raises
     ------
@@ -86,16 +91,18 @@ class LocalServer:
         models: Mapping[str, Predict] | None = None,
         api_key: str | None = None,
         latency: float = 0.0,
+        faults: Faults | None = None,
         upload_lifetime: float = 3600.0,
     ) -> None:
-        self._models = Models(models)  # first: a wrong name leaves nothing behind
+        # First: what is wrong with them leaves nothing behind.
+        self._models = Models(models)
+        self._mischief = Mischief(latency, faults)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="hastyframe-") if folder is None else folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.api_key = api_key or _kept(self.folder / "api_key")
         self._host = host
         self._port = port
-        self._latency = latency
         self._upload_lifetime = upload_lifetime
         self._socket: socket.socket | None = None
         self._uvicorn: uvicorn.Server | None = None
@@ -112,6 +119,20 @@ class LocalServer:
         """The address to give to clients."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
+
+    @property
+    def faults(self) -> Faults:
+        """How the server misbehaves; setting it begins the sequence of faults anew."""
+        return self._mischief.faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
+        self._mischief.faults = faults
+
+    @property
+    def faults_done(self) -> dict[str, int]:
+        """How many requests have met each kind of fault so far."""
+        return dict(self._mischief.done)
 
     def start(self) -> Self:
         """Serve in a background thread, and return when connections are accepted."""
@@ -176,8 +197,8 @@ class LocalServer:
             self._close()
             raise
         config = uvicorn.Config(
-            make_app(context, self.api_key, self._latency),
-            http="httptools",
+            self._mischief.around(make_app(context, self.api_key)),
+            http=CuttableProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
