@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import masks
 from .client import Client
+from .edits import Plan, Report
 from .errors import (
     AuthenticationException,
     AuthorisationException,
@@ -14,6 +15,7 @@ from .errors import (
     InferenceException,
     InsufficientCredits,
     JobFailed,
+    JournalError,
     LimitExceededException,
     NotFound,
     OutcomeUnknown,
@@ -66,6 +68,7 @@ __all__ = [
     "InstanceSegmentor",
     "InsufficientCredits",
     "JobFailed",
+    "JournalError",
     "Label",
     "LabelAttribute",
     "LabelClass",
@@ -73,8 +76,10 @@ __all__ = [
     "LimitExceededException",
     "NotFound",
     "OutcomeUnknown",
+    "Plan",
     "Project",
     "RateLimited",
+    "Report",
     "RequestTimeout",
     "SemanticSegmentor",
     "ServerError",

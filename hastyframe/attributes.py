@@ -16,7 +16,7 @@ from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
 from .vocabulary import Vocabulary, suggestion
 
-__all__ = ["lengthen", "readable", "value_out", "widen", "writable"]
+__all__ = ["lengthen", "long_frame", "readable", "value_out", "widen", "writable"]
 
 _WIDE: Mapping[str, Any] = {
     "MULTIPLE-SELECTION": pd.ArrowDtype(pa.list_(pa.string())),
@@ -181,6 +181,38 @@ def lengthen(wide: pd.DataFrame) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame({"label_id": [], "attribute_name": [], "value": []}, dtype=object)
     return pd.concat(parts, ignore_index=True)
+
+
+def long_frame(values: Any) -> pd.DataFrame:
+    """Read values that somebody brings, long or wide, as rows of one value.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame or list of dict
+        Long: ``label_id``, ``attribute_id`` or ``attribute_name``, and ``value``. Wide: indexed by ``label_id`` (or
+        with it as a column), a column an attribute.
+
+    Raises
+    ------
+    ValidationException
+        If a column is missing.
+    FrameError
+        If a row has no label, or several give a label a value of the same attribute.
+    """
+    frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
+    long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
+    if not long and (frame.index.name == "label_id" or "label_id" in frame):
+        frame = lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))
+    elif frame.index.name == "label_id" and "label_id" not in frame:
+        frame = frame.reset_index()
+    if not len(frame):
+        return frame
+    if missing := {"label_id", "value"} - set(frame.columns):
+        raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
+    problems = Problems(frame)
+    problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
+    problems.throw()
+    return frame
 
 
 def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:

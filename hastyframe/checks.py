@@ -18,6 +18,7 @@ from .frames import BOX
 from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
+    "CUT_ANEW",
     "Problems",
     "as_frame",
     "check_ids",
@@ -28,6 +29,12 @@ __all__ = [
     "fill_in",
     "indexed",
 ]
+
+CUT_ANEW = (
+    "The mask was made for a box of another size, in this one its runs would mean other pixels: give the mask as well, "
+    "cut anew by hf.masks.crop, or None to take it away."
+)
+"""What to do about a box that changes its size under a mask that stays."""
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 

@@ -19,6 +19,7 @@ __all__ = [
     "InferenceException",
     "InsufficientCredits",
     "JobFailed",
+    "JournalError",
     "LimitExceededException",
     "NotFound",
     "OutcomeUnknown",
@@ -143,6 +144,10 @@ class InferenceException(HastyError):
 
 class JobFailed(HastyError):
     """An export or an automated labeling ended without a result."""
+
+
+class JournalError(HastyError):
+    """A journal that cannot be written or gone on with: it is there already, held by somebody else, or none at all."""
 
 
 class Problem(NamedTuple):

@@ -16,7 +16,8 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from . import attributes, checks, edits, entities, frames
+from . import attributes, checks, entities, frames
+from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, UnexpectedAnswer, ValidationException
 from .vocabulary import Vocabulary, choose, ids_of
@@ -39,12 +40,6 @@ __all__ = [
     "completed",
     "segment",
 ]
-
-
-_CUT_ANEW = (
-    "The mask was made for a box of another size, in this one its runs would mean other pixels: give the mask as well, "
-    "cut anew by hf.masks.crop, or None to take it away."
-)
 
 
 class Handle(entities.Entity):
@@ -338,8 +333,7 @@ class Image(Editable, entities.Image):
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
-        batches = edits.create_labels(self._requester, self.project_id, frame)
-        return self._vocabulary.frame(entities.Label, batches)
+        return self._vocabulary.frame(entities.Label, batches.create_labels(self._requester, self.project_id, frame))
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
         """Edit labels, any number of them; what is left out stays as it is.
@@ -359,8 +353,7 @@ class Image(Editable, entities.Image):
         checks.check_same_keys(labels)
         frame = completed(self._on_me(labels), self.get_labels)
         frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True)
-        batches = edits.edit_labels(self._requester, self.project_id, frame)
-        return self._vocabulary.frame(entities.Label, batches)
+        return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 
     def delete_labels(self, label_ids: Any) -> None:
         """Delete labels.
@@ -371,7 +364,7 @@ class Image(Editable, entities.Image):
             Which.
         """
         ids = ids_of(entities.Label, label_ids)
-        edits.delete_labels(self._requester, self.project_id, pd.Series(self.id, index=ids, dtype="str"))
+        batches.delete_labels(self._requester, self.project_id, pd.Series(self.id, index=ids, dtype="str"))
 
     def set_status(self, status: str) -> None:
         """Set where the image stands.
@@ -437,7 +430,7 @@ class Image(Editable, entities.Image):
         """
         ids = self._vocabulary.ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
         rows = pd.DataFrame({"image_id": self.id, "tag_class_id": ids})
-        return self._vocabulary.frame(entities.Tag, edits.add_tags(self._requester, self.project_id, rows))
+        return self._vocabulary.frame(entities.Tag, batches.add_tags(self._requester, self.project_id, rows))
 
     def delete_tags(self, tags: Any) -> None:
         """Take tags off the image.
@@ -464,7 +457,7 @@ class Image(Editable, entities.Image):
         for key, values in (("tag_id", ids), ("tag_class_id", class_ids)):
             if values:
                 rows = pd.DataFrame({"image_id": self.id, key: values})
-                edits.delete_tags(self._requester, self.project_id, rows, key)
+                batches.delete_tags(self._requester, self.project_id, rows, key)
 
     def _list_path(self, entity: type[entities.Entity]) -> str:
         return entity.path.format(project_id=self.project_id, image_id=self.id)
@@ -524,7 +517,7 @@ class Label(Editable, entities.Label):
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
         [record] = frames.label_records(checked)
         if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
-            raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {_CUT_ANEW}")
+            raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
         self._data |= _only(self._requester.put(self._list_path(), [{"label_id": self.id, **record}]))
 
     def delete(self) -> None:
@@ -623,7 +616,7 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
         sound &= (size > 0).all(axis=1)
         resized = (size != was[:, 2:] - was[:, :2]).any(axis=1)
         problems = checks.Problems(frame)
-        problems.add("bbox", resized & sound & frame["mask"].notna(), _CUT_ANEW, boxes)
+        problems.add("bbox", resized & sound & frame["mask"].notna(), checks.CUT_ANEW, boxes)
         problems.throw()
     return frame
 

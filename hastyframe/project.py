@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from . import attributes, checks, edits, entities, frames, pictures
+from . import attributes, checks, entities, frames, pictures
+from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
 from .entities import (
     ATTRIBUTE_TYPES,
     CLASS_TYPES,
@@ -19,10 +20,26 @@ from .entities import (
     STATUSES,
     SUBJECT_TYPES,
 )
-from .errors import BatchError, NotFound, UnexpectedAnswer, ValidationException
+from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed, segment
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
+from .planning import (
+    Outside,
+    edit_plan,
+    label_contents,
+    plan_label_attributes,
+    plan_label_classes,
+    plan_labels,
+    plan_status,
+    plan_tags,
+    status_contents,
+    stored,
+    stored_records,
+    tag_contents,
+    undo,
+    value_contents,
+)
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -291,14 +308,7 @@ class Project(Editable, entities.Project):
         problems.add("status", wanted["image_id"].duplicated(keep=False), "Other rows of the image have another one.")
         problems.throw()
         wanted = wanted.set_index("image_id", drop=False)
-
-        def send(batch: edits.Batch) -> str:
-            [new] = wanted["status"].iloc[batch.rows]
-            self._requester.put(f"{self._path(entities.Image)}/{batch.image_id}/status", {"status": new})
-            return batch.image_id
-
-        cut = edits.cut(wanted["image_id"], limit=1)
-        edits.carry_out(self._requester, cut, send, wanted.index, desc="Set status", ids=lambda key: [key])
+        edit_plan(self, "statuses", status_contents, edits=wanted).apply()
         return wanted[["status"]].astype(pd.CategoricalDtype(list(STATUSES)))
 
     # Labels -----------------------------------------------------------------------------------------------------------
@@ -323,9 +333,11 @@ class Project(Editable, entities.Project):
         """
         self._vocabulary.forget(entities.LabelClass)
         ids = self._image_ids(images, dataset, image_status)
-        return self._of_images(entities.Label, ids, "Labels")
+        labels = self._of_images(entities.Label, ids, "Labels")
+        Sightings.shared(self._requester, self.id).saw(ids, labels)
+        return labels
 
-    def create_labels(self, labels: Any) -> pd.DataFrame:
+    def create_labels(self, labels: Any, journal: str | Path | None = None) -> pd.DataFrame:
         """Create labels on many images, in batches, in parallel.
 
         Parameters
@@ -333,6 +345,8 @@ class Project(Editable, entities.Project):
         labels : pandas.DataFrame or list of dict
             ``image_id``; ``class_id`` or ``class_name``; a box (``x_min, y_min, x_max, y_max`` or ``bbox``) or a
             ``polygon``; if wanted ``mask``, ``z_index``, ``external_id``. Other columns are not sent.
+        journal : str or Path, optional
+            A new file from which `resume` can finish, as for `Plan.apply`.
 
         Returns
         -------
@@ -350,7 +364,8 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Label, [])
         frame = checks.as_frame(entities.Label, labels)
         frame = checks.check_labels(frame, self._vocabulary, self._known_images(frame))
-        return self._vocabulary.frame(entities.Label, edits.create_labels(self._requester, self.id, frame))
+        plan = edit_plan(self, "labels", label_contents, creates=frame)
+        return stored(plan, entities.Label, self._vocabulary, journal)
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
         """Edit labels on many images, in batches, in parallel; columns that are left out stay as they are.
@@ -385,7 +400,7 @@ class Project(Editable, entities.Project):
         there = frame[frame["image_id"].isin(known)]
         frame = completed(frame, lambda: self.get_labels(there) if read is None else read)
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
-        return self._vocabulary.frame(entities.Label, edits.edit_labels(self._requester, self.id, frame))
+        return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 
     def delete_labels(self, labels: Any) -> None:
         """Delete labels of many images, in batches, in parallel.
@@ -412,8 +427,9 @@ class Project(Editable, entities.Project):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
         else:
             frame = self._images_of(ids_of(entities.Label, labels), self.get_labels()).to_frame()
-        images = frame["image_id"]
-        edits.delete_labels(self._requester, self.id, images[~images.index.duplicated()])
+        frame = frame[~frame.index.duplicated()]
+        if len(frame):
+            edit_plan(self, "labels", label_contents, deletes=frame).apply()
 
     # Label attributes -------------------------------------------------------------------------------------------------
 
@@ -468,39 +484,18 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not set; its `report` says which.
         """
-        frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
-        long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
-        if not long and (frame.index.name == "label_id" or "label_id" in frame):
-            frame = attributes.lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))
-        elif frame.index.name == "label_id" and "label_id" not in frame:
-            frame = frame.reset_index()
+        frame = attributes.long_frame(values)
         if not len(frame):
             return attributes.readable(self._vocabulary, [])
-        if missing := {"label_id", "value"} - set(frame.columns):
-            raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
         ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
+        frame = frame.assign(attribute_id=ids, label_id=frame["label_id"].astype("str"))
         problems = checks.Problems(frame)
-        problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
-        twice = pd.DataFrame({"label": frame["label_id"], "attribute": ids}).duplicated(keep=False)
+        twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
         problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
         problems.throw()
-        sent = attributes.writable(self._vocabulary, frame.assign(attribute_id=ids))
-        keys, labels = ids.to_list(), frame["label_id"].astype("str")
-
-        def send(batch: edits.Batch) -> dict[str, Any]:
-            [row] = batch.rows
-            path = entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(batch.image_id))
-            stored = self._requester.post(f"{path}/{keys[row]}", {"value": sent[row]}, repeatable=True)
-            return {**stored, "label_id": batch.image_id}
-
-        cut = edits.cut(labels, limit=1)
-        try:
-            stored = edits.carry_out(self._requester, cut, send, frame.index, desc="Set label attributes")
-        except BatchError as error:
-            error.report = error.report.rename(columns={"image_id": "label_id"})  # here, a batch is of a label
-            raise
-        in_order = sorted(zip((batch.rows[0] for batch in cut), stored, strict=True), key=lambda pair: int(pair[0]))
-        return attributes.readable(self._vocabulary, [record for _, record in in_order])
+        sent = pd.Series(attributes.writable(self._vocabulary, frame), frame.index, dtype=object)
+        plan = edit_plan(self, "label_attributes", value_contents, edits=frame.assign(sent=sent))
+        return attributes.readable(self._vocabulary, stored_records(plan))
 
     # Tags -------------------------------------------------------------------------------------------------------------
 
@@ -545,7 +540,7 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Tag, [])
         frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary)
         self._check_images(frame)
-        return self._vocabulary.frame(entities.Tag, edits.add_tags(self._requester, self.id, frame))
+        return stored(edit_plan(self, "tags", tag_contents, creates=frame), entities.Tag, self._vocabulary)
 
     def delete_tags(self, tags: pd.DataFrame) -> None:
         """Take tags off many images, in batches, in parallel.
@@ -566,10 +561,13 @@ class Project(Editable, entities.Project):
         if not len(frame):
             return
         self._check_images(frame)
-        key = "tag_id" if "tag_id" in frame else "tag_class_id"
-        if key == "tag_class_id":
-            frame[key] = checks.check_names(frame, key, entities.TagClass, self._vocabulary)
-        edits.delete_tags(self._requester, self.id, frame, key)
+        if "tag_class_id" not in frame and "tag_id" in frame:
+            known = self.get_tags(frame["image_id"])
+            checks.check_ids(frame, "tag_id", known.index, "There is no such tag on these images.")
+            frame["tag_class_id"] = known.loc[frame["tag_id"], "tag_class_id"].to_numpy()
+        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary)
+        frame = frame[~frame.duplicated(["image_id", "tag_class_id"])]
+        edit_plan(self, "tags", tag_contents, deletes=frame).apply()
 
     # Label classes, tag classes, attributes ---------------------------------------------------------------------------
 
@@ -769,6 +767,123 @@ class Project(Editable, entities.Project):
         }
         return self._create(ExportJob, body)
 
+    # Plans ------------------------------------------------------------------------------------------------------------
+
+    def plan_labels(self, before: pd.DataFrame, after: pd.DataFrame, *, outside: Outside = "error") -> Plan:
+        """Compare labels as they were read with what they shall be, and plan the difference; nothing is sent.
+
+        Parameters
+        ----------
+        before : pandas.DataFrame
+            Labels as `get_labels` read them: all of what `after` was made from.
+        after : pandas.DataFrame
+            The same frame, changed: rows whose ``label_id`` is not in `before` are new (whatever their index holds),
+            rows that are gone are deleted, rows that differ in ``class_id`` or ``class_name`` (the one that changed
+            counts), box, ``polygon``, ``mask``, ``z_index`` or ``external_id`` are edited. Columns that only `before`
+            has stay as they are.
+        outside : {"error", "clip", "keep"}
+            What to do about new and changed labels that reach beyond their image.
+
+        Returns
+        -------
+        Plan
+            It shows what would happen; `Plan.apply` does it.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong.
+
+        Examples
+        --------
+        >>> import hastyframe as hf
+        >>> with hf.Client.local() as client:
+        ...     project = client.create_project(client.get_workspaces(), "Coins")
+        ...     labels = project.get_labels()
+        ...     project.plan_labels(labels, labels[labels["x_max"] - labels["x_min"] > 5])
+        Plan for labels: nothing to do
+        """
+        return plan_labels(self, before, after, outside)
+
+    def plan_status(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+        """Plan the statuses of images.
+
+        Parameters
+        ----------
+        before, after : pandas.DataFrame
+            Images frames, as read and with the statuses that they shall have. Images that are only in `before` stay.
+        """
+        return plan_status(self, before, after)
+
+    def plan_tags(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+        """Plan the tags of images.
+
+        Parameters
+        ----------
+        before, after : pandas.DataFrame
+            Tags frames: ``image_id``, and ``tag_class_id`` or ``tag_class_name``. A pair that is only in `after` is
+            added, one that is only in `before` is taken away.
+        """
+        return plan_tags(self, before, after)
+
+    def plan_label_attributes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+        """Plan the values of label attributes.
+
+        Parameters
+        ----------
+        before, after : pandas.DataFrame
+            As `get_label_attributes` returns them, long or wide. A value that is only in `before` is taken away.
+        """
+        return plan_label_attributes(self, before, after)
+
+    def plan_label_classes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+        """Plan the label classes of the project; a class that is deleted takes its labels along.
+
+        Parameters
+        ----------
+        before, after : pandas.DataFrame
+            Label classes frames, as read and as they shall be.
+        """
+        return plan_label_classes(self, before, after)
+
+    def resume(self, journal: str | Path, errors: Errors = "raise", max_workers: int | None = None) -> Report:
+        """Finish what was begun with a journal, in this or another process.
+
+        Parameters
+        ----------
+        journal : str or Path
+            The file that was given to `Plan.apply`, or that the message of an interrupted or failed run named.
+        errors, max_workers : optional
+            As for `Plan.apply`.
+
+        Returns
+        -------
+        Report
+            Of all rows of the plan, those that were done before too. Rows that had failed are tried again.
+
+        Raises
+        ------
+        JournalError
+            If there is none, another process is at work on it, or it ends before its plan was complete, so that
+            nothing was sent.
+        BatchError
+            If some were not carried out.
+        """
+        with Journal.open(journal) as opened:
+            if opened.project_id != self.id:
+                raise JournalError(f"The journal {str(journal)!r} is of another project, {opened.project_id}.")
+            return carry_out(self._requester, opened, errors=errors, max_workers=max_workers, undo=self.undo)
+
+    def undo(self, journal: str | Path) -> Plan:
+        """Plan the way back from what a journal says was done; `Report.undo` is the same.
+
+        Parameters
+        ----------
+        journal : str or Path
+            The file that was given to `Plan.apply`.
+        """
+        return undo(self, journal)
+
     # Whole projects ---------------------------------------------------------------------------------------------------
 
     def pull(self, dataset: Any = None, image_status: str | Sequence[str] | None = None) -> LabelSet:
@@ -961,25 +1076,27 @@ class Project(Editable, entities.Project):
         )
         return self._vocabulary.frame(entity, [batch for of_image in pages for batch in of_image])
 
-    def _known_images(self, frame: pd.DataFrame) -> list[str]:
-        """Which of the frame's images are the project's; by the listing, or one by one where that is less to read."""
+    def _images_among(self, image_ids: Iterable[str]) -> pd.DataFrame:
+        """Return those of the images that are there; by the listing, or one by one where that is less to read."""
         from .transport import PAGE_SIZE
 
-        if "image_id" not in frame:
-            return []
-        wanted = frame["image_id"].dropna().unique().tolist()
+        wanted = list(dict.fromkeys(image_ids))
         path = self._path(entities.Image)
         try:
-            total = int(self._requester.get(path, {"offset": 0, "limit": 1})["meta"]["total"])
+            total = int(self._requester.get(path, {"offset": 0, "limit": 1})["meta"]["total"]) if wanted else 0
         except (TypeError, KeyError, ValueError):
             raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
-            [pages] = self._requester.listings(
-                [(path, None)], lambda _, items: [str(item.get("id")) for item in items], desc="Images"
-            )
-            return [key for page in pages for key in page]
-        there = self._requester.map(self._is_image, wanted)
-        return [key for key, exists in zip(wanted, there, strict=True) if exists]
+            images = self.get_images()
+            return images[images.index.isin(wanted)]
+        found = self._requester.map(self._image_record, wanted)
+        return self._vocabulary.records(entities.Image, [record for record in found if record is not None])
+
+    def _known_images(self, frame: pd.DataFrame) -> list[str]:
+        """Which of the frame's images are the project's."""
+        if "image_id" not in frame:
+            return []
+        return self._images_among(frame["image_id"].dropna().unique()).index.tolist()
 
     def _check_images(self, frame: pd.DataFrame) -> None:
         known = self._known_images(frame)
@@ -997,12 +1114,12 @@ class Project(Editable, entities.Project):
         checks.check_ids(ids, "image_id", known, "It must be the id of an image of this project.")
         return ids["image_id"].tolist()
 
-    def _is_image(self, key: str) -> bool:
+    def _image_record(self, key: str) -> dict[str, Any] | None:
         try:
-            self._requester.get(f"{self._path(entities.Image)}/{segment(key)}")
+            record: dict[str, Any] = self._requester.get(f"{self._path(entities.Image)}/{segment(key)}")
         except NotFound:
-            return False
-        return True
+            return None
+        return record
 
     def _pictures(self, images: Any, dataset: Any) -> list[pictures.Picture]:
         """Read what `upload_images` is given."""

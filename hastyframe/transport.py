@@ -60,6 +60,7 @@ _NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, ValueErro
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WISH = 600.0
 """A server that asks to come back later than this, in seconds, is taken at its word: the call ends."""
+_LONGEST_SETTLING = 10.0
 _TRIES_UNREACHED = 3
 _TRIES_TIMEOUT = 3
 _TRIES_LISTING = 3
@@ -140,9 +141,12 @@ class Transport:
         """PATCH JSON; what is sent are absolute values, so it may be repeated."""
         return self.request("PATCH", path, body=body)
 
-    def delete(self, path: str, body: Any = None) -> None:
-        """DELETE; where a repeat finds nothing, an earlier try had succeeded."""
-        self.request("DELETE", path, body=body)
+    def delete(self, path: str, body: Any = None, *, missing_is_done: bool = True) -> None:
+        """DELETE; where a repeat finds nothing, an earlier try had succeeded.
+
+        With ``missing_is_done=False`` that is an error all the same: of a list, another one may be what is missing.
+        """
+        self.request("DELETE", path, body=body, missing_is_done=missing_is_done)
 
     def request(
         self,
@@ -152,6 +156,7 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         repeatable: bool = False,
+        missing_is_done: bool = True,
     ) -> Any:
         """Send one request to the API.
 
@@ -165,6 +170,8 @@ class Transport:
             What is sent as JSON.
         repeatable : bool
             Whether it may be repeated although the method, POST, says that it may not.
+        missing_is_done : bool
+            Whether a repeated DELETE that finds nothing has succeeded.
 
         Returns
         -------
@@ -192,7 +199,7 @@ class Transport:
             headers=headers,
             auth=self._sign,  # not among the headers, which may show in a traceback with local variables
         )
-        if method == "DELETE" and answer.maybe_done and answer.response.status_code == 404:
+        if missing_is_done and method == "DELETE" and answer.maybe_done and answer.response.status_code == 404:
             return None
         if not _is_success(answer.response):
             raise self._refusal(answer, request, repeatable=repeatable)
@@ -251,6 +258,7 @@ class Transport:
         unit: str = "it",
         size: Callable[[T], int] | None = None,
         done: dict[int, R] | None = None,
+        max_workers: int | None = None,
     ) -> list[R]:
         """Call a function on many items in parallel; results in the order of the items.
 
@@ -266,6 +274,8 @@ class Transport:
             By how much an item moves the bar; 1 if not given.
         done : dict, optional
             Gets each result as soon as it is there, by the position of its item: what to look at after Ctrl-C.
+        max_workers : int, optional
+            How many at once, if not as many as the transport has.
 
         Returns
         -------
@@ -298,7 +308,7 @@ class Transport:
         patience = None
         try:
             with self.bar(desc, sum(step(item) for _, item in tasks), unit) as bar:
-                for number in range(min(self.max_workers, count)):
+                for number in range(min(max_workers or self.max_workers, count)):
                     # A request may hang for minutes; the end of the interpreter waits for all threads but daemons.
                     thread = threading.Thread(target=work, name=f"hastyframe-pool-{number}", daemon=True)
                     thread.start()
@@ -316,6 +326,25 @@ class Transport:
             tasks.clear()
             _join(threads, patience)
         return [results[position] for position in range(count)]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the call that this thread works for has ended, so that nothing more is sent for it."""
+        return self._pace.stopped
+
+    def rest(self, seconds: float) -> None:
+        """Wait; not longer than the call that this thread works for lasts."""
+        if seconds > 0:
+            self._pace.sleep(seconds)
+
+    def rest_before(self, tries: int) -> None:
+        """Wait before something is tried again that has been tried so often."""
+        self.rest(_pause(tries))
+
+    @property
+    def settling(self) -> float:
+        """Seconds after which a request without an answer is taken to have been carried out, if it ever will be."""
+        return min(_LONGEST_SETTLING, self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout)
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""

@@ -44,18 +44,19 @@ KNOWS: dict[str, set[str]] = {
     "handles": HANDLES,
     "jobs": HANDLES,
     "models": HANDLES,
+    "planning": HANDLES | {"geometry", "painting"},
     "sync": PROJECT,
-    "project": PROJECT | {"sync"},
+    "project": PROJECT | {"sync", "planning"},
     "local": SHAPES | {"io"},
-    "client": PROJECT | {"sync", "project", "local"},
-    "demo": PROJECT | {"sync", "project", "client", "local", "cli", "__init__"},
-    "cli": PROJECT | {"sync", "project", "client", "local", "demo", "__init__"},
+    "client": PROJECT | {"sync", "planning", "project", "local"},
+    "demo": PROJECT | {"sync", "planning", "project", "client", "local", "cli", "__init__"},
+    "cli": PROJECT | {"sync", "planning", "project", "client", "local", "demo", "__init__"},
     "__main__": {"cli"},
-    "__init__": PROJECT | {"sync", "project", "client"},
+    "__init__": PROJECT | {"sync", "planning", "project", "client"},
 }
 """What each part of the package may know besides itself."""
 
-TYPES_ALONE = {("sync", "project")}
+TYPES_ALONE = {("sync", "project"), ("planning", "project")}
 """Who may name somebody above for the type checker, and only for it."""
 
 

@@ -266,12 +266,19 @@ def test_create_from_the_frame_of_another_client(client, project, labels):
 def test_some_rows_fail_and_the_others_are_reported(project, images, labels):
     gone = labels.index[0]
     project.delete_labels([gone])
-    with pytest.raises(hf.BatchError, match=r"3 failed, 1 done|1 done, 3 failed") as caught:
-        project.delete_labels(labels)
+    with pytest.raises(hf.BatchError, match="3 edited, 1 failed") as caught:
+        project.edit_labels(labels.assign(z_index=7.0))
     report = caught.value.report
     assert report.index.tolist() == labels.index.tolist()
-    assert report["outcome"].tolist() == ["failed"] * 3 + ["done"]
+    assert report["outcome"].tolist() == ["failed"] + ["edited"] * 3
     assert gone in report["message"].iloc[0]
+    assert project.get_labels(images)["z_index"].tolist() == [7.0] * 3
+
+
+def test_what_is_gone_already_is_no_error_to_delete(project, images, labels):
+    project.delete_labels(labels.index[:1])
+    project.delete_labels(labels)
+    assert not len(project.get_labels(images))
 
 
 @st.composite
@@ -414,11 +421,11 @@ def test_label_attributes_wide(project, labels, attributes):
 
 def test_label_attributes_of_labels_that_are_gone(project, labels, attributes):
     project.delete_labels(labels.index[:1])
-    with pytest.raises(hf.BatchError, match="1 done") as caught:
+    with pytest.raises(hf.BatchError, match="1 edited, 1 failed") as caught:
         project.set_label_attributes(pd.DataFrame({"note": ["a", "b"]}, index=labels.index[:2]))
     report = caught.value.report
     assert report["label_id"].tolist() == labels.index[:2].tolist()
-    assert report["outcome"].tolist() == ["failed", "done"]
+    assert report["outcome"].tolist() == ["failed", "edited"]
     with pytest.raises(hf.NotFound, match=labels.index[0]):
         project.get_label_attributes(labels)
 

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import frames
-from .entities import BATCH_LIMIT, Entity, Label, Tag
-from .errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
+from hastyframe import frames
+from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
+from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from .transport import Transport
+    from hastyframe.transport import Transport
 
 __all__ = ["Batch", "add_tags", "carry_out", "create_labels", "cut", "delete_labels", "delete_tags", "edit_labels"]
 

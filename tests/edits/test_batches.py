@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import RESET, Answer, Seen, Server, serve
 
-from hastyframe import edits, errors, frames, transport
-from hastyframe.edits import Batch, carry_out, cut
+from hastyframe import errors, frames, transport
+from hastyframe.edits import batches as edits
+from hastyframe.edits.batches import Batch, carry_out, cut
 from hastyframe.entities import Label, Tag
 from hastyframe.transport import Transport
 

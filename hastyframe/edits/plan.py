@@ -1,0 +1,401 @@
+"""A plan: what would change on the server, to be looked at before it does."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hastyframe.errors import BatchError, ValidationException
+from hastyframe.vocabulary import choose
+
+from .journal import DONE, Journal, Record
+from .report import Report, report_of
+from .resources import RESOURCES
+from .run import Keep, Run
+from .sightings import Sightings
+
+if TYPE_CHECKING:
+    from hastyframe.transport import Transport
+
+__all__ = ["Changes", "Contents", "Errors", "OnConflict", "Plan", "carry_out"]
+
+Contents: TypeAlias = Callable[[pd.DataFrame], list[Record]]
+"""Writes rows of a frame as the API takes them."""
+Errors: TypeAlias = Literal["raise", "report"]
+OnConflict: TypeAlias = Literal["report", "overwrite"]
+Undo: TypeAlias = "Callable[[Path], Plan]"
+
+_ROWS_AT_ONCE = 1 << 14
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The rows of a plan, as frames of the same kind.
+
+    Attributes
+    ----------
+    creates, deletes : pandas.DataFrame
+        New rows, and rows that are to go.
+    old, new : pandas.DataFrame
+        Rows that are edited, row by row as they were read and as they shall be.
+    changed : dict of numpy.ndarray of bool
+        For each column, which of the edited rows differ in it.
+    unit, key, name : str
+        The columns that hold the unit, the id (or the name of the index) and what counts are made by.
+    order : numpy.ndarray of int
+        Where the new and then the edited rows stood in the frame that they come from.
+    """
+
+    creates: pd.DataFrame
+    old: pd.DataFrame
+    new: pd.DataFrame
+    deletes: pd.DataFrame
+    changed: Mapping[str, npt.NDArray[np.bool_]]
+    unit: str
+    key: str
+    name: str
+    order: npt.NDArray[np.intp]
+
+    def ids(self, frame: pd.DataFrame) -> list[Any]:
+        """Return the ids of rows."""
+        return frame.get(self.key, frame.index).tolist()
+
+
+class Plan:
+    """What is to be created, edited and deleted; nothing has been sent yet.
+
+    Made by `Project.plan_labels` and its like, and by `Report.undo`. In Jupyter it shows itself.
+
+    Attributes
+    ----------
+    kind : str
+        What it is about: ``labels``, ``tags``, ``statuses``, ``label_attributes`` or ``label_classes``.
+    keep : callable or None
+        Gets rows and what the server stored for them, while the plan is applied.
+    report : Report or None
+        What became of it, once it has been applied or the application was interrupted.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        project_id: str,
+        kind: str,
+        changes: Changes,
+        contents: Contents,
+        fields: Mapping[str, str],
+        undo: Undo,
+        *,
+        new_have_keys: bool = False,
+        blind: bool = False,
+    ) -> None:
+        self._transport = transport
+        self._project_id = project_id
+        self.kind = kind
+        self._changes = changes
+        self._contents = contents
+        self._fields = fields
+        self._undo = undo
+        self._new_have_keys = new_have_keys
+        self._blind = blind
+        self.keep: Keep | None = None
+        self.report: Report | None = None
+
+    @property
+    def creates(self) -> pd.DataFrame:
+        """The rows that will be created."""
+        return self._changes.creates
+
+    @property
+    def edits(self) -> pd.DataFrame:
+        """The rows that will be edited: ``changed`` names what, then each such column old and new side by side."""
+        c = self._changes
+        columns = [name for name, flags in c.changed.items() if flags.any()]
+        names = np.array([f"{name} " for name in columns], dtype=object)
+        flags = np.column_stack([c.changed[name] for name in columns]) if columns else np.zeros((len(c.new), 0), bool)
+        said = [", ".join(names[row]).replace(" ,", ",").strip() for row in flags]
+        frame = c.new[[c.unit]].assign(changed=pd.Series(said, c.new.index, dtype="str"))
+        for name in columns:
+            frame[f"{name}_old"] = c.old[name].array
+            frame[f"{name}_new"] = c.new[name].array
+        return frame
+
+    @property
+    def deletes(self) -> pd.DataFrame:
+        """The rows that will be deleted, as they were read."""
+        return self._changes.deletes
+
+    def __len__(self) -> int:
+        return len(self.creates) + len(self._changes.new) + len(self.deletes)
+
+    def counts(self, by: str) -> pd.DataFrame:
+        """Count the changes.
+
+        Parameters
+        ----------
+        by : str
+            A column, as ``class_name`` or ``image_id``; of edited rows, what it was.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the column's values: ``create``, ``edit``, ``delete``.
+        """
+        parts = {"create": self.creates, "edit": self._changes.old, "delete": self.deletes}
+        columns = {verb: frame[by].astype(object).value_counts() for verb, frame in parts.items() if by in frame}
+        if not columns:
+            raise ValidationException(f"The plan has no column {by!r}; it has {list(self._changes.creates.columns)}.")
+        counts = pd.DataFrame(columns).reindex(columns=list(parts)).fillna(0).astype("int64").rename_axis(by)
+        return counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+
+    def apply(
+        self,
+        journal: str | Path | None = None,
+        errors: Errors = "raise",
+        max_workers: int | None = None,
+        on_conflict: OnConflict = "report",
+    ) -> Report:
+        """Carry out the plan: each change once, whatever breaks on the way.
+
+        Parameters
+        ----------
+        journal : str or Path, optional
+            A new file in which intentions and deeds are written down. With it, `Project.resume` finishes what was
+            interrupted, in this or another process, and `Project.undo` plans the way back. If none is given, a
+            temporary file serves, which is kept only if something was left undone.
+        errors : {"raise", "report"}
+            Whether rows that fail end in a `BatchError` (after all others were carried out), or are only in the report.
+        max_workers : int, optional
+            How many requests are under way at once, if not as many as the client has.
+        on_conflict : {"report", "overwrite"}
+            What to do about rows that have changed on the server since they were read: fail and report them, or write
+            all the same.
+
+        Returns
+        -------
+        Report
+            A row for each change: the edited and new rows in the order of their frame, then the deleted ones.
+
+        Raises
+        ------
+        BatchError
+            If some were not carried out; its `report` says which and why.
+        JournalError
+            If the journal is there already; nothing was sent.
+        KeyboardInterrupt
+            After Ctrl-C: what was done so far and the line that resumes are printed, and the report is in `report`.
+        """
+        choose(errors, ("raise", "report"), "way to treat errors")
+        choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
+        path = _temporary(self._project_id) if journal is None else Path(journal)
+        options = {"on_conflict": on_conflict}
+        with Journal.create(path, self.kind, self._project_id, self._units(), options) as opened:
+            return carry_out(
+                self._transport,
+                opened,
+                errors=errors,
+                max_workers=max_workers,
+                undo=self._undo,
+                keep=self.keep,
+                told=self._tell,
+            )
+
+    def _tell(self, report: Report) -> None:
+        self.report = report
+
+    # What goes into the journal ---------------------------------------------------------------------------------------
+
+    def _units(self) -> Iterator[tuple[str, list[str] | None, list[Record]]]:
+        """Group the changes by unit, some rows at a time."""
+        c = self._changes
+        parts = [c.creates, c.new, c.deletes]
+        units = np.concatenate([part[c.unit].astype(object).to_numpy() for part in parts])
+        rows = self._rows()
+        codes, names = pd.factorize(units)
+        order = np.lexsort([rows, codes])
+        part = np.repeat(np.arange(3), [len(p) for p in parts])
+        place = np.concatenate([np.arange(len(p)) for p in parts])
+        ends = np.flatnonzero(np.diff(codes[order], append=-1)) + 1
+        sightings = Sightings.shared(self._transport, self._project_id)
+        start = 0
+        while start < len(order):
+            # Whole units, of some thousand rows together.
+            end = int(ends[min(int(np.searchsorted(ends, start + _ROWS_AT_ONCE)), len(ends) - 1)])
+            some = order[start:end]
+            records = self._records(rows[some], part[some], place[some])
+            cuts = np.flatnonzero(np.diff(codes[some], prepend=-1)).tolist()
+            for first, last in zip(cuts, [*cuts[1:], len(some)], strict=True):
+                name = str(names[codes[some[first]]])
+                there = sightings.of(name) if self.kind == "labels" else None
+                yield name, there, records[first:last]
+            start = end
+
+    def _rows(self) -> npt.NDArray[np.intp]:
+        """Return the number of each change: new and edited rows in the order of their frame, then what is deleted."""
+        rows = np.arange(len(self), dtype=np.intp)
+        order = self._changes.order
+        rows[np.argsort(order, kind="stable")] = np.arange(len(order))
+        return rows
+
+    def _records(
+        self, rows: npt.NDArray[np.intp], part: npt.NDArray[np.intp], place: npt.NDArray[np.intp]
+    ) -> list[Record]:
+        """Write changes as the journal has them, in the order given."""
+        c = self._changes
+        of = [place[part == n] for n in range(3)]
+        new = [iter(self._contents(frame.iloc[at])) for frame, at in ((c.creates, of[0]), (c.new, of[1]))]
+        old = [iter(self._known(frame.iloc[at])) for frame, at in ((c.old, of[1]), (c.deletes, of[2]))]
+        keys = [iter(c.ids(frame.iloc[at])) for frame, at in zip((c.creates, c.new, c.deletes), of, strict=True)]
+        labels = [iter(frame.index[at]) for frame, at in zip((c.creates, c.new, c.deletes), of, strict=True)]
+        written = self._changed_fields(of[1])
+        records: list[Record] = []
+        for row, n in zip(rows.tolist(), part.tolist(), strict=True):
+            record: Record = {"row": row, "label": _plain(next(labels[n]))}
+            key = next(keys[n])
+            if n != 0 or self._new_have_keys:
+                record["id"] = key
+            if n == 0:
+                record["new"] = next(new[0])
+            else:
+                record["old"] = next(old[n - 1])
+            if n == 1:
+                fields, content = next(written), next(new[1])
+                record["new"] = content if self._blind else {name: content[name] for name in fields}
+            records.append(record)
+        return records
+
+    def _known(self, frame: pd.DataFrame) -> list[Record]:
+        """Write rows as they were read, as far as they were read."""
+        if self._blind:
+            return [{} for _ in range(len(frame))]
+        known = {field for column, field in self._fields.items() if column in frame}
+        return [{k: v for k, v in content.items() if k in known} for content in self._contents(frame)]
+
+    def _changed_fields(self, at: npt.NDArray[np.intp]) -> Iterator[list[str]]:
+        flags: dict[str, npt.NDArray[np.bool_]] = {}
+        for column, changed in self._changes.changed.items():
+            if column in self._fields:
+                field = self._fields[column]
+                flags[field] = flags.get(field, np.zeros(len(at), bool)) | changed[at]
+        names = list(flags)
+        matrix = np.column_stack(list(flags.values())) if names else np.zeros((len(at), 0), bool)
+        return ([name for name, is_ in zip(names, row, strict=True) if is_] for row in matrix.tolist())
+
+    # How it shows itself ----------------------------------------------------------------------------------------------
+
+    def _headline(self) -> str:
+        parts = {"create": len(self.creates), "edit": len(self._changes.new), "delete": len(self.deletes)}
+        what = ", ".join(f"{count:,} to {verb}" for verb, count in parts.items() if count)
+        c = self._changes
+        units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
+        noun = self.kind.replace("_", " ")
+        return f"Plan for {noun}: {what} ({c.unit}: {units:,})" if what else f"Plan for {noun}: nothing to do"
+
+    def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Give what a person looks at: counts, columns that change, examples."""
+        c = self._changes
+        if not len(self):
+            return
+        if any(c.name in frame for frame in (c.creates, c.old, c.deletes)):
+            yield f"by {c.name}", self.counts(c.name).head(10)
+        yield f"by {c.unit}, the most first", self.counts(c.unit).head(_SHOWN)
+        columns = {name: int(flags.sum()) for name, flags in c.changed.items() if flags.any()}
+        if columns:
+            yield "columns that change", pd.DataFrame({"rows": columns}).rename_axis("column")
+        for title, frame in (("creates", self.creates), ("edits", self.edits.head(_SHOWN)), ("deletes", self.deletes)):
+            if len(frame):
+                shown = frame.head(_SHOWN)
+                yield f"{title}, the first {len(shown)}", shown.loc[:, shown.notna().any()]
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.width", 120, "display.max_columns", 12, "display.max_colwidth", 24):
+            return "\n\n".join([self._headline(), *(f"{title}\n{frame}" for title, frame in self._details())])
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_columns", 14, "display.max_colwidth", 32):
+            tables = [f"<h4>{escape(title)}</h4>{frame.to_html()}" for title, frame in self._details()]
+        return f"<p><b>{escape(self._headline())}</b></p>{''.join(tables)}"
+
+
+def carry_out(
+    transport: Transport,
+    journal: Journal,
+    *,
+    errors: Errors = "raise",
+    max_workers: int | None = None,
+    undo: Undo | None = None,
+    keep: Keep | None = None,
+    told: Callable[[Report], None] | None = None,
+) -> Report:
+    """Carry out an open journal from where it stands, with a bar of rows; the parameters are those of `Plan.apply`."""
+    resource = RESOURCES[journal.kind](transport, journal.project_id)
+    left = sum(outcome not in DONE for outcome in journal.outcomes)
+
+    def report_now(stopped: Exception | None = None) -> Report:
+        report = report_of(journal, resource.unit, stopped, undo)
+        if told is not None:
+            told(report)
+        return report
+
+    with transport.bar(f"Apply {journal.kind.replace('_', ' ')}", left, "row") as bar:
+        run = Run(transport, journal, bar, keep)
+        try:
+            run.finish(max_workers)
+        except KeyboardInterrupt:
+            bar.close()
+            print(
+                f"Interrupted: {report_now().summary()}. The journal is {str(journal.path)!r}. To go on: "
+                f"project.resume({str(journal.path)!r})",
+                file=sys.stderr,
+                flush=True,
+            )
+            _temporary_files.discard(journal.path)
+            raise
+    report = report_now(run.stopped)
+    failed = report.failed
+    if len(failed):
+        _temporary_files.discard(journal.path)
+        if errors == "raise":
+            raise BatchError(
+                f"{report.summary()}; see the error's `report`, a DataFrame with a row for each, or try the rest again "
+                f"with project.resume({str(journal.path)!r}). The first: {failed['message'].iloc[0]}",
+                report,
+            ) from run.stopped
+    return report
+
+
+_temporary_files: set[Path] = set()
+
+
+@atexit.register
+def _remove_temporary_files() -> None:
+    for path in _temporary_files:
+        path.unlink(missing_ok=True)
+
+
+def _temporary(project_id: str) -> Path:
+    """Return a name for a journal that nobody named; it is removed at the end unless something was left undone."""
+    stamp = f"{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+    path = Path(tempfile.gettempdir(), "hastyframe", f"{project_id}-{stamp}.jsonl")
+    _temporary_files.add(path)
+    return path
+
+
+def _plain(label: Any) -> Any:
+    """Return a row's label as JSON has it."""
+    if isinstance(label, np.generic):
+        label = label.item()
+    return label if isinstance(label, str | int | float | bool) or label is None else str(label)

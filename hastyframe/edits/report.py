@@ -1,0 +1,116 @@
+"""What became of each row of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from .journal import Journal
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+__all__ = ["OUTCOMES", "Report", "report_of"]
+
+OUTCOMES = ("created", "edited", "deleted", "unchanged", "failed", "pending")
+
+
+class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
+    """A frame with a row for each intended change, and the way back.
+
+    Made by `Plan.apply` and `Project.resume`. Its index holds the labels of the rows in the frames that were planned
+    from. ``image_id`` (or ``label_id``, ...) says what the thing belongs to, ``intent`` is ``create``, ``edit`` or
+    ``delete``, ``outcome`` one of ``created``, ``edited``, ``deleted``, ``unchanged`` (there already as intended),
+    ``failed`` and, after an interruption, ``pending``; ``id`` is the thing's id, of a new one the one that the server
+    gave it; ``attempts`` counts requests, ``message`` says why a row failed.
+
+    Attributes
+    ----------
+    journal : Path or None
+        The file that holds what was intended and done.
+    """
+
+    _metadata = ["journal", "_undo"]  # noqa: RUF012 (pandas reads it from the class)
+
+    journal: Path | None
+    _undo: Callable[[Path], Plan] | None
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame  # some rows of a report are no report: they cannot be undone alone
+
+    @property
+    def counts(self) -> pd.Series[int]:
+        """How many rows had which outcome."""
+        found = self["outcome"].value_counts()
+        return found[found > 0].rename("rows")
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The rows that failed."""
+        return self[self["outcome"] == "failed"]
+
+    def undo(self) -> Plan:
+        """Plan the way back: what was deleted is created again, what was created is deleted, edits are reversed.
+
+        Returns
+        -------
+        Plan
+            To be looked at and applied. What others have changed since is in conflict and stays.
+
+        Raises
+        ------
+        JournalError
+            If the journal is gone.
+        """
+        if self.journal is None or self._undo is None:
+            raise AttributeError("this report has no journal, so that it cannot be undone")
+        return self._undo(self.journal)
+
+    def summary(self) -> str:
+        """Say in one line what became of the rows."""
+        return ", ".join(f"{count:,} {word}" for word, count in self.counts.items()) or "nothing to do"
+
+    def __repr__(self) -> str:
+        return f"Report: {self.summary()}\n{super().__repr__()}"
+
+    def _repr_html_(self) -> str | None:
+        table = super()._repr_html_()
+        return f"<p><b>Report</b>: {self.summary()}</p>{table}"
+
+
+def report_of(journal: Journal, unit: str, stopped: Exception | None = None, undo: Any = None) -> Report:
+    """Make the report of a run from its journal.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where the run has come to.
+    unit : str
+        What the column of units is called.
+    stopped : Exception, optional
+        What ended the run early, so that rows without an outcome have failed; without it they are pending.
+    undo : callable, optional
+        Makes the plan of the way back from the path of the journal.
+    """
+    nothing = ("pending", None) if stopped is None else ("failed", f"Not sent, because of an earlier error: {stopped}")
+    outcomes = [outcome or nothing[0] for outcome in journal.outcomes]
+    messages = [
+        message if outcome else nothing[1] for outcome, message in zip(journal.outcomes, journal.messages, strict=True)
+    ]
+    report = Report(
+        {
+            unit: pd.Series(journal.names, dtype="str"),
+            "intent": pd.Categorical(journal.intents, categories=["create", "edit", "delete"]),
+            "outcome": pd.Categorical(outcomes, categories=list(OUTCOMES)),
+            "id": pd.Series(journal.ids, dtype="str"),
+            "attempts": pd.Series(journal.attempts, dtype="int64"),
+            "message": pd.Series(messages, dtype="str"),
+        }
+    )
+    report.index = pd.Index(journal.labels)
+    report.journal, report._undo = journal.path, undo
+    return report

@@ -1,0 +1,216 @@
+"""How each kind of thing is read and written: the only part of a bulk edit that knows what the API looks like.
+
+All that a plan can hold is read and written a unit at a time: labels and tags those of an image, values of attributes
+those of a label. What is common to all (batches, retries, conflicts, exactly once) is in :mod:`hastyframe.edits.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
+
+from hastyframe.checks import CUT_ANEW
+from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
+from hastyframe.errors import UnexpectedAnswer
+
+from .journal import Record
+
+if TYPE_CHECKING:
+    from hastyframe.transport import Transport
+
+__all__ = ["RESOURCES", "Resource"]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of thing that is written in bulk.
+
+    Attributes
+    ----------
+    noun : str
+        What one is called, in progress bars and messages.
+    unit : str
+        What the things of a unit have in common, as ``image_id``.
+    key : str
+        Where an item's id is. Of tags and values it is that of the tag class and the attribute: a unit has one at most.
+    fields : tuple of str
+        The keys of an item that are its content.
+    limit : int
+        The most that one request takes.
+    read : callable
+        Gets a unit and returns its items as the server has them.
+    create : callable or None
+        Gets a unit and the contents of new things; returns their items in order. None where things have ids of their
+        own accord, so that `put` makes them as well.
+    put : callable or None
+        Gets a unit and pairs of id and whole content; returns the items in order.
+    delete : callable or None
+        Gets a unit and ids.
+    refuse : callable
+        Gets what a thing is and what changes of it; returns why that cannot be, or None.
+    """
+
+    noun: str
+    unit: str
+    key: str
+    fields: tuple[str, ...]
+    limit: int
+    read: Callable[[str], list[Record]]
+    create: Callable[[str, Sequence[Record]], list[Record]] | None = None
+    put: Callable[[str, Sequence[tuple[str, Record]]], list[Record]] | None = None
+    delete: Callable[[str, Sequence[str]], None] | None = None
+    refuse: Callable[[Record, Record], str | None] = lambda now, new: None
+
+    def content(self, item: Mapping[str, Any]) -> Record:
+        """Return what an item holds, without what the server makes up."""
+        content = {name: item.get(name) for name in self.fields}
+        if "z_index" in content and content["z_index"] is None:
+            content["z_index"] = 0  # what the server stores where none is given
+        return content
+
+
+def labels(transport: Transport, project_id: str) -> Resource:
+    """Labels of an image."""
+
+    def path(image_id: str) -> str:
+        return Label.path.format(project_id=project_id, image_id=_segment(image_id))
+
+    def create(image_id: str, contents: Sequence[Record]) -> list[Record]:
+        body = [{**content, "tool_used": "api"} for content in contents]
+        return _items(Label, transport.post(path(image_id), body), len(body))
+
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+        body = [{"label_id": key, **content, "tool_used": "api"} for key, content in pairs]
+        return _named(Label, transport.put(path(image_id), body), [key for key, _ in pairs])
+
+    def delete(image_id: str, keys: Sequence[str]) -> None:
+        transport.delete(path(image_id), [{"id": key} for key in keys], missing_is_done=False)
+
+    fields = ("class_id", "bbox", "polygon", "mask", "z_index", "external_id")
+    read = lambda unit: transport.listing(path(unit))  # noqa: E731
+    return Resource("label", Image.id_name, "id", fields, BATCH_LIMIT, read, create, put, delete, _refuse_resizing)
+
+
+def tags(transport: Transport, project_id: str) -> Resource:
+    """Tags of an image, each known by its tag class: an image has a tag or does not have it."""
+
+    def path(image_id: str) -> str:
+        return Tag.path.format(project_id=project_id, image_id=_segment(image_id))
+
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+        body = [{"tag_class_id": key} for key, _ in pairs]
+        # A tag that is there already stays the one it is, so that this may be sent twice.
+        answer = transport.post(path(image_id), body, repeatable=True)
+        return _named(Tag, {"items": answer}, [key for key, _ in pairs], "tag_class_id")
+
+    def delete(image_id: str, keys: Sequence[str]) -> None:
+        transport.delete(path(image_id), [{"tag_class_id": key} for key in keys], missing_is_done=False)
+
+    read = lambda unit: transport.listing(path(unit))  # noqa: E731
+    return Resource("tag", Image.id_name, "tag_class_id", (), BATCH_LIMIT, read, put=put, delete=delete)
+
+
+def statuses(transport: Transport, project_id: str) -> Resource:
+    """Status of an image."""
+
+    def path(image_id: str) -> str:
+        return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
+
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+        [(key, content)] = pairs
+        transport.put(f"{path(image_id)}/status", content)
+        return [{"id": key, **content}]
+
+    read = lambda unit: [transport.get(path(unit))]  # noqa: E731
+    return Resource("status", Image.id_name, "id", ("status",), 1, read, put=put)
+
+
+def label_attributes(transport: Transport, project_id: str) -> Resource:
+    """Values of a label's attributes, each known by its attribute."""
+
+    def path(label_id: str) -> str:
+        return LabelAttribute.path.format(project_id=project_id, label_id=_segment(label_id))
+
+    def put(label_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+        [(key, content)] = pairs
+        stored = transport.post(f"{path(label_id)}/{_segment(key)}", content, repeatable=True)
+        return [{**(stored or {}), "label_id": label_id, "attribute_id": key}]
+
+    def delete(label_id: str, keys: Sequence[str]) -> None:
+        [key] = keys
+        transport.post(f"{path(label_id)}/{_segment(key)}", {"value": None}, repeatable=True)
+
+    read = lambda unit: transport.listing(path(unit))  # noqa: E731
+    return Resource("value", "label_id", "attribute_id", ("value",), 1, read, put=put, delete=delete)
+
+
+def label_classes(transport: Transport, project_id: str) -> Resource:
+    """Label classes of a project, which is their only unit."""
+    path = LabelClass.path.format(project_id=project_id)
+
+    def create(_: str, contents: Sequence[Record]) -> list[Record]:
+        [content] = contents
+        return [_object(LabelClass, transport.post(path, content))]
+
+    def put(_: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+        [(key, content)] = pairs
+        return [_object(LabelClass, transport.put(f"{path}/{_segment(key)}", content))]
+
+    def delete(_: str, keys: Sequence[str]) -> None:
+        [key] = keys
+        transport.delete(f"{path}/{_segment(key)}", missing_is_done=False)
+
+    fields = ("name", "color", "type", "norder", "external_id")
+    return Resource("class", "project_id", "id", fields, 1, lambda _: transport.listing(path), create, put, delete)
+
+
+Make: TypeAlias = "Callable[[Transport, str], Resource]"
+RESOURCES: Mapping[str, Make] = {
+    "labels": labels,
+    "tags": tags,
+    "statuses": statuses,
+    "label_attributes": label_attributes,
+    "label_classes": label_classes,
+}
+"""By the kind that a journal names."""
+
+
+def _refuse_resizing(now: Record, new: Record) -> str | None:
+    """Say why a box cannot change its size under a mask: its runs would mean other pixels."""
+    if "mask" in new or not now["mask"] or "bbox" not in new or _size(new["bbox"]) == _size(now["bbox"]):
+        return None
+    return f"The box becomes {new['bbox']} and was {now['bbox']}, under a mask that stays. {CUT_ANEW}"
+
+
+def _size(box: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if box is None else (box[2] - box[0], box[3] - box[1])
+
+
+def _segment(key: str) -> str:
+    return quote(key, safe="")
+
+
+def _object(entity: type[Entity], answer: Any) -> Record:
+    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+        raise UnexpectedAnswer(f"The server answered a {entity.__name__} with something else.")
+    return answer
+
+
+def _items(entity: type[Entity], answer: Any, count: int) -> list[Record]:
+    """Read the answer to a list, which is in the order in which it was sent."""
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list) or not all(isinstance(item, dict) and "id" in item for item in items):
+        raise UnexpectedAnswer(f"The server answered {count} {entity.plural} with something else.")
+    if len(items) != count:
+        raise UnexpectedAnswer(f"The server answered {count} {entity.plural} with {len(items)}.")
+    return items
+
+
+def _named(entity: type[Entity], answer: Any, keys: Sequence[str], key: str = "id") -> list[Record]:
+    """Read the answer to a list of things that have ids already, whatever its order."""
+    by_key = {item.get(key): item for item in _items(entity, answer, len(keys))}
+    if by_key.keys() != set(keys):
+        raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
+    return [by_key[k] for k in keys]

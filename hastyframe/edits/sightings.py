@@ -1,0 +1,94 @@
+"""Which labels an image had when it was last read whole.
+
+Who creates labels and gets no answer reads the image again, and must tell what is new from what was there before. Where
+the client has just read the image anyway, what it saw then serves, and a request an image is saved.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hastyframe.transport import Transport
+
+__all__ = ["Sightings"]
+
+FRESH = 600.0
+"""For how many seconds a sighting serves."""
+
+_shared: WeakKeyDictionary[Transport, dict[str, Sightings]] = WeakKeyDictionary()
+
+
+class Sightings:
+    """What a client saw of a project's images.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> labels = pd.DataFrame({"image_id": ["a", "a"]}, index=["l1", "l2"])
+    >>> sightings = Sightings()
+    >>> sightings.saw(["a", "b"], labels)
+    >>> sightings.of("a"), sightings.of("b"), sightings.of("c")
+    (['l1', 'l2'], [], None)
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, pa.Array | list[str]]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def shared(cls, transport: Transport, project_id: str) -> Sightings:
+        """Return the one that everything on a transport shares."""
+        return _shared.setdefault(transport, {}).setdefault(project_id, cls())
+
+    def saw(self, image_ids: Iterable[str], labels: pd.DataFrame) -> None:
+        """Note all labels of images, as they have just been read.
+
+        Parameters
+        ----------
+        image_ids : iterable of str
+            The images, those without labels too.
+        labels : pandas.DataFrame
+            A labels frame; the labels of an image stand together.
+        """
+        now = time.monotonic()
+        ids = pa.array(labels.index.array, pa.large_string())
+        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        codes, images = labels["image_id"].factorize()
+        starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
+        of_image = {images[codes[start]]: ids[start:end] for start, end in pairwise([*starts, len(codes)])}
+        with self._lock:
+            for image_id in image_ids:
+                self._seen[image_id] = (now, of_image.get(image_id, []))
+
+    def add(self, image_id: str, label_ids: Sequence[str]) -> None:
+        """Note labels that have been created on an image."""
+        with self._lock:
+            if image_id in self._seen:
+                when, ids = self._seen[image_id]
+                self._seen[image_id] = (when, [*_listed(ids), *label_ids])
+
+    def forget(self, image_id: str) -> None:
+        """Let the image be read again, after something else wrote to it."""
+        with self._lock:
+            self._seen.pop(image_id, None)
+
+    def of(self, image_id: str) -> list[str] | None:
+        """Return the ids of an image's labels; None where they have not been read, or too long ago."""
+        with self._lock:
+            when, ids = self._seen.get(image_id, (-np.inf, []))
+        return _listed(ids) if time.monotonic() - when < FRESH else None
+
+
+def _listed(ids: pa.Array | list[str]) -> list[str]:
+    return ids if isinstance(ids, list) else ids.to_pylist()
