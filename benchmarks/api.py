@@ -149,8 +149,10 @@ frames.from_records(entities.Label, orjson.loads(page)["items"])  # imports and 
 process = psutil.Process()
 before = process.memory_info().rss
 began = time.perf_counter()
-batches = [frames.to_arrow(entities.Label, orjson.loads(page)["items"]) for _ in range(int(sys.argv[1]))]
-frame = frames.from_arrow(entities.Label, batches)
+gathering = frames.Gathering(entities.Label)
+pages = [gathering.add(orjson.loads(page)["items"]) for _ in range(int(sys.argv[1]))]
+pages[::2], pages[1::2] = pages[1::2], pages[::2]  # they arrive out of order
+frame = frames.from_arrow(entities.Label, gathering.batches(pages))
 seconds = time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 size = frame.memory_usage(deep=True).sum()
@@ -158,7 +160,8 @@ print(len(frame) / seconds, peak / size, size / len(frame))
 """
 
 
-def frame_of_json(labels: int = 100_000, runs: int = 20) -> None:
+def frame_of_json(labels: int = 100_000, runs: int = 20, page_size: int = 100) -> None:
+    """Make a frame of the bytes of answers, as `get_labels` does it in its threads; here in one."""
     rng = np.random.default_rng(0)
     one = "0b7c9c1e-5f3a-4d52-8c7e-3d6a2f1b9e{:02d}"
     items = [
@@ -173,13 +176,13 @@ def frame_of_json(labels: int = 100_000, runs: int = 20) -> None:
             "z_index": 0,
             "external_id": None,
         }
-        for i in range(100)
+        for i in range(page_size)
     ]
     page = orjson.dumps({"meta": {"total": labels}, "items": items})
-    results = [[float(v) for v in run(["-c", FRAME_OF_JSON, str(labels // 100)], page).split()] for _ in range(5)]
+    results = [[float(v) for v in run(["-c", FRAME_OF_JSON, str(labels // page_size)], page).split()] for _ in range(5)]
     speed, memory, size = (statistics.median(values) for values in zip(*results, strict=True))
-    print(f"\nframe of {labels:,} labels from JSON pages, masks of {runs} runs: {speed:,.0f} labels a second,")
-    print(f"peak memory {memory:.2f} times the frame's ({size:.0f} bytes a label)")
+    print(f"\nframe of {labels:,} labels from JSON pages of {page_size}, masks of {runs} runs: {speed:,.0f} labels a")
+    print(f"second, peak memory {memory:.2f} times the frame's ({size:.0f} bytes a label)")
 
 
 def run(arguments: list[str], data: bytes = b"") -> str:
@@ -204,6 +207,7 @@ def main() -> None:
     options = parser.parse_args()
     imports()
     frame_of_json()
+    frame_of_json(page_size=LABELS_EACH)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         through_the_api(folder, options.latency, options.images)

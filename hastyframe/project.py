@@ -44,6 +44,7 @@ from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
     from .io import LabelSet
+    from .transport import Listing
 
 __all__ = ["Project"]
 
@@ -133,12 +134,7 @@ class Project(Editable, entities.Project):
             query["image_status"] = ",".join(_statuses(image_status))
         if not all(query.values()):  # an empty list asks for the images of no dataset, not of all
             return self._vocabulary.records(entities.Image, [])
-        [batches] = self._requester.listings(
-            [(self._path(entities.Image), query)],
-            lambda _, items: frames.to_arrow(entities.Image, items),
-            desc="Images",
-        )
-        return self._vocabulary.frame(entities.Image, batches)
+        return self._frame(entities.Image, [(self._path(entities.Image), query)], desc="Images")
 
     def get_image(self, image_id: str) -> Image:
         """Return one image.
@@ -1071,10 +1067,13 @@ class Project(Editable, entities.Project):
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
         paths = [(entity.path.format(project_id=self.id, image_id=segment(key)), None) for key in image_ids]
-        pages = self._requester.listings(
-            paths, lambda _, items: frames.to_arrow(entity, items), desc=desc, unit="image"
-        )
-        return self._vocabulary.frame(entity, [batch for of_image in pages for batch in of_image])
+        return self._frame(entity, paths, desc=desc, unit="image")
+
+    def _frame(self, entity: type[entities.Entity], lists: Sequence[Listing], **bar: str) -> pd.DataFrame:
+        """Read lists into one frame, in their order."""
+        gathering = frames.Gathering(entity)
+        pages = self._requester.listings(lists, lambda _, items: gathering.add(items), **bar)
+        return self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
 
     def _images_among(self, image_ids: Iterable[str]) -> pd.DataFrame:
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""

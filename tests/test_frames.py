@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -62,6 +64,40 @@ def test_what_comes_in_goes_out_again(pages):
     schema = frames.empty(Label, NAMES).dtypes
     assert frame.dtypes.to_dict() == schema.to_dict()
     assert frame.index.dtype == "str"
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(0, 7), max_size=12), enough=st.integers(1, 20), data=st.data())
+def test_gathered_pages_come_out_in_the_order_that_is_asked_for(sizes, enough, data):
+    pages = [
+        [{"id": f"{number}-{i}", "class_id": "c1", "bbox": [0, 0, i, 1], "mask": [number] * i} for i in range(size)]
+        for number, size in enumerate(sizes)
+    ]
+    gathering = frames.Gathering(Label)
+    gathering.ENOUGH = enough
+    came = data.draw(st.permutations(range(len(pages))))
+    places = {number: gathering.add(pages[number]) for number in came}
+    asked = data.draw(st.permutations(range(len(pages))))
+    frame = frames.from_arrow(Label, gathering.batches([places[number] for number in asked]), NAMES)
+    expected = frames.from_records(Label, [record for number in asked for record in pages[number]], NAMES)
+    pd.testing.assert_frame_equal(frame, expected)
+
+
+def test_pages_are_gathered_by_many_threads_at_once():
+    pages = [[{"id": f"{number}-{i}", "mask": [number, i]} for i in range(number % 50)] for number in range(400)]
+    gathering = frames.Gathering(Label)
+    with ThreadPoolExecutor(16) as pool:
+        places = list(pool.map(gathering.add, pages))
+    frame = frames.from_arrow(Label, gathering.batches(places))
+    pd.testing.assert_frame_equal(frame, frames.from_records(Label, list(chain.from_iterable(pages))))
+
+
+@pytest.mark.parametrize("enough", [1, 100])
+def test_a_gathered_record_that_cannot_be_one_is_refused_by_its_field(enough):
+    gathering = frames.Gathering(Label)
+    gathering.ENOUGH = enough
+    with pytest.raises(UnexpectedAnswer, match="'mask' of labels holds what is no "):
+        gathering.batches([gathering.add([{"id": "a"}]), gathering.add([{"id": "b", "mask": [1.5, 2]}])])
 
 
 @settings(max_examples=25, deadline=None)
