@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import frames
@@ -393,7 +392,7 @@ def _there(frame: pd.DataFrame, column: str) -> Mask:
 
 
 def _check_polygons(frame: pd.DataFrame, problems: Problems) -> None:
-    rings = _array(frame["polygon"])
+    rings = frames.arrow_array(frame["polygon"])
     lengths = rings.value_lengths().fill_null(3).to_numpy(zero_copy_only=False)
     problems.add("polygon", lengths < 3, "A polygon needs three vertices or more.")
     vertices = rings.flatten()
@@ -406,7 +405,7 @@ def _check_polygons(frame: pd.DataFrame, problems: Problems) -> None:
 
 def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask, problems: Problems) -> None:
     """Check the masks of the rows that have a good box."""
-    lists = _array(frame["mask"])
+    lists = frames.arrow_array(frame["mask"])
     lengths = np.where(rows, lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False), 0)
     paired = rows & (lengths % 2 == 0) & (lengths > 0)
     problems.add("mask", rows & ~paired, "It must be pairs of start and length, at least one.")
@@ -423,11 +422,6 @@ def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask
     long = np.unique(owners[ends - 1 > areas[owners]])
     remedies = {int(row): f"It is longer than its box, which has {areas[row]:,.0f} pixels." for row in long}
     problems.add("mask", _marked(frame, long), remedies)
-
-
-def _array(column: pd.Series[Any]) -> pa.Array:
-    array = pa.array(column)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _marked(frame: pd.DataFrame, rows: npt.NDArray[np.integer[Any]]) -> Mask:

@@ -29,6 +29,7 @@ __all__ = [
     "VALUES",
     "Gathering",
     "Place",
+    "arrow_array",
     "arrow_list",
     "conform",
     "dtypes",
@@ -255,6 +256,21 @@ def conform(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def arrow_array(column: Any, type_: pa.DataType | None = None) -> pa.Array:
+    """Return a column, or an index, as one Arrow array; without a copy where it is one already.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hastyframe import frames
+    >>> frames.arrow_array(pd.Series(["a", None], dtype="str")).to_pylist()
+    ['a', None]
+    """
+    # Of a Series its array: Arrow asks it for attributes, and pandas looks for them among a million row labels.
+    array = pa.array(getattr(column, "array", column), type_)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
 def arrow_list(column: pd.Series[Any], dtype: pd.ArrowDtype) -> pd.Series[Any]:
     """Turn a column of Python lists or arrays (None or NaN where there is none) into an Arrow list column.
 
@@ -265,7 +281,7 @@ def arrow_list(column: pd.Series[Any], dtype: pd.ArrowDtype) -> pd.Series[Any]:
     """
     type_ = dtype.pyarrow_dtype
     if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_nested(column.dtype.pyarrow_dtype):
-        array = pa.array(column).cast(type_)
+        array = arrow_array(column).cast(type_)
     else:
         values = [v if isinstance(v, _LISTS) or not pd.isna(v) else None for v in column]
         array = _FROM_LISTS.get(type_, _typed(type_))(values)
@@ -480,7 +496,7 @@ def _boxes_out(labels: pd.DataFrame) -> list[list[int] | None]:
 def _lists_out(column: pd.Series[Any]) -> list[list[Any] | None]:
     if not isinstance(column.dtype, pd.ArrowDtype):
         column = arrow_list(column, _DTYPES[Kind.MASK])
-    values: list[list[Any] | None] = pa.chunked_array(pa.array(column)).to_pylist()
+    values: list[list[Any] | None] = arrow_array(column).to_pylist()
     return values
 
 
@@ -490,7 +506,7 @@ def _polygons_out(column: pd.Series[Any]) -> list[list[Any] | None]:
     # Whole coordinates go out as JSON integers, as the documented examples have them.
     return [
         None if ring is None else [[int(c) if c.is_integer() else c for c in vertex] for vertex in ring]
-        for ring in pa.chunked_array(pa.array(column)).to_pylist()
+        for ring in arrow_array(column).to_pylist()
     ]
 
 

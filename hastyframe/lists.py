@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .frames import POLYGON, arrow_list
+from .frames import POLYGON, arrow_array, arrow_list
 from .masks import Ragged
 from .masks.ragged import offsets_of
 
@@ -32,15 +32,10 @@ def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArr
     """
     if not isinstance(column.dtype, pd.ArrowDtype):
         column = arrow_list(column, pd.ArrowDtype(type_))
-    array = _one_array(column)
+    array = arrow_array(column)
     present = np.asarray(array.is_valid())
     lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     values = array.flatten()
     while pa.types.is_fixed_size_list(values.type) or pa.types.is_list(values.type):
         values = values.flatten()
     return Ragged(values.to_numpy(zero_copy_only=False), offsets_of(lengths)), present
-
-
-def _one_array(column: pd.Series[Any]) -> Any:
-    array = pa.array(column.array)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hastyframe.frames import arrow_array
+
 __all__ = ["Difference", "compare", "identities"]
 
 _ROWS_AT_ONCE = 1 << 16
@@ -118,14 +120,13 @@ def _texts(column: Any) -> pa.Array:
         if isinstance(column.dtype, pd.CategoricalDtype):
             return _texts(column.astype("str"))
         return pa.nulls(len(column), pa.large_string())
-    texts = pa.array(column.array, pa.large_string())
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return arrow_array(column, pa.large_string())
 
 
 def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Rows) -> Flags:
     """Whether values differ; what is missing is the same as what is missing."""
     if isinstance(before.dtype, pd.ArrowDtype):
-        return _lists_differ(_arrow(before), _arrow(after), left, right)
+        return _lists_differ(arrow_array(before), arrow_array(after), left, right)
     if isinstance(before.dtype, pd.CategoricalDtype) and isinstance(after.dtype, pd.CategoricalDtype):
         # A code in terms of the other's categories; missing ones are -1 in both.
         codes = np.append(before.cat.categories.get_indexer(after.cat.categories), -1)
@@ -152,11 +153,6 @@ def _unlike(one: Any, other: Any) -> bool:
     if pd.isna(one) or pd.isna(other):
         return bool(pd.isna(one) != pd.isna(other))
     return bool(one != other)
-
-
-def _arrow(column: pd.Series[Any]) -> pa.Array:
-    array = pa.array(column.array)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _lists_differ(before: pa.Array, after: pa.Array, left: Rows, right: Rows) -> Flags:

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 
+from hastyframe.frames import arrow_array
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -62,8 +64,7 @@ class Sightings:
             A labels frame; the labels of an image stand together.
         """
         now = time.monotonic()
-        ids = pa.array(labels.index.array, pa.large_string())
-        ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        ids = arrow_array(labels.index, pa.large_string())
         codes, images = labels["image_id"].factorize()
         starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
         of_image = {images[codes[start]]: ids[start:end] for start, end in pairwise([*starts, len(codes)])}

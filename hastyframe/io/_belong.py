@@ -126,10 +126,8 @@ def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
     return rows.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _texts(values: Any) -> Any:
-    # Of a column its array: Arrow asks a Series for attributes, and pandas looks for them among a million labels.
-    texts = pa.array(getattr(values, "array", values), pa.large_string())
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+def _texts(values: Any) -> pa.Array:
+    return frames.arrow_array(values, pa.large_string())
 
 
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from .. import frames
 from ..entities import Entity, Image, Label
@@ -89,7 +88,7 @@ def report_columns(
 def values_out(column: pd.Series[Any]) -> list[Any]:
     """Values of a column as JSON has them: None for what is missing, Python numbers, texts and lists."""
     if isinstance(column.dtype, pd.ArrowDtype):
-        return pa.array(column.array).to_pylist()
+        return frames.arrow_array(column).to_pylist()
     if pd.api.types.is_float_dtype(column.dtype) and isinstance(column.dtype, np.dtype):
         numbers = whole(column.fillna(0).to_numpy())
     else:
