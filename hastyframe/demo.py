@@ -1,4 +1,4 @@
-"""``hastyframe demo``: the main job from upload to export, on the photographs that scikit-image brings."""
+"""A project to try things on, of the photographs that scikit-image brings; and ``hastyframe demo``: the main job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import masks
 from .client import Client
 from .project import Project
 
-__all__ = ["run"]
+__all__ = ["fill", "run"]
 
 PHOTOGRAPHS = pd.DataFrame(
     [
@@ -75,6 +75,7 @@ def run(folder: Path) -> None:
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     with Client.local(folder / "server", progress=sys.stderr.isatty()) as client, _wide_frames():
+        _step(f"A new project with {len(PHOTOGRAPHS)} photographs and reference labels: hastyframe.demo.fill(client)")
         project = fill(client, f"Demo {_next_number(client)}")
         _step("The project as DataFrames: project.get_images(), project.get_labels()")
         images, labels = project.get_images(), project.get_labels()
@@ -92,10 +93,32 @@ def run(folder: Path) -> None:
     print(NOTEBOOK.strip().format(folder=os.fspath(folder / "server"), name=project.name, dust=DUST_AREA))
 
 
-def fill(client: Client, name: str) -> Project:
-    """Upload the photographs and store reference labels with masks."""
-    _step(f"A new project, {name!r}, with {len(PHOTOGRAPHS)} photographs and reference labels")
-    project = client.create_project(client.get_workspaces(), name, "Photographs that scikit-image brings")
+def fill(client: Client, name: str = "Photographs") -> Project:
+    """Make a project of photographs, with reference labels: about a thousand masks of seven classes.
+
+    Parameters
+    ----------
+    client : Client
+        Where to, into its first workspace.
+    name : str
+        What the project is called.
+
+    Returns
+    -------
+    Project
+        With three datasets, six images, and labels that a threshold and a watershed found: good ones, and ones with
+        the flaws that labels have, such as dust, glare at the edge, and objects that were parted wrongly.
+
+    Examples
+    --------
+    >>> import hastyframe as hf
+    >>> from hastyframe import demo
+    >>> with hf.Client.local(progress=False) as client:
+    ...     project = demo.fill(client)
+    ...     project.get_labels()["class_name"].nunique()
+    7
+    """
+    project = client.create_project(client.get_workspaces().head(1), name, "Photographs that scikit-image brings")
     for norder, dataset in enumerate(PHOTOGRAPHS["dataset_name"].unique()):
         project.create_dataset(dataset, norder)
     for norder, (label_class, color) in enumerate(COLOURS.items()):
@@ -113,8 +136,7 @@ def fill(client: Client, name: str) -> Project:
     )
     small = masks.area(found["mask"].tolist()) < STAR_AREA
     found.loc[small & (found["class_name"] == "galaxy"), "class_name"] = "star"
-    stored = project.create_labels(found)
-    print(f"Uploaded {len(report)} photographs and stored {len(stored):,} labels.")
+    project.create_labels(found)
     return project
 
 
