@@ -13,7 +13,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -39,6 +38,7 @@ from .errors import (
     UnexpectedAnswer,
     ValidationException,
 )
+from .progress import bar as progress_bar
 
 __all__ = ["PAGE_SIZE", "Listing", "Transport"]
 
@@ -348,8 +348,8 @@ class Transport:
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""
-        hidden = desc is None or not self.progress
-        return _bar_class()(total=total, desc=desc, unit=unit, delay=1.0, miniters=1, disable=hidden)
+        shown = desc is not None and self.progress
+        return progress_bar(total=total, desc=desc, unit=unit, miniters=1, shown=shown)
 
     def listing(self, path: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return all items of a paged list."""
@@ -630,16 +630,6 @@ class _Session(requests.Session):
         if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
             prepared_request.headers.pop(_KEY_HEADER, None)
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
-
-
-@cache
-def _bar_class() -> type[Any]:
-    from tqdm.auto import tqdm
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        monitor_interval = 0  # no thread of its own, which would outlive the call
-
-    return Bar
 
 
 def _next(queue: SimpleQueue[T]) -> T:

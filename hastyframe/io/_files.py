@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from ..errors import FormatError
+from ..progress import bar
 
 if TYPE_CHECKING:
     from .label_set import File, Folder
@@ -100,6 +101,5 @@ class FolderOut:
 
 def progress_bar(items: Sequence[T], what: str, shown: bool) -> Iterable[T]:
     """Go through items with a bar that says how far."""
-    from tqdm.auto import tqdm
-
-    return tqdm(items, desc=what, unit="file", disable=not shown or len(items) < 2, leave=False)
+    several: Iterable[T] = bar(iterable=items, desc=what, unit="file", leave=False, shown=shown and len(items) > 1)
+    return several
