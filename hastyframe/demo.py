@@ -21,26 +21,28 @@ __all__ = ["fill", "run"]
 
 PHOTOGRAPHS = pd.DataFrame(
     [
-        ("coins.png", "objects", "coin"),
-        ("gravel.png", "objects", "stone"),
-        ("hubble_deep_field.jpg", "sky", "galaxy"),
-        ("cell.png", "microscope", "cell"),
-        ("ihc.png", "microscope", "nucleus"),
-        ("microaneurysms.png", "microscope", "lesion"),
+        ("coins.png", "objects", "coin", True),
+        ("gravel.png", "objects", "stone", True),
+        ("hubble_deep_field.jpg", "sky", "galaxy", True),
+        ("cell.png", "microscope", "cell", True),
+        ("ihc.png", "microscope", "gland", False),
+        ("microaneurysms.png", "microscope", "lesion", False),
     ],
-    columns=["name", "dataset_name", "class_name"],
+    columns=["name", "dataset_name", "class_name", "bright"],
 )
+"""What is on them, and whether it is brighter than what surrounds it."""
 COLOURS = {
     "coin": "#e69f00ff",
     "stone": "#56b4e9ff",
     "galaxy": "#009e73ff",
     "star": "#f0e442ff",
     "cell": "#0072b2ff",
-    "nucleus": "#d55e00ff",
+    "gland": "#d55e00ff",
+    "nucleus": "#000000ff",
     "lesion": "#cc79a7ff",
 }
-STAR_AREA = 60
-"""What shines on fewer pixels is first taken for a star."""
+SMALLER = {"galaxy": ("star", 60), "gland": ("nucleus", 600)}
+"""What covers fewer pixels than that is first taken for something smaller."""
 DUST_AREA = 20
 """What covers fewer pixels is nothing that anyone would label."""
 AT_THE_EDGE = "x_min == 0 or y_min == 0 or x_max == width or y_max == height"
@@ -94,7 +96,7 @@ def run(folder: Path) -> None:
 
 
 def fill(client: Client, name: str = "Photographs") -> Project:
-    """Make a project of photographs, with reference labels: about a thousand masks of seven classes.
+    """Make a project of photographs, with reference labels: about a thousand masks of eight classes.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def fill(client: Client, name: str = "Photographs") -> Project:
     >>> with hf.Client.local(progress=False) as client:
     ...     project = demo.fill(client)
     ...     project.get_labels()["class_name"].nunique()
-    7
+    8
     """
     project = client.create_project(client.get_workspaces().head(1), name, "Photographs that scikit-image brings")
     for norder, dataset in enumerate(PHOTOGRAPHS["dataset_name"].unique()):
@@ -126,22 +128,30 @@ def fill(client: Client, name: str = "Photographs") -> Project:
 
     source = Path(str(importlib.resources.files("skimage") / "data"))
     report = project.upload_images(PHOTOGRAPHS.assign(path=[source / name for name in PHOTOGRAPHS["name"]]))
-    rows = report.join(PHOTOGRAPHS["class_name"])
-    found = pd.concat(
+    rows = report.join(PHOTOGRAPHS[["class_name", "bright"]])
+    labels = pd.concat(
         [
-            find_objects(Path(path)).assign(image_id=image_id, class_name=label_class)
-            for path, image_id, label_class in zip(rows["path"], rows["image_id"], rows["class_name"], strict=True)
+            find_objects(Path(row.path), row.bright).assign(image_id=row.image_id, class_name=row.class_name)
+            for row in rows.itertuples()
         ],
         ignore_index=True,
     )
-    small = masks.area(found["mask"].tolist()) < STAR_AREA
-    found.loc[small & (found["class_name"] == "galaxy"), "class_name"] = "star"
-    project.create_labels(found)
+    area = masks.area(labels["mask"].tolist())
+    for large, (small, limit) in SMALLER.items():
+        labels.loc[(labels["class_name"] == large) & (area < limit), "class_name"] = small
+    project.create_labels(labels)
     return project
 
 
-def find_objects(path: Path) -> pd.DataFrame:
+def find_objects(path: Path, bright: bool) -> pd.DataFrame:
     """Outline what stands out on a photograph: Otsu's threshold, parted by a watershed of the distance transform.
+
+    Parameters
+    ----------
+    path : Path
+        The photograph.
+    bright : bool
+        Whether objects are brighter than what surrounds them, or darker.
 
     Returns
     -------
@@ -154,8 +164,7 @@ def find_objects(path: Path) -> pd.DataFrame:
     from skimage.morphology import disk, opening
 
     grey = np.asarray(Image.open(path).convert("L"))
-    bright = grey > filters.threshold_otsu(grey)
-    objects = bright if bright.mean() < 0.5 else ~bright
+    objects = (grey > filters.threshold_otsu(grey)) == bright
     objects = ndimage.binary_fill_holes(opening(objects, disk(2)))
     depth = ndimage.distance_transform_edt(objects)
     peaks = feature.peak_local_max(
