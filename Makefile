@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install test check format demo bench clean
+.PHONY: help install test check format demo notebooks bench clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ format:  ## format the code
 
 demo:  ## do the main job on real photographs
 	hastyframe demo
+
+notebooks:  ## run the notebooks and keep their outputs
+	python notebooks/build.py
 
 bench:  ## measure this project and its peers
 	for file in benchmarks/*.py; do echo "== $$file"; python $$file; done
