@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.grids import Grid
-from hastyframe.masks.placement import rebox
-from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
-from hastyframe.masks.setops import pair_member, shared
-from hastyframe.masks.toggles import line_up
+from hastyframe.masks.blocks import cuts, stacked
+from hastyframe.masks.canvas import on_canvas
+from hastyframe.masks.grids import LARGEST, Grid, as_grid
+from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
+from hastyframe.masks.runlength import area
+from hastyframe.masks.setops import shared
+from hastyframe.masks.toggles import as_runs, fitting
 
 __all__ = ["box_intersection_area", "box_iou", "intersection_area", "iou"]
 
 Pairs = tuple[ArrayLike, ArrayLike] | Literal["all"] | None
 
-AT_ONCE = 2**16
-"""Run ends of pairs that are compared at a time: few enough to stay in the cache."""
+AT_ONCE = 2**20
+"""Pieces of pairs that are compared at a time: few enough for memory that is used again and again, so many that masks
+of many pairs are not cut up for each."""
 
 
 def iou(
@@ -56,18 +60,20 @@ def iou(
 
     Notes
     -----
-    The exclusive or of two masks is what their toggles, sorted together, enclose. The intersection is half of what
-    it falls short of the sum of the areas. Masks whose boxes do not meet are never compared.
+    Both masks are cut into pieces of one row and laid on a common canvas. What the begins and ends of these pieces,
+    sorted together, enclose is the exclusive or of the two. The intersection is half of what that falls short of the
+    sum of the areas. Masks whose boxes do not meet are never compared, nor rows that only one of them has.
 
     Examples
     --------
     >>> iou([1, 4], [0, 0, 2, 2], [1, 4], [1, 0, 3, 2])
     array([0.33333333])
     """
-    one, other = pair_member(runs, boxes), pair_member(other_runs, other_boxes)
-    index = _index(one[0].n, other[0].n, pairs)
+    one, other = _member(runs, boxes), _member(other_runs, other_boxes)
+    index = _index(one.runs.n, other.runs.n, pairs)
     common = _mask_intersection(one, other, index)
-    return _ratio(common, _area(one[0]), _area(other[0]), index, crowd).reshape(_shape(one[0].n, other[0].n, pairs))
+    found = _ratio(common, area(one.runs), area(other.runs), index, crowd)
+    return found.reshape(_shape(one.runs.n, other.runs.n, pairs))
 
 
 def intersection_area(
@@ -94,9 +100,9 @@ def intersection_area(
     >>> intersection_area([1, 4], [0, 0, 2, 2], [[1, 4], [1, 1]], [[1, 0, 3, 2], [5, 5, 6, 6]], pairs="all")
     array([[2, 0]])
     """
-    one, other = pair_member(runs, boxes), pair_member(other_runs, other_boxes)
-    index = _index(one[0].n, other[0].n, pairs)
-    return _mask_intersection(one, other, index).reshape(_shape(one[0].n, other[0].n, pairs))
+    one, other = _member(runs, boxes), _member(other_runs, other_boxes)
+    index = _index(one.runs.n, other.runs.n, pairs)
+    return _mask_intersection(one, other, index).reshape(_shape(one.runs.n, other.runs.n, pairs))
 
 
 def box_iou(
@@ -230,36 +236,64 @@ def _common(one: NDArray[np.float64], other: NDArray[np.float64], index: Index) 
     return area
 
 
-def _area(toggles: Ragged) -> NDArray[np.int64]:
-    return segment_sum(toggles.values[1::2] - toggles.values[0::2], toggles.offsets // 2)
+class Member(NamedTuple):
+    """The masks of one side, and where they lie."""
+
+    runs: Ragged
+    grid: Grid
+
+    @property
+    def pieces(self) -> NDArray[np.int64]:
+        """The most pieces that each mask falls into when it is cut at the ends of its rows."""
+        return self.runs.lengths // 2 + self.grid.height
 
 
-def _mask_intersection(one: tuple[Ragged, Grid], other: tuple[Ragged, Grid], index: Index) -> NDArray[np.int64]:
-    """Shared pixels of each pair; only pairs whose boxes meet are looked at, so many at a time as memory allows."""
-    box = shared(one[1].take(index[0]), other[1].take(index[1]))
-    meet = np.flatnonzero(box.size)
-    work = offsets_of((one[0].lengths[index[0]] + other[0].lengths[index[1]])[meet])
+def _member(runs: Any, boxes: ArrayLike) -> Member:
+    """Check one side; a mask without pixels has no extent."""
+    rows = as_runs(runs)
+    filled = rows.lengths > 0
+    grid = as_grid(boxes, rows.n, used=filled)
+    fitting(rows, grid.size)
+    return Member(rows, grid._replace(width=grid.width * filled, height=grid.height * filled))
+
+
+def _mask_intersection(one: Member, other: Member, index: Index) -> NDArray[np.int64]:
+    """Shared pixels of each pair; only pairs whose boxes meet are looked at, so many at a time as the cache holds."""
     out = np.zeros(len(index[0]), np.int64)
-    start = 0
-    while start < len(meet):
-        end = max(start + 1, int(np.searchsorted(work, work[start] + AT_ONCE)) - 1)
-        some = meet[start:end]
-        out[some] = _shared_pixels(one, other, index[0][some], index[1][some], box.take(some))
-        start = end
+    box = shared(one.grid.take(index[0]), other.grid.take(index[1]))
+    meet = np.flatnonzero(box.size)
+    if not len(meet):
+        return out
+    pairs, box = (index[0][meet], index[1][meet]), box.take(meet)
+    pieces = sum(side.pieces[row] for side, row in zip((one, other), pairs, strict=True))
+    for start, end in pairwise(cuts(offsets_of(pieces), AT_ONCE)):
+        some = slice(start, end)
+        out[meet[some]] = _shared_pixels(one, other, pairs[0][some], pairs[1][some], box.take(some))
     return out
 
 
 def _shared_pixels(
-    one: tuple[Ragged, Grid],
-    other: tuple[Ragged, Grid],
-    rows: NDArray[np.int64],
-    other_rows: NDArray[np.int64],
-    box: Grid,
+    one: Member, other: Member, row: NDArray[np.int64], other_row: NDArray[np.int64], box: Grid
 ) -> NDArray[np.int64]:
-    first = rebox(one[0].take(rows), one[1].take(rows), box)
-    second = rebox(other[0].take(other_rows), other[1].take(other_rows), box)
-    line, _ = line_up(first, box.size)
-    other_line, _ = line_up(second, box.size)
-    both = np.sort(np.concatenate([line, other_line]), kind="stable")
-    either = segment_sum(both[1::2] - both[0::2], (first.offsets + second.offsets) // 2)
-    return (_area(first) + _area(second) - either) // 2
+    """Shared pixels of pairs whose boxes meet, from what lies in the rows that both have."""
+    used, mask = np.unique(row, return_inverse=True)
+    other_used, other_mask = np.unique(other_row, return_inverse=True)
+    grid = Grid(*map(np.concatenate, zip(one.grid.take(used), other.grid.take(other_used), strict=True)))
+    canvas = on_canvas(stacked([one.runs.take(used), other.runs.take(other_used)]), grid)
+    pair = np.stack([mask, other_mask + len(used)], axis=1)
+    top = box.y[:, None] - grid.y[pair]
+    first = canvas.find(pair, top)
+    count = canvas.find(pair, top + box.height[:, None]) - first
+
+    base = offsets_of(box.height * canvas.width)
+    shift = base[:-1] - (box.y - canvas.y) * canvas.width
+    kind: Any = np.int32 if base[-1] <= LARGEST else np.int64  # what is short sorts faster
+    both = count.sum(axis=1)
+    offsets = offsets_of(both)
+    line = canvas.pieces.take(spread(first.reshape(-1), count.reshape(-1)), axis=0).reshape(-1)
+    area = segment_sum(line[1::2] - line[0::2], offsets)
+    line = line.astype(kind, copy=False)  # high bits that get lost here would get lost in the sum
+    line += np.repeat(shift.astype(kind), both * 2)
+    line.sort(kind="stable")  # merges the sides, each of which is in order
+    either = segment_sum(line[1::2] - line[0::2], offsets)
+    return (area - either) // 2

@@ -112,6 +112,22 @@ def test_given_pairs(monkeypatch):
             hm.iou(RUNS, BOXES, RUNS, BOXES, pairs=bad)
 
 
+@pytest.mark.parametrize("at_once", [1, 2**20])
+@pytest.mark.parametrize("apart", [0, 60_000, 10**9])
+@given(samples=st.lists(placed, max_size=6))
+def test_shared_pixels_wherever_masks_lie(at_once, apart, samples):
+    runs, boxes, pictures = boxed(samples)
+    near = np.array([[(one & other).sum() for other in pictures] for one in pictures], int).reshape(runs.n, runs.n)
+    there = boxes + apart  # so far that positions on the canvas take 64 bits
+    far = np.concatenate([boxes, there]) - 2 * apart // 3
+    twice = runs.take([*range(runs.n), *range(runs.n)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hastyframe.masks.overlap.AT_ONCE", at_once)
+        found = hm.intersection_area(twice, far, twice, far, pairs="all")
+    across = near if not apart else np.zeros_like(near)
+    assert (found == np.block([[near, across], [across, near]])).all()
+
+
 def test_another_number_of_masks():
     with pytest.raises(ValidationException, match=r"4000 .* 1"):
         hm.union(RUNS, BOXES, [1, 1], [0, 0, 1, 1])
