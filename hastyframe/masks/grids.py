@@ -107,17 +107,12 @@ def numbers(boxes: ArrayLike) -> NDArray[Any]:
         raise ValidationException(f"Every box or size is a row of numbers in pixels: {error}") from error
 
 
-def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: str) -> list[NDArray[np.int64]]:
-    fine = np.ones(len(table), bool)
-    columns = []
-    for column in table.T:
-        with np.errstate(invalid="ignore"):
-            fine &= (column >= -FARTHEST) & (column <= FARTHEST)
-            whole = column.astype(np.int64)
-        fine &= whole == column
-        columns.append(whole)
+def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: str) -> NDArray[np.int64]:
+    with np.errstate(invalid="ignore"):
+        whole = table.T.astype(np.int64, order="C")
+    fine = ((whole == table.T) & (whole >= -FARTHEST) & (whole <= FARTHEST)).all(axis=0)
     if used is not None and not fine.all():
-        columns = [np.where(used, column, 0) for column in columns]
+        whole = np.where(used, whole, 0)
         fine |= ~used
     if not fine.all():
         index = int(np.argmin(fine))
@@ -125,7 +120,7 @@ def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: st
             f"The box of {what} {index} is {table[index].tolist()}; boxes are whole pixels within ±2**30 "
             "(np.floor the minima, np.ceil the maxima)."
         )
-    return columns
+    return whole
 
 
 def _sized(grid: Grid, what: str) -> Grid:

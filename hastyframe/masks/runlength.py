@@ -195,7 +195,7 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
     """
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    start, length = fitting(rows, grid.size)
+    begin, end = fitting(rows, grid.size)
     total = sum(grid.size.tolist())
     if total > max_pixels:
         raise ValidationException(
@@ -203,9 +203,8 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
             "decode fewer at a time, or work on the runs."
         )
     offsets = offsets_of(grid.size)
-    begin = np.repeat(offsets[:-1] - 1, rows.lengths // 2)
-    begin += start
-    return Ragged(pixels_from_runs(begin, begin + length, total), offsets)
+    base = np.repeat(offsets[:-1], rows.lengths // 2)
+    return Ragged(pixels_from_runs(begin + base, end + base, total), offsets)
 
 
 def area(runs: Any) -> NDArray[np.int64]:
@@ -231,7 +230,7 @@ def area(runs: Any) -> NDArray[np.int64]:
     array([4, 0])
     """
     rows = as_runs(runs)
-    lengths = rows.values[1::2]
+    lengths = rows.values[1::2].astype(np.int64)
     if len(lengths) and lengths.min() < 1:
         fitting(rows)
     return segment_sum(lengths, rows.offsets // 2)
@@ -263,8 +262,9 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     array([[11, 10, 12, 12]])
     """
     rows = as_runs(runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    start, length = fitting(rows, grid.size)
-    found = extent(start - 1, length, rows.offsets // 2, grid)
-    filled = (rows.lengths > 0).astype(np.int64)
-    return found._replace(x=found.x + grid.x * filled, y=found.y + grid.y * filled).boxes
+    filled = rows.lengths > 0
+    grid = as_grid(boxes, rows.n, used=filled)
+    begin, end = fitting(rows, grid.size)
+    found = extent(begin.view(np.uint32), end.view(np.uint32), rows.offsets // 2, grid).boxes
+    found += np.stack([grid.x, grid.y, grid.x, grid.y], axis=1) * filled[:, None]
+    return found

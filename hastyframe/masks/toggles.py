@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.grids import LARGEST, Grid
-from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, segment, where
+from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
 
 __all__ = [
     "as_runs",
@@ -78,18 +78,14 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     array([0, 2, 6, 8])
     """
     rows = as_runs(runs)
-    return _toggles(*fitting(rows, size), rows.offsets)
-
-
-def _toggles(start: NDArray[np.int32], length: NDArray[np.int32], offsets: NDArray[np.int64]) -> Ragged:
-    toggles = np.empty(len(start) * 2, np.int64)
-    np.subtract(start, 1, out=toggles[0::2], dtype=np.int64)
-    np.add(toggles[0::2], length, out=toggles[1::2])
-    return Ragged(toggles, offsets)
+    begin, end = fitting(rows, size)
+    toggles = np.empty(len(rows.values), np.int64)
+    toggles[0::2], toggles[1::2] = begin, end
+    return Ragged(toggles, rows.offsets)
 
 
 def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Take starts and lengths of runs apart, if they are in order and fit their boxes of `size` pixels.
+    """Where runs begin, counted from 0, and where they have ended, if they are in order and fit `size` pixels.
 
     Raises
     ------
@@ -97,30 +93,36 @@ def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> tuple[NDArra
         Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
         the first such mask.
     """
-    start, length = rows.values[0::2].copy(), rows.values[1::2].copy()  # without gaps they are read much faster
-    if not _fits(start, length, rows.offsets // 2, size):
-        raise ValidationException(_first_fault(_toggles(start, length, rows.offsets), size))
-    return start, length
+    begin, end = rows.values[0::2].copy(), rows.values[1::2].copy()  # without gaps they are read much faster
+    begin -= 1
+    end += begin
+    if not _fits(begin, end, rows.offsets // 2, size):
+        raise ValidationException(_first_fault(rows, size))
+    return begin, end
 
 
 def _fits(
-    start: NDArray[np.int32], length: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
+    begin: NDArray[np.int32], end: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
 ) -> bool:
-    """Whether all is well, in as few looks at the numbers as that takes."""
-    if start.min(initial=1) < 1 or length.min(initial=1) < 1:
-        return False
-    apart = start[1:] - start[:-1] >= length[:-1]  # of positive numbers: nothing wraps around
-    apart[offsets[(offsets > 0) & (offsets < len(start))] - 1] = True
-    if not apart.all():
-        return False
+    """Whether all is well, in as few looks at the numbers as that takes.
+
+    An end beyond 32 bits has wrapped around and lies before its begin. So each run ends after it begins, and begins
+    where the one ahead of it has ended or later; then only the first can begin too early, and the last end too late.
+    """
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    last = offsets[filled + 1] - 1
-    end = start[last].astype(np.int64) + length[last] - 1
-    return bool((end <= (LARGEST if size is None else size[filled])).all())
+    head, tail = offsets[filled], offsets[filled + 1] - 1
+    apart = begin[1:] >= end[:-1]
+    apart[tail[:-1]] = True
+    most = LARGEST if size is None else size[filled]
+    return bool(apart.all() and (end > begin).all() and (begin[head] >= 0).all() and (end[tail] <= most).all())
 
 
-def _first_fault(toggles: Ragged, size: NDArray[np.int64] | None) -> str:
+def _first_fault(rows: Ragged, size: NDArray[np.int64] | None) -> str:
     """Why the first bad mask is bad, in words."""
+    values = rows.values.astype(np.int64)
+    values[0::2] -= 1
+    values[1::2] += values[0::2]
+    toggles = Ragged(values, rows.offsets)
     at = _disorder(toggles)
     if at is not None:
         return _describe(toggles, at)
@@ -286,8 +288,7 @@ def _columns_first(
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    begin = toggles.values[0::2]
-    box = extent(begin, toggles.values[1::2] - begin, toggles.offsets // 2, grid)
+    box = extent(toggles.values[0::2], toggles.values[1::2], toggles.offsets // 2, grid)
     return in_blocks(_tighten, toggles, grid.width, *box), box
 
 
@@ -311,37 +312,50 @@ def _tighten(
     return take_apart(cancel(line), base)
 
 
-def extent(begin: NDArray[Any], length: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
     """Find the tight boxes of masks, counted from the corner of their grids.
 
-    The first and the last run tell the rows. For the columns, positions are divided by the width: what follows the
-    point is how far across its row a run begins, and its length added to that, how far it gets.
+    The first and the last run tell the rows. For the columns, positions are divided by the width in fixed point: they
+    are multiplied by ``2**32 / width``, rounded up, and the 32 bits that stay are what follows the point, which is how
+    far across its row a pixel lies. Rounding adds less than a column as long as ``position * width`` is below
+    ``2**32``; beyond that, 64 bits do the same.
 
     Parameters
     ----------
-    begin, length : numpy.ndarray of int
-        Where runs begin, counted from 0, and how long they are.
+    begin, end : numpy.ndarray of int
+        Where runs begin, counted from 0, and where they have ended.
     offsets : numpy.ndarray of int64, shape (n + 1,)
         Where the runs of each mask begin.
     grid : Grid
         The grids of the masks.
     """
-    filled = offsets[1:] > offsets[:-1]
-    top, bottom = np.zeros((2, len(filled)), np.int64)
-    last = offsets[1:][filled] - 1
-    top[filled] = divide(begin[offsets[:-1][filled]], grid.width[filled])
-    bottom[filled] = divide(begin[last].astype(np.int64) + length[last] - 1, grid.width[filled]) + 1
-    kind: Any = np.float32 if grid.size.max(initial=0) < 2**21 else np.float64  # where half a pixel stays exact
-    share = np.repeat((1 / np.maximum(grid.width, 1)).astype(kind), np.diff(offsets))
-    across = begin.astype(kind)
-    across += kind(0.5)
-    across *= share
-    across -= np.floor(across)
-    left = np.floor(segment(np.minimum, across, offsets, 0.0, kind) * grid.width).astype(np.int64)
-    share *= length.astype(kind)
-    across += share
-    right = np.floor(segment(np.maximum, across, offsets, 0.0, kind) * grid.width).astype(np.int64)
-    wraps = right > grid.width  # a run that goes on in the next row touches both sides
+    if len(offsets) == 1 or (offsets[1:] == offsets[:-1]).any():
+        return _with_empty(begin, end, offsets, grid)
+    width = grid.width
+    kind: Any = np.uint32 if (grid.size * width).max() < 2**32 else np.uint64
+    step = np.iinfo(kind).max // width.astype(kind) + kind(1)  # 0 for a width of 1: all lies in column 0
+    share = np.repeat(step, np.diff(offsets))
+    first = begin.astype(kind, copy=False) * share
+    last = end.astype(kind, copy=False) * share
+    last -= share  # of the last pixel, one before the end
+    np.maximum(step, 1, out=step)
+    heads = offsets[:-1]
+    left = (np.minimum.reduceat(first, heads) // step).astype(np.int64)
+    right = (np.maximum.reduceat(last, heads) // step).astype(np.int64) + 1
+    wraps = np.maximum.reduceat(end - begin, heads) > width  # what goes on in the next row touches both sides
+    wraps[np.searchsorted(offsets, np.flatnonzero(last < first), side="right") - 1] = True
     left[wraps] = 0
-    right[wraps] = grid.width[wraps]
+    right[wraps] = width[wraps]
+    top, bottom = begin[heads] // width, (end[offsets[1:] - 1] - 1) // width + 1
     return Grid(left, top, right - left, bottom - top)
+
+
+def _with_empty(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+    """Find tight boxes, of 0 by 0 where a mask has no runs."""
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    box = Grid(*np.zeros((4, len(offsets) - 1), np.int64))
+    if len(filled):
+        found = extent(begin, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
+        for column, part in zip(box, found, strict=True):
+            column[filled] = part
+    return box

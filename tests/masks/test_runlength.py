@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hastyframe import masks as hm
 from hastyframe.errors import ValidationException
@@ -212,3 +213,45 @@ def test_bad_pictures():
     for wrong in (np.zeros(4), np.zeros((1, 1, 1, 1)), [np.zeros(4)], [np.zeros((2, 2)), 3]):
         with pytest.raises(ValidationException):
             hm.encode(wrong)
+
+
+edges = st.sampled_from([-(2**31), -(2**31) + 1, -1, 0, 1, 2, 3, 5, 2**30, 2**31 - 2, 2**31 - 1])
+
+
+@given(st.lists(st.lists(edges, max_size=6).map(lambda values: values[: len(values) // 2 * 2]), max_size=4))
+def test_masks_are_read_if_and_only_if_they_have_no_problems(rows):
+    flat = np.array([value for row in rows for value in row], np.int32)
+    runs = hm.Ragged(flat, np.cumsum([0, *map(len, rows)]))
+    shape = (2**30, 1)
+    found = hm.problems(runs, shape)
+    if not found:
+        hm.bbox(runs, shape)
+    else:
+        with pytest.raises(ValidationException, match="|".join(rf"mask {index}\b" for index in found)):
+            hm.bbox(runs, shape)
+
+
+def naive_extent(pixels, width):
+    """Smallest box around runs, pixel by pixel at their ends, whole rows where they span more than one."""
+    columns, rows = set(), set()
+    for begin, end in pixels:
+        (top, left), (bottom, right) = divmod(begin, width), divmod(end - 1, width)
+        rows |= {top, bottom}
+        columns |= {left, right} if top == bottom else {0, width - 1}
+    return [min(columns), min(rows), max(columns) + 1, max(rows) + 1] if rows else [0, 0, 0, 0]
+
+
+sides = st.sampled_from([1, 2, 3, 7, 640, 1625, 1626, 4001, 40_000])
+"""Up to boxes whose size times width is beyond 32 bits."""
+
+
+@given(st.data(), st.lists(st.tuples(sides, sides), min_size=1, max_size=4))
+def test_tight_boxes_of_any_size(data, shapes):
+    pixels = []
+    for height, width in shapes:
+        near = st.integers(0, height * width) | st.integers(0, height).map(lambda row, width=width: row * width)
+        ends = data.draw(st.lists(near, max_size=8, unique=True).map(sorted))
+        pixels.append(list(zip(ends[0::2], ends[1::2], strict=False)))
+    runs = [[number for begin, end in each for number in (begin + 1, end - begin)] for each in pixels]
+    expected = [naive_extent(each, width) for each, (_, width) in zip(pixels, shapes, strict=True)]
+    assert hm.bbox(hm.as_ragged(runs), shapes).tolist() == expected
