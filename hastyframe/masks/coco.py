@@ -13,14 +13,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.blocks import in_blocks
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, where
-from hastyframe.masks.toggles import as_runs, cancel, columns_first, from_runs, line_up, take_apart, tighten, to_runs
+from hastyframe.masks.toggles import (
+    as_runs,
+    cancel,
+    column_changes,
+    columns_first,
+    fitting,
+    from_runs,
+    line_up,
+    take_apart,
+    tighten,
+    to_runs,
+)
 
 __all__ = ["from_coco_counts", "from_coco_rle", "to_coco_counts", "to_coco_rle"]
 
 Kind = Literal["bytes", "str", "list"]
+Column = NDArray[np.int64]
 
 
 def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
@@ -56,18 +69,17 @@ def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: 
     >>> to_coco_rle([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6))
     [{'size': [2, 6], 'counts': b'211010O01'}]
     """
-    numbers = to_coco_counts(runs, boxes, image_sizes)
-    height, width = as_sizes(image_sizes, numbers.n)
+    rows, *columns = _inside(runs, boxes, image_sizes)
     texts: list[Any]
     if counts == "list":
-        texts = numbers.to_list()
+        texts = in_blocks(_counts, rows, *columns).to_list()
     else:
-        strings = counts_to_strings(numbers)
+        strings = in_blocks(lambda *block: counts_to_strings(_counts(*block)), rows, *columns)
         blob: Any = strings.values.tobytes()
         blob = blob.decode("ascii") if counts == "str" else blob
         ends = strings.offsets.tolist()
         texts = [blob[start:end] for start, end in pairwise(ends)]
-    sizes = np.stack([height, width], axis=1).tolist()
+    sizes = np.stack(columns[-2:], axis=1).tolist()
     return [{"size": size, "counts": text} for size, text in zip(sizes, texts, strict=True)]
 
 
@@ -94,22 +106,27 @@ def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragge
     >>> to_coco_counts([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6)).to_list()
     [[2, 1, 1, 1, 2, 1, 1, 1, 2]]
     """
+    counts, offsets = in_blocks(_counts, *_inside(runs, boxes, image_sizes))
+    return Ragged(counts.astype(np.int64, copy=False), offsets)
+
+
+def _inside(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> tuple[Any, ...]:
+    """Check masks: runs, x, y, width and height of their boxes, height and width of their images."""
     rows = as_runs(runs)
     used = rows.lengths > 0
     grid = as_grid(boxes, rows.n, used=used)
-    image_height, image_width = as_sizes(image_sizes, rows.n)
-    _check_images(image_height, image_width)
-    toggles = from_runs(rows, grid.size)
-    outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > image_width) | (grid.y + grid.height > image_height)
+    height, width = as_sizes(image_sizes, rows.n)
+    _check_images(height, width)
+    fitting(rows, grid.size)
+    outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > width) | (grid.y + grid.height > height)
     outside &= used
     if outside.any():
         index = int(np.argmax(outside))
         raise ValidationException(
             f"The box of mask {index} is {grid.boxes[index].tolist()}, which is not inside its image of height "
-            f"{image_height[index]} and width {image_width[index]}; cut it with crop() first."
+            f"{height[index]} and width {width[index]}; cut it with crop() first."
         )
-    flipped = columns_first(toggles, grid.height, grid.width, Grid(grid.x, grid.y, image_width, image_height))
-    return _counts(flipped, image_height * image_width)
+    return rows, *grid, height, width
 
 
 def _check_images(height: NDArray[np.int64], width: NDArray[np.int64]) -> None:
@@ -122,20 +139,24 @@ def _check_images(height: NDArray[np.int64], width: NDArray[np.int64]) -> None:
         )
 
 
-def _counts(toggles: Ragged, size: NDArray[np.int64]) -> Ragged:
+def _counts(
+    runs: Ragged, x: Column, y: Column, width: Column, height: Column, image_height: Column, image_width: Column
+) -> Ragged:
     """Lengths between toggles, from pixel 0 to the last one of the image; a mask that ends there has no last zeros."""
-    values, offsets = toggles.values, toggles.offsets
-    open_end = np.ones(toggles.n, bool)
-    filled = np.flatnonzero(toggles.lengths)
-    open_end[filled] = values[offsets[filled + 1] - 1] < size[filled]
-    ends = offsets_of(toggles.lengths + open_end)
-    line = np.empty(int(ends[-1]), np.int64)
-    closing = np.zeros(len(line), bool)
-    closing[ends[1:][open_end] - 1] = True
-    line[~closing] = values
-    line[closing] = size[open_end]
-    counts = np.diff(line, prepend=0)
-    counts[ends[:-1]] = line[ends[:-1]]
+    values, base = column_changes(from_runs(runs), height, width, x, y, image_width, image_height)
+    last = base[1:] - 1  # there is a gap of one between masks
+    offsets = np.searchsorted(values, base)
+    open_end = np.ones(runs.n, bool)
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    open_end[filled] = values[offsets[filled + 1] - 1] < last[filled]
+    ends = offsets_of(np.diff(offsets) + open_end)
+    line = np.empty(int(ends[-1]), values.dtype)
+    taken = np.ones(len(line), bool)
+    taken[ends[1:][open_end] - 1] = False
+    line[taken], line[~taken] = values, last[open_end]
+    counts = line.copy()
+    counts[1:] -= line[:-1]
+    counts[ends[:-1]] = line[ends[:-1]] - base[:-1]
     return Ragged(counts, ends)
 
 

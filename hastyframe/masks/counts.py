@@ -55,7 +55,8 @@ def _compress(counts: Ragged) -> Ragged:
     out = np.empty(int(ends[-1]), np.uint8)
     place = ends[:-1]
     for more in [*longer, np.empty(0, np.int64)]:
-        character = value & 31
+        character = value.astype(np.uint8)
+        character &= 31
         character += 48
         character[more] += 32
         out[place] = character

@@ -20,6 +20,7 @@ from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
 __all__ = [
     "as_runs",
     "cancel",
+    "column_changes",
     "columns_first",
     "divide",
     "extent",
@@ -205,12 +206,12 @@ def cancel(line: NDArray[Any]) -> NDArray[Any]:
     kept[1:] = differs = ~same
     if not (same[1:] & same[:-1]).any():  # nothing comes more than twice
         kept[:-1] &= differs
-        return line[kept]
+        return line.compress(kept)
     repeats = np.flatnonzero(same)
     first = np.flatnonzero(np.diff(repeats, prepend=-2) != 1)
     often = np.diff(first, append=len(repeats))  # how often the first of its kind is repeated
     kept[repeats[first[often % 2 == 1]]] = False
-    return line[kept]
+    return line.compress(kept)
 
 
 def divide(position: NDArray[Any], width: NDArray[Any]) -> NDArray[np.int64]:
@@ -249,10 +250,10 @@ def columns_first(
     if into is None:
         zero = np.zeros_like(width)
         into = Grid(zero, zero, width, height)
-    return in_blocks(_columns_first, toggles, height, width, *into)
+    return in_blocks(lambda *block: take_apart(*column_changes(*block)), toggles, height, width, *into)
 
 
-def _columns_first(
+def column_changes(
     toggles: Ragged,
     height: NDArray[np.int64],
     width: NDArray[np.int64],
@@ -260,7 +261,8 @@ def _columns_first(
     y: NDArray[np.int64],
     into_width: NDArray[np.int64],
     into_height: NDArray[np.int64],
-) -> Ragged:
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Toggles of masks read column by column, lined up, and where each mask begins; see :func:`columns_first`."""
     base = offsets_of(width * (height + 1) + 1)
     target = offsets_of(into_width * into_height + 1)
     kind: Any = np.int32 if max(base[-1], target[-1]) <= LARGEST else np.int64  # what is short sorts faster
@@ -273,17 +275,28 @@ def _columns_first(
     offsets = offsets_of(length)
     mask = np.searchsorted(begin, base)
     count = np.diff(offsets[mask])
-    pixel = np.repeat((begin - np.repeat(base[:-1], np.diff(mask)) - offsets[:-1]).astype(kind), length)
-    pixel += np.arange(len(pixel), dtype=kind)
-    across = np.repeat(width.astype(kind), count)
-    row = divide(pixel, across).astype(kind)
-    across *= row
-    pixel -= across
-    pixel *= np.repeat(into_height.astype(kind), count)
-    pixel += row
-    pixel += np.repeat((target[:-1] + x * into_height + y).astype(kind), count)
-    pixel.sort()
-    return take_apart(cancel(pixel), target)
+
+    def along(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values.astype(kind), count)
+
+    begin = begin - np.repeat(base[:-1].astype(kind), np.diff(mask))
+    pixel = np.ones(int(offsets[-1]), kind)  # steps, most of them to the next pixel
+    pixel[offsets[:-1]] = begin
+    pixel[offsets[1:-1]] -= begin[:-1] + length[:-1] - 1
+    np.cumsum(pixel, out=pixel)
+    row = ((pixel + 0.5) * np.repeat(1 / np.maximum(width, 1), count)).astype(kind)  # as in divide()
+    column = pixel
+    column -= row * along(width)
+    place = column * along(into_height)
+    place += row
+    place += along(target[:-1] + x * into_height + y)
+    columns = offsets_of(width)
+    if columns[-1] <= 2**16:  # a radix sort, and so only of columns: rows are in order
+        column += along(columns[:-1])
+        place = place[np.argsort(column.astype(np.uint16), kind="stable")]
+    else:
+        place.sort()
+    return cancel(place), target
 
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
