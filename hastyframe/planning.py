@@ -67,13 +67,15 @@ _SIDES = {
 def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> Plan:
     """Plan labels from what they were to what they shall be."""
     choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
-    before = checks.indexed(Label, checks.as_frame(Label, before))
-    after = checks.as_frame(Label, after)
+    before, after = (_without_gaps(checks.as_frame(Label, frame)) for frame in (before, after))
+    before = checks.indexed(Label, before)
+    if "class_id" not in before and "class_name" in before:
+        ids = project._vocabulary.things(LabelClass).reset_index().drop_duplicates("name").set_index("name")["class_id"]
+        before = before.assign(class_id=before["class_name"].astype(object).map(ids).astype("str"))
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
     _once(before, before.index, "label_id", "before")
-    columns = _both(before, after, [*_FIELDS["labels"], "image_id", "class_name"])
-    was, now = identities(before.index), identities(after.index)
-    found = compare(before, after, was, now, columns)
+    columns = [*_FIELDS["labels"], "image_id", "class_name"]
+    found = _compared(before, after, identities(before.index), identities(after.index), columns)
     stays = np.ones(len(after), bool)
     stays[found.new] = False
     _once(after[stays], after.index[stays], "label_id", "after")
@@ -88,7 +90,8 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
     created = created.drop(columns=[c for c in ("label_id",) if c in created])
 
     vocabulary = project._vocabulary
-    images = project._images_among(pd.concat([new.get("image_id"), created.get("image_id")]).dropna().unique())
+    gone = before.iloc[found.gone]
+    images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
     if len(new):
         new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True)[
             [*new.columns, "class_id"]
@@ -104,10 +107,10 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
     new = _inside(new, images, outside, geometry)
     created = _inside(created, images, outside, np.ones(len(created), bool))
     if outside == "clip" and geometry.any():
-        again = compare(old, new, identities(old.index), identities(new.index), _both(old, new, _FIELDS["labels"]))
+        again = _compared(old, new, identities(old.index), identities(new.index), _FIELDS["labels"])
         changed = {**changed, **_spread(again, len(new))}
     order = np.concatenate([found.new, found.now])
-    changes = Changes(created, old, new, before.iloc[found.gone], changed, *_SIDES["labels"], order)
+    changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images["name"])
     return _plan(project, "labels", changes, label_contents)
 
 
@@ -116,6 +119,11 @@ def label_contents(labels: pd.DataFrame) -> list[Record]:
     if "class_id" not in labels:
         labels = labels.assign(class_id=None)
     return [{k: v for k, v in record.items() if k != "tool_used"} for record in frames.label_records(labels)]
+
+
+def _without_gaps(labels: pd.DataFrame) -> pd.DataFrame:
+    """Give labels without a depth the one that the server gives them."""
+    return labels.assign(z_index=labels["z_index"].fillna(0)) if "z_index" in labels else labels
 
 
 def _with_class(new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> pd.DataFrame:
@@ -300,8 +308,8 @@ def plan_label_classes(project: Project, before: Any, after: Any) -> Plan:
     after = checks.indexed(LabelClass, after) if {"class_id", "id"} & set(after.columns) else after
     before = before.assign(project_id=project.id)
     _once(before, before.index, "class_id", "before")
-    columns = _both(before, after, _FIELDS["label_classes"])
-    found = compare(before, after, identities(before.index), identities(after.index), columns)
+    columns = _FIELDS["label_classes"]
+    found = _compared(before, after, identities(before.index), identities(after.index), columns)
     problems = checks.Problems(after)
     problems.add("name", after["name"].isna() | (after["name"] == ""), "A class needs a name.")
     if "class_type" in after:
@@ -322,8 +330,8 @@ def class_contents(classes: pd.DataFrame) -> list[Record]:
     """Write label classes as the API takes them."""
     out = classes.reindex(columns=list(_FIELDS["label_classes"])).astype(object)
     out = out.where(out.notna(), None).rename(columns=_FIELDS["label_classes"])
-    records: list[Record] = out.to_dict("records")
-    return records
+    # What is not given is left to the server.
+    return [{k: v for k, v in record.items() if v is not None} for record in out.to_dict("records")]
 
 
 # Plain calls, and the way back ----------------------------------------------------------------------------------------
@@ -387,7 +395,7 @@ def undo(project: Project, path: str | Path) -> Plan:
 
 def _sides(journal: Journal) -> tuple[list[Record], list[Record]]:
     """Read what the things of a journal are after it was carried out, and what they were before."""
-    noted = journal.before()
+    noted, stored_as = journal.notes("was"), journal.notes("as")
     unit_name, key_name, _ = _SIDES[journal.kind]
     now: list[Record] = []
     was: list[Record] = []
@@ -400,15 +408,14 @@ def _sides(journal: Journal) -> tuple[list[Record], list[Record]]:
             common = {unit_name: unit.name, key_name: key}
             old = noted.get(change.row, change.old)
             if change.new is not None:
-                now.append({**(old or {}), **change.new, **common})
+                now.append({**(old or {}), **change.new, **stored_as.get(change.row, {}), **common})
             if change.intent != "create":
                 was.append({**(old or {}), **common})
     return now, was
 
 
 def _label_rows(project: Project, records: list[Record]) -> pd.DataFrame:
-    frame = frames.from_records(Label, [{**record, "id": record["label_id"]} for record in records])
-    return frame.drop(columns="class_name")
+    return project._vocabulary.records(Label, [{**record, "id": record["label_id"]} for record in records])
 
 
 def _class_rows(project: Project, records: list[Record]) -> pd.DataFrame:
@@ -455,15 +462,18 @@ def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **o
     )
 
 
-def _both(before: pd.DataFrame, after: pd.DataFrame, columns: Iterable[str]) -> list[str]:
-    """Return the columns that are compared: those that both have; what only the later one has cannot be."""
+def _compared(
+    before: pd.DataFrame, after: pd.DataFrame, was: pa.Array, now: pa.Array, columns: Iterable[str]
+) -> Difference:
+    """Compare the columns that both frames have; what only the later one has of things that are in both cannot be."""
+    found = compare(before, after, was, now, [name for name in columns if name in after and name in before])
     strange = [name for name in columns if name in after and name not in before]
-    if strange and len(before):
+    if strange and len(found.new) < len(after):
         raise ValidationException(
             f"The later frame has columns that the earlier one lacks: {strange}. Plan from a frame that has them, as "
             "it was read from the server, or drop them."
         )
-    return [name for name in columns if name in after and name in before]
+    return found
 
 
 def _once(frame: pd.DataFrame, ids: pd.Index[Any], name: str, which: str) -> None:

@@ -59,7 +59,7 @@ def identities(*columns: Any) -> pa.Array:
         numbers in its index.
     """
     arrays = [_texts(column) for column in columns]
-    return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, "\0")
+    return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, pa.scalar("\0", pa.large_string()))
 
 
 def compare(

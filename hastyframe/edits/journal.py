@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import orjson
 
@@ -235,6 +235,10 @@ class Journal:
         """Note what is about to be changed, where the plan does not say it whole."""
         self._write([{"rows": list(rows), "was": list(contents)}])
 
+    def stored_as(self, rows: Sequence[int], contents: Sequence[Record]) -> None:
+        """Note what the server made of things, where that is more or other than what was sent."""
+        self._write([{"rows": list(rows), "as": list(contents)}])
+
     def did(self, outcome: str, rows: Sequence[int], ids: Sequence[str | None] | None = None) -> None:
         """Note what became of rows."""
         deed: Record = {"did": outcome, "rows": list(rows)}
@@ -268,13 +272,13 @@ class Journal:
         for row in rows:
             self.attempts[row] += 1
 
-    def before(self) -> dict[int, Record]:
-        """Read what rows were before they were changed, where the plan does not say it whole."""
+    def notes(self, name: Literal["was", "as"]) -> dict[int, Record]:
+        """Read what rows were before they were changed, or as what they were stored, where the plan does not say it."""
         found: dict[int, Record] = {}
         for text, _, _ in self._lines():
             if text.startswith(b'{"rows"'):
                 line = orjson.loads(text)
-                found |= zip(line["rows"], line["was"], strict=True)
+                found |= zip(line["rows"], line.get(name, ()), strict=name in line)
         return found
 
     # The file ---------------------------------------------------------------------------------------------------------

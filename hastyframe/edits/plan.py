@@ -57,6 +57,8 @@ class Changes:
         The columns that hold the unit, the id (or the name of the index) and what counts are made by.
     order : numpy.ndarray of int
         Where the new and then the edited rows stood in the frame that they come from.
+    unit_names : pandas.Series, optional
+        What people call the units, by their ids.
     """
 
     creates: pd.DataFrame
@@ -68,6 +70,7 @@ class Changes:
     key: str
     name: str
     order: npt.NDArray[np.intp]
+    unit_names: pd.Series[str] | None = None
 
     def ids(self, frame: pd.DataFrame) -> list[Any]:
         """Return the ids of rows."""
@@ -124,10 +127,11 @@ class Plan:
         """The rows that will be edited: ``changed`` names what, then each such column old and new side by side."""
         c = self._changes
         columns = [name for name, flags in c.changed.items() if flags.any()]
-        names = np.array([f"{name} " for name in columns], dtype=object)
+        if "class_name" in columns and "class_id" in columns:
+            columns.remove("class_id")  # the name says it
+        names = np.array(columns, dtype=object)
         flags = np.column_stack([c.changed[name] for name in columns]) if columns else np.zeros((len(c.new), 0), bool)
-        said = [", ".join(names[row]).replace(" ,", ",").strip() for row in flags]
-        frame = c.new[[c.unit]].assign(changed=pd.Series(said, c.new.index, dtype="str"))
+        frame = c.new[[c.unit]].assign(changed=pd.array([", ".join(names[row]) for row in flags], dtype="str"))
         for name in columns:
             frame[f"{name}_old"] = c.old[name].array
             frame[f"{name}_new"] = c.new[name].array
@@ -201,7 +205,7 @@ class Plan:
         choose(errors, ("raise", "report"), "way to treat errors")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
         path = _temporary(self._project_id) if journal is None else Path(journal)
-        options = {"on_conflict": on_conflict}
+        options = {"on_conflict": on_conflict, "blind": self._blind}
         with Journal.create(path, self.kind, self._project_id, self._units(), options) as opened:
             return carry_out(
                 self._transport,
@@ -302,7 +306,8 @@ class Plan:
         c = self._changes
         units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
         noun = self.kind.replace("_", " ")
-        return f"Plan for {noun}: {what} ({c.unit}: {units:,})" if what else f"Plan for {noun}: nothing to do"
+        thing = c.unit.removesuffix("_id") + ("s" if units != 1 else "")
+        return f"Plan for {noun}: {what}, on {units:,} {thing}" if what else f"Plan for {noun}: nothing to do"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Give what a person looks at: counts, columns that change, examples."""
@@ -311,14 +316,36 @@ class Plan:
             return
         if any(c.name in frame for frame in (c.creates, c.old, c.deletes)):
             yield f"by {c.name}", self.counts(c.name).head(10)
-        yield f"by {c.unit}, the most first", self.counts(c.unit).head(_SHOWN)
-        columns = {name: int(flags.sum()) for name, flags in c.changed.items() if flags.any()}
+        by_unit = self.counts(c.unit)
+        if len(by_unit) > 1:
+            yield f"by {c.unit}, the most first", self._named(by_unit.head(_SHOWN))
+        columns = {name: int(flags.sum()) for name, flags in c.changed.items() if f"{name}_new" in self.edits.columns}
         if columns:
             yield "columns that change", pd.DataFrame({"rows": columns}).rename_axis("column")
-        for title, frame in (("creates", self.creates), ("edits", self.edits.head(_SHOWN)), ("deletes", self.deletes)):
+        for title, frame in (("creates", self.creates), ("edits", self.edits), ("deletes", self.deletes)):
             if len(frame):
-                shown = frame.head(_SHOWN)
-                yield f"{title}, the first {len(shown)}", shown.loc[:, shown.notna().any()]
+                some = frame.head(_SHOWN)
+                shown = self._example(_old_to_new(some) if title == "edits" else some)
+                yield f"{title}, the first {len(some)}", shown
+
+    def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Call units what people call them, if that is known."""
+        names = self._changes.unit_names
+        if names is None:
+            return frame
+        index = pd.Index([names.get(key, key) for key in frame.index], name=self._changes.unit.replace("_id", ""))
+        return frame.set_axis(index)
+
+    def _example(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Leave out of rows what says nothing to people: ids of what has a name, and what is empty."""
+        c = self._changes
+        names = {column.replace("_name", "_id") for column in frame if "_name" in column}
+        shown = frame.loc[:, frame.notna().any()].drop(columns=[*names & set(frame.columns)])
+        if c.unit_names is not None and c.unit in shown:
+            unit = [c.unit_names.get(key, key) for key in shown[c.unit]]
+            shown = shown.drop(columns=c.unit)
+            shown.insert(0, c.unit.replace("_id", ""), unit)
+        return shown
 
     def __repr__(self) -> str:
         with pd.option_context("display.width", 120, "display.max_columns", 12, "display.max_colwidth", 24):
@@ -375,6 +402,16 @@ def carry_out(
                 report,
             ) from run.stopped
     return report
+
+
+def _old_to_new(edits: pd.DataFrame) -> pd.DataFrame:
+    """Write old and new of what changes into one column each."""
+    shown = edits.drop(columns="changed")
+    for column in [name.removesuffix("_old") for name in edits if name.endswith("_old")]:
+        old, new = (edits[f"{column}_{side}"].tolist() for side in ("old", "new"))
+        does = [column in changed.split(", ") for changed in edits["changed"]]
+        shown[column] = [f"{a} → {b}" if is_ else None for a, b, is_ in zip(old, new, does, strict=True)]
+    return shown.drop(columns=[name for name in edits if name.endswith(("_old", "_new"))])
 
 
 _temporary_files: set[Path] = set()

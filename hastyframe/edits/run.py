@@ -74,6 +74,7 @@ class Run:
         self._resource: Resource = RESOURCES[journal.kind](transport, journal.project_id)
         self._sightings = Sightings.shared(transport, journal.project_id)
         self._overwrite = journal.options.get("on_conflict") == "overwrite"
+        self._blind = not self._resource.fields or bool(journal.options.get("blind"))
         self._bar = bar
         self._keep = keep
         self._lock = threading.Lock()
@@ -110,7 +111,7 @@ class Run:
         changes = [c for c in self._journal.changes(unit) if self._journal.outcomes[c.row] not in DONE]
         new = [c for c in changes if c.key is None]
         known = [c for c in changes if c.key is not None]
-        looks = any(c.old != {} for c in known) or (new and (unit.there is None or self._journal.resumed))
+        looks = (known and not self._blind) or (new and (unit.there is None or self._journal.resumed))
         items = self._read(unit) if looks else None
         if new and unit.there is None and items is not None:
             self._journal.found_there(unit, [item[self._resource.key] for item in items])
@@ -197,7 +198,7 @@ class Run:
             if trouble:
                 self._fail([change.row], trouble)
                 continue
-            if change.old and now is not None and not now.keys() <= change.old.keys():
+            if change.old is not None and now is not None and not now.keys() <= change.old.keys():
                 noted.append((change.row, now))
             whole = None if change.new is None else {**(now or {}), **change.new}
             left.append(Change(change.row, change.label, change.key, change.old, whole))
@@ -265,7 +266,7 @@ class Run:
         free = [(item, self._resource.content(item)) for item in found if item[self._resource.key] not in taken]
         mine, rest = [], []
         for change in changes:
-            place = next((i for i, (_, content) in enumerate(free) if content == change.new), None)
+            place = next((i for i, (_, content) in enumerate(free) if _is_met(change, content)), None)
             if place is None:
                 rest.append(change)
             else:
@@ -273,6 +274,10 @@ class Run:
         return mine, rest
 
     def _created(self, unit: Unit, changes: Sequence[Change], items: Sequence[Record]) -> None:
+        contents = [self._resource.content(item) for item in items]
+        other = [(c.row, content) for c, content in zip(changes, contents, strict=True) if content != c.new]
+        if other:
+            self._journal.stored_as([row for row, _ in other], [content for _, content in other])
         self._did("created", changes, items)
         self._sightings.add(unit.name, [item[self._resource.key] for item in items])
 
