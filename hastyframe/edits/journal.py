@@ -305,14 +305,14 @@ class Journal:
         units: dict[str, Unit] = {}
         for number, (text, offset, length) in enumerate(self._lines(), start=1):
             try:
-                line = orjson.loads(text)
+                line = dict(orjson.loads(text))
                 if number == 1:
                     self._begin(line)
                 elif not planned:
                     planned = "planned" in line or self._intend(line, offset, length, units)
                 else:
                     self._recall(line, units)
-            except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+            except (ValueError, KeyError, TypeError, IndexError):
                 raise JournalError(
                     f"Line {number} of {str(self.path)!r} is none of a journal of hastyframe. Was it changed by hand?"
                 ) from None

@@ -113,10 +113,12 @@ class Run:
         known = [c for c in changes if c.key is not None]
         looks = (known and not self._blind) or (new and (unit.there is None or self._journal.resumed))
         items = self._read(unit) if looks else None
-        if new and unit.there is None and items is not None:
-            self._journal.found_there(unit, [item[self._resource.key] for item in items])
-        elif new and items is not None:
-            new = self._claim(unit, new, items)
+        if new and items is not None:
+            ids = [item[self._resource.key] for item in items]
+            if unit.there is not None and self._journal.resumed:
+                new = self._claim(unit, new, items)
+            elif unit.there != ids:  # nothing of ours has been sent
+                self._journal.found_there(unit, ids)
         if known:
             known = self._judge(unit, known, items)
             self._send(unit, [c for c in known if c.new is None], self._delete, self._look)
@@ -253,8 +255,9 @@ class Run:
         mine, rest = self._match(unit, changes, items)
         if mine:
             self._created(unit, [c for c, _ in mine], [item for _, item in mine])
-        if rest:
-            self._journal.not_seen(unit, [c.row for c in rest])
+        in_doubt = [c.row for c in rest if self._journal.outcomes[c.row] is None]  # others were refused before
+        if in_doubt:
+            self._journal.not_seen(unit, in_doubt)
         return rest
 
     def _match(
