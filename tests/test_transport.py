@@ -616,9 +616,10 @@ def test_a_call_that_has_ended_sends_nothing_more():
 
         with pytest.raises(KeyboardInterrupt):
             one.map(work, ["/v1/first", "interrupt"])
+        assert one.map(one.get, ["/v1/third"]) == [{}], "other calls go on"
         released.set()
         assert left.wait(30)
-        assert server.paths() == ["/v1/first"]
+        assert server.paths() == ["/v1/first", "/v1/third"]
         assert [str(error) for error in outcomes] == [
             f"The call was stopped before the request was sent. [POST {server.url}/v1/second]"
         ]

@@ -119,9 +119,10 @@ def test_tag_classes(project):
 def test_attributes(project):
     label_class = project.create_label_class("cat")
     note = project.create_attribute("note", "TEXT", values=[])
-    size = project.create_attribute("size", "SELECTION", "LABEL", "how big", 2, ["S", "L"])
+    subject = {"subject_type": "LABEL"} if hasty.VERSION > (0, 3, 6) else {}  # the documented client has none
+    size = project.create_attribute("size", "SELECTION", description="how big", norder=2, values=["S", "L"], **subject)
     assert [value["value"] for value in size.values] == ["S", "L"]
-    size.edit("extent", "SELECTION", "LABEL", values=["S", "M"])
+    size.edit("extent", "SELECTION", values=["S", "M"], **subject)
     assert [a.name for a in project.get_attributes()] == ["note", "extent"]
     project.set_attribute_classes([{"attribute_id": size.id, "class_id": label_class.id, "class_order": 1}])
     expected = {"attribute_id": size.id, "class_id": label_class.id, "attribute_order": 0, "class_order": 1}
