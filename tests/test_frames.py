@@ -281,6 +281,12 @@ def test_a_label_that_cannot_be_one_is_refused_by_its_field(key, value, others):
         frames.from_records(Label, [*[good] * others, good | {key: value}], NAMES)
 
 
+@pytest.mark.parametrize("runs", [[], [2**31 - 1, 0], [1, -2], [-(2**31)]])
+def test_whatever_32_bits_hold_is_read_as_it_is(runs):
+    frame = frames.from_records(Label, [{"id": "a", "mask": runs}])
+    assert frames.arrow_array(frame["mask"]).to_pylist() == [runs]
+
+
 @pytest.mark.parametrize(
     ("entity", "record"),
     [
