@@ -18,7 +18,7 @@ class Signer:
     Parameters
     ----------
     secret : bytes
-        What signatures are made with.
+        What signatures are made with; 64 bytes at most.
     clock : callable
         Gives the time in seconds.
 
@@ -56,4 +56,5 @@ class Signer:
 
     def _signature(self, path: str, expires: str | None) -> str:
         message = f"{path}?{expires or ''}".encode()
-        return hmac.digest(self._secret, message, hashlib.sha256).hex()
+        # BLAKE2 with a key (RFC 7693) is a MAC by itself, at a quarter of an HMAC's price; a page has a hundred.
+        return hashlib.blake2b(message, key=self._secret, digest_size=32).hexdigest()
