@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import spread
 
-__all__ = ["changes_from_pixels", "pixels_from_runs"]
+__all__ = ["pixels_from_runs", "runs_from_pixels"]
 
 WORD = np.dtype("<u8")
 BLOCK = 2**16
@@ -23,28 +23,42 @@ RUNS = 2**14
 """Runs that are worked on at a time."""
 
 
-def changes_from_pixels(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
-    """Sorted positions at which a pixel differs from the one before it, with nothing set before and after all.
+def runs_from_pixels(
+    blocks: Iterable[NDArray[np.uint8]], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where runs of pixels begin and where they have ended, in order; none goes on from one mask to the next.
 
     Parameters
     ----------
     blocks : iterable of arrays of uint8 or bool, shape (any,)
         Pixels, all in one order; whatever is not 0 is set. All blocks but the last have a multiple of 64.
+    offsets : numpy.ndarray of int64, shape (n + 1,)
+        Where each mask begins.
 
     Examples
     --------
-    >>> changes_from_pixels([np.ones(64, np.uint8), np.array([1, 0, 1], np.uint8)])
-    array([ 0, 65, 66, 67])
+    >>> pixels = np.array([1, 1, 1, 0, 1], np.uint8)
+    >>> runs_from_pixels([pixels], np.array([0, 2, 5]))
+    (array([0, 2, 4]), array([2, 3, 5]))
     """
     bits = _packed(blocks)
-    found = []
+    border = offsets[1:-1][offsets[1:-1] > offsets[:-2]]
+    begins, ends = [], []
     for first in range(0, len(bits) - 1, BLOCK):
         words, before = bits[first + 1 : first + 1 + BLOCK], bits[first : first + BLOCK]
-        change = words << np.uint64(1)
-        change |= before[: len(words)] >> np.uint64(63)
-        change ^= words
-        found.append(_set_bits(change, first))
-    return np.concatenate(found)
+        left = words << np.uint64(1)  # bits move up, so that each pixel meets its left neighbour
+        left |= before[: len(words)] >> np.uint64(63)
+        begin = words ^ left
+        end = begin & left
+        begin &= words
+        at = border[slice(*np.searchsorted(border, [first * 64, (first + BLOCK) * 64]))] - first * 64
+        word, bit = at >> 6, np.uint64(1) << (at & 63).astype(np.uint64)
+        bit &= words[word] & left[word]  # set on both sides of a border: one run ends there and another begins
+        np.bitwise_or.at(begin, word, bit)
+        np.bitwise_or.at(end, word, bit)
+        begins.append(_set_bits(begin, first))
+        ends.append(_set_bits(end, first))
+    return np.concatenate(begins), np.concatenate(ends)
 
 
 def _packed(blocks: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint64]:
@@ -60,9 +74,10 @@ def _set_bits(words: NDArray[np.uint64], first: int) -> NDArray[np.int64]:
     words = words[place]
     place += first
     place *= 64
-    ends = np.cumsum(np.bitwise_count(words), dtype=np.int64)
-    found = np.empty(int(ends[-1]) if len(ends) else 0, np.int64)
-    slot = ends - np.bitwise_count(words)
+    count = np.bitwise_count(words).astype(np.int64)
+    slot = np.cumsum(count)
+    found = np.empty(int(slot[-1]) if len(slot) else 0, np.int64)
+    slot -= count
     for _ in range(3):  # few words hold more
         below = words - np.uint64(1)
         found[slot] = place + np.bitwise_count(below & ~words)  # as many as there are bits below the lowest

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.bits import changes_from_pixels, pixels_from_runs
+from hastyframe.masks.bits import pixels_from_runs, runs_from_pixels
 from hastyframe.masks.blocks import cuts
 from hastyframe.masks.grids import LARGEST, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
@@ -55,12 +55,12 @@ def encode(masks: Any) -> Ragged:
     sizes = np.diff(offsets)
     if len(sizes) and sizes.max() > LARGEST:
         raise ValidationException(f"mask {int(np.argmax(sizes))} has {sizes.max():,} pixels; Hasty counts in 32 bits.")
-    ends = _close(changes_from_pixels(blocks), offsets)
-    begin, end = ends[0::2], ends[1::2]
+    begin, end = runs_from_pixels(blocks, offsets)
     rows = np.searchsorted(begin, offsets)
-    runs = np.empty(len(ends), np.int32)
-    np.subtract(begin, np.repeat(offsets[:-1] - 1, np.diff(rows)), out=runs[0::2], casting="unsafe")
-    np.subtract(end, begin, out=runs[1::2], casting="unsafe")
+    runs = np.empty(len(begin) * 2, np.int32)
+    end -= begin
+    begin -= np.repeat(offsets[:-1] - 1, np.diff(rows))
+    runs[0::2], runs[1::2] = begin, end
     return Ragged(runs, rows * 2)
 
 
@@ -101,17 +101,6 @@ def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[
 
 def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return (pixels if pixels.dtype in (np.bool_, np.uint8) else pixels != 0).view(np.uint8)
-
-
-def _close(ends: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """End runs where masks end: a run that goes over from one mask to the next becomes two."""
-    inner = offsets[1:][offsets[1:] > offsets[:-1]][:-1]
-    place = np.searchsorted(ends, inner)
-    split = place % 2 == 1  # an odd number of changes before it: the pixel before is set
-    split[split] = ends[place[split]] != inner[split]
-    if not split.any():
-        return ends
-    return np.insert(ends, np.repeat(place[split], 2), np.repeat(inner[split], 2))
 
 
 def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
