@@ -148,7 +148,7 @@ def _cross(
     width *= step.astype(kind)
     pixel += width
     pixel += along((base[owner] + (scan[begin] - grid.y[owner]) * grid.width[owner]).astype(kind))
-    pixel.sort()
+    pixel.sort(kind="stable")  # merges edges, each of which goes down in order
     return take_apart(cancel(pixel).astype(np.int64), base)
 
 
