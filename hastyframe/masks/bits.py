@@ -19,9 +19,6 @@ WORD = np.dtype("<u8")
 BLOCK = 2**16
 """Words that are worked on at a time: few enough to stay in the cache."""
 
-RUNS = 2**14
-"""Runs that are worked on at a time."""
-
 
 def runs_from_pixels(
     blocks: Iterable[NDArray[np.uint8]], offsets: NDArray[np.int64]
@@ -89,7 +86,7 @@ def _set_bits(words: NDArray[np.uint64], first: int) -> NDArray[np.int64]:
     return found
 
 
-def pixels_from_runs(begin: NDArray[np.int64], end: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+def pixels_from_runs(blocks: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]], size: int) -> NDArray[np.uint8]:
     """Pixels, 0 or 1, from runs.
 
     All pixels are the bits of one long number, in which a run is ``2**end - 2**begin``. Words take part in sums and
@@ -97,23 +94,24 @@ def pixels_from_runs(begin: NDArray[np.int64], end: NDArray[np.int64], size: int
 
     Parameters
     ----------
-    begin, end : numpy.ndarray of int64
-        Where runs begin, and where they have ended, from 0 to `size`; in order, touching or not.
+    blocks : iterable of pairs of arrays
+        Where some of the runs begin, and where they have ended, from 0 to `size`; in order, touching or not.
     size : int
         The number of pixels.
 
     Examples
     --------
-    >>> pixels_from_runs(np.array([1, 4]), np.array([3, 6]), 6)
+    >>> pixels_from_runs([(np.array([1, 4]), np.array([3, 6]))], 6)
     array([0, 1, 1, 0, 1, 1], dtype=uint8)
     """
     bits, lent = np.zeros((2, size // 64 + 2), np.int64)
-    one = np.ones(min(len(begin), RUNS), np.int64)
-    for first in range(0, len(begin), RUNS):
-        start, stop = begin[first : first + RUNS], end[first : first + RUNS]
-        word, last = start >> 6, stop >> 6
-        np.add.at(bits, last, np.left_shift(1, stop & 63))
-        np.subtract.at(bits, word, np.left_shift(1, start & 63))
+    one = np.ones(1, np.int64)
+    for begin, end in blocks:
+        if len(one) < len(begin):
+            one = np.ones(len(begin), np.int64)
+        word, last = begin >> 6, end >> 6
+        np.add.at(bits, last, np.left_shift(1, end & 63))
+        np.subtract.at(bits, word, np.left_shift(1, begin & 63))
         np.add.at(lent, word + 1, one[: len(word)])
         np.subtract.at(lent, last + 1, one[: len(last)])
     bits -= np.cumsum(lent, out=lent)

@@ -20,9 +20,9 @@ from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, wher
 from hastyframe.masks.toggles import (
     as_runs,
     cancel,
+    check_fit,
     column_changes,
     columns_first,
-    fitting,
     from_runs,
     line_up,
     take_apart,
@@ -117,7 +117,7 @@ def _inside(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> tuple[Any, .
     grid = as_grid(boxes, rows.n, used=used)
     height, width = as_sizes(image_sizes, rows.n)
     _check_images(height, width)
-    fitting(rows, grid.size)
+    check_fit(rows, grid.size)
     outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > width) | (grid.y + grid.height > height)
     outside &= used
     if outside.any():

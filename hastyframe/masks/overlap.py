@@ -15,7 +15,7 @@ from hastyframe.masks.grids import LARGEST, Grid, as_grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
 from hastyframe.masks.runlength import area
 from hastyframe.masks.setops import shared
-from hastyframe.masks.toggles import as_runs, fitting
+from hastyframe.masks.toggles import as_runs, check_fit
 
 __all__ = ["box_intersection_area", "box_iou", "intersection_area", "iou"]
 
@@ -253,7 +253,7 @@ def _member(runs: Any, boxes: ArrayLike) -> Member:
     rows = as_runs(runs)
     filled = rows.lengths > 0
     grid = as_grid(boxes, rows.n, used=filled)
-    fitting(rows, grid.size)
+    check_fit(rows, grid.size)
     return Member(rows, grid._replace(width=grid.width * filled, height=grid.height * filled))
 
 

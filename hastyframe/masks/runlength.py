@@ -17,12 +17,17 @@ from hastyframe.masks.bits import pixels_from_runs, runs_from_pixels
 from hastyframe.masks.blocks import cuts
 from hastyframe.masks.grids import LARGEST, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
-from hastyframe.masks.toggles import as_runs, extent, fitting
+from hastyframe.masks.toggles import as_runs, extent, fitting, fitting_blocks
 
 __all__ = ["area", "bbox", "decode", "decode_flat", "encode"]
 
 BLOCK = 2**20
 """Pixels that are packed to bits at a time: few enough to stay in the cache."""
+
+RUNS = 2**14
+"""Runs that are painted at a time."""
+
+Index = NDArray[np.int64]
 
 
 def encode(masks: Any) -> Ragged:
@@ -184,7 +189,6 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
     """
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
-    begin, end = fitting(rows, grid.size)
     total = sum(grid.size.tolist())
     if total > max_pixels:
         raise ValidationException(
@@ -192,8 +196,14 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
             "decode fewer at a time, or work on the runs."
         )
     offsets = offsets_of(grid.size)
-    base = np.repeat(offsets[:-1], rows.lengths // 2)
-    return Ragged(pixels_from_runs(begin + base, end + base, total), offsets)
+    return Ragged(pixels_from_runs(_lined_up(rows, grid.size, offsets), total), offsets)
+
+
+def _lined_up(rows: Ragged, size: NDArray[np.int64], base: NDArray[np.int64]) -> Iterator[tuple[Index, Index]]:
+    """Where runs begin and end among the pixels of all masks, some at a time."""
+    for some in fitting_blocks(rows, size, RUNS * 2):
+        shift = np.repeat(base[some.masks], np.diff(some.offsets))
+        yield some.begin + shift, some.end + shift
 
 
 def area(runs: Any) -> NDArray[np.int64]:
@@ -253,7 +263,10 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     rows = as_runs(runs)
     filled = rows.lengths > 0
     grid = as_grid(boxes, rows.n, used=filled)
-    begin, end = fitting(rows, grid.size)
-    found = extent(begin.view(np.uint32), end.view(np.uint32), rows.offsets // 2, grid).boxes
-    found += np.stack([grid.x, grid.y, grid.x, grid.y], axis=1) * filled[:, None]
-    return found
+    found = []
+    for masks, offsets, begin, end in fitting_blocks(rows, grid.size):
+        some = extent(begin.view(np.uint32), end.view(np.uint32), offsets, grid.take(masks))
+        found.append(some.boxes)
+    tight = np.concatenate(found)
+    tight += np.stack([grid.x, grid.y, grid.x, grid.y], axis=1) * filled[:, None]
+    return tight

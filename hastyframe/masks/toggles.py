@@ -7,24 +7,28 @@ operations, transposition and cropping need, and none of it depends on how many 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import in_blocks
+from hastyframe.masks.blocks import cuts, in_blocks
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
 
 __all__ = [
     "as_runs",
     "cancel",
+    "check_fit",
     "column_changes",
     "columns_first",
     "divide",
     "extent",
     "fitting",
+    "fitting_blocks",
     "from_runs",
     "line_up",
     "take_apart",
@@ -85,8 +89,50 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     return Ragged(toggles, rows.offsets)
 
 
-def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+class Some(NamedTuple):
+    """Runs of some masks."""
+
+    masks: slice
+    """Which masks."""
+
+    offsets: NDArray[np.int64]
+    """Where the runs of each begin."""
+
+    begin: NDArray[np.int32]
+    """Where runs begin, counted from 0."""
+
+    end: NDArray[np.int32]
+    """Where they have ended."""
+
+
+def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
+    """Take runs apart some at a time, so that the processor's cache holds them; see :func:`fitting`."""
+    for first, last in pairwise(cuts(rows.offsets, most)):
+        ends = rows.offsets[first : last + 1]
+        some = Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
+        masks = slice(first, last)
+        yield Some(masks, some.offsets // 2, *fitting(some, size[masks], first))
+
+
+def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
+    """Refuse what :func:`fitting` refuses."""
+    for _ in fitting_blocks(rows, size):
+        pass
+
+
+def fitting(
+    rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Where runs begin, counted from 0, and where they have ended, if they are in order and fit `size` pixels.
+
+    Parameters
+    ----------
+    rows : Ragged of int32
+        Hasty run-lengths.
+    size : numpy.ndarray of int64, shape (n,), optional
+        The pixels that each mask may fill.
+    number : int
+        What the first mask is called in an error.
 
     Raises
     ------
@@ -98,7 +144,7 @@ def fitting(rows: Ragged, size: NDArray[np.int64] | None = None) -> tuple[NDArra
     begin -= 1
     end += begin
     if not _fits(begin, end, rows.offsets // 2, size):
-        raise ValidationException(_first_fault(rows, size))
+        raise ValidationException(_first_fault(rows, size, number))
     return begin, end
 
 
@@ -118,7 +164,7 @@ def _fits(
     return bool(apart.all() and (end > begin).all() and (begin[head] >= 0).all() and (end[tail] <= most).all())
 
 
-def _first_fault(rows: Ragged, size: NDArray[np.int64] | None) -> str:
+def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:
     """Why the first bad mask is bad, in words."""
     values = rows.values.astype(np.int64)
     values[0::2] -= 1
@@ -126,13 +172,13 @@ def _first_fault(rows: Ragged, size: NDArray[np.int64] | None) -> str:
     toggles = Ragged(values, rows.offsets)
     at = _disorder(toggles)
     if at is not None:
-        return _describe(toggles, at)
+        return _describe(toggles, at, number)
     size = np.full(toggles.n, LARGEST) if size is None else size
     filled = np.flatnonzero(toggles.lengths)
     past = toggles.values[toggles.offsets[filled + 1] - 1] > size[filled]
     index = int(filled[np.argmax(past)])
     return (
-        f"mask {index} ends at pixel {toggles.row(index)[-1]} of a box of {size[index]} pixels; "
+        f"mask {number + index} ends at pixel {toggles.row(index)[-1]} of a box of {size[index]} pixels; "
         "runs count from 1 inside the label's box, row by row."
     )
 
@@ -152,9 +198,10 @@ def _disorder(toggles: Ragged) -> int | None:
     return int(np.argmax(step < 0)) + 1
 
 
-def _describe(toggles: Ragged, at: int) -> str:
+def _describe(toggles: Ragged, at: int, number: int) -> str:
     index, place = where(toggles.offsets, at)
     row = toggles.row(index)
+    index += number
     run = place // 2
     start, length = int(row[2 * run]) + 1, int(row[2 * run + 1] - row[2 * run])
     if place % 2:
