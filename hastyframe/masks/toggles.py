@@ -105,7 +105,7 @@ class Some(NamedTuple):
     """Where they have ended."""
 
 
-def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
+def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**17) -> Iterator[Some]:
     """Take runs apart some at a time, so that the processor's cache holds them; see :func:`fitting`."""
     for first, last in pairwise(cuts(rows.offsets, most)):
         ends = rows.offsets[first : last + 1]
