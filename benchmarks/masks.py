@@ -6,8 +6,8 @@ left out: pycocotools, rlemasklib, supervision, opencv-python-headless, pillow, 
 
 Contestants take turns, so that a busy machine slows down all of them, and what counts is the median of the rounds, in
 processor time. A turn repeats a short call for some milliseconds, so that nobody pays for what the one before left in
-the caches. Every table says how many times as long a peer takes, and the least that this project aims at. The floor is a copy of the
-same bytes.
+the caches. Every table says how many times as long a peer takes, and the least that this project aims at. The floor is
+a copy of the same bytes.
 
 Two peers want a word. pycocotools takes 255 masks in one call of ``area`` and ``toBbox`` and fails on more under
 NumPy 2; the calls for one mask each stand beside those. rlemasklib keeps masks as objects; "parsed before" leaves out
@@ -212,7 +212,7 @@ def polygon_to_runs(work: Work) -> Contest:
 
 
 def to_coco(work: Work) -> Contest:
-    """Turn runs inside boxes into COCO's strings; pycocotools decodes and encodes the boxes alone, which flatters it."""
+    """Turn runs in boxes into COCO's strings; pycocotools decodes and encodes the boxes alone, which flatters it."""
     out: Contest = {OURS: lambda: hm.to_coco_rle(work.runs, work.boxes, work.sizes)}
     coco = peer("pycocotools.mask")
     if not coco:
