@@ -16,13 +16,13 @@ from ..errors import ValidationException
 from ..frames import BOX
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
+from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
 from ..painting import kinds, known_sizes, paint, stacked
 from ._fingerprint import unchanged
 from ._lists import KEPT, whole
 from ._report import Losses
-from ._rings import LiftedRings
-from ._shapes import boxes_in, checked_rings, list_array, mask_array, parts_array, polygon_array, rings_in
+from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
 from ._values import Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def shapes_in(
     sizes: NDArray[np.float64],
     rule: Painting,
     losses: Losses,
-    lifted: LiftedRings | None = None,
 ) -> dict[str, Any]:
     """Read boxes, polygons and masks, and what :func:`shapes_out` needs to write the same file again.
 
@@ -50,8 +49,6 @@ def shapes_in(
         How to paint what has several parts; None for no masks at all.
     losses : Losses
         Told of what has several parts.
-    lifted : LiftedRings, optional
-        All polygons of one ring, where they are not in the table any more.
 
     Returns
     -------
@@ -64,21 +61,20 @@ def shapes_in(
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
     columns: dict[str, Any] = {}
 
-    if lifted is None:
-        points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
-    else:
-        single = lifted.rows
-        points, ends = checked_rings(lifted.values, lifted.offsets, single, table, "segmentation")
+    points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
     polygon = polygon_array(points, ends, single, len(table))
     boxes[single] = _or_bounds(boxes[single], Polygons(points, ends, np.arange(len(ends))))
     shapes = Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64))
     if len(several):
         columns["parts"], shapes = _parts(segments, several, table)
         boxes[several] = _or_bounds(boxes[several], shapes)
+    coded = {row: segments[row] for row in rles.tolist()}
+    del segments
+    table.drop("segmentation")
     runs = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64))
     filled = np.zeros(len(table), bool)
     if rule and (len(rles) or len(several)):
-        runs, found = _painted(table, segments, rles, several, shapes, sizes, rule)
+        runs, found = _painted(table, coded, rles, several, shapes, sizes, rule)
         filled[rles] = filled[several] = True
         empty = filled & (runs.lengths == 0)
         found[empty] = _cover(boxes[empty])
@@ -91,24 +87,22 @@ def shapes_in(
             "objects of several parts as polygons: they became masks, and the column 'parts' has their rings",
         )
     elif len(rles):
-        boxes[rles] = _or_decoded(boxes[rles], table, segments, rles, sizes)
+        boxes[rles] = _or_decoded(boxes[rles], table, coded, rles, sizes)
     columns |= dict(zip(BOX, np.ascontiguousarray(boxes.T), strict=True))
     return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
 
 
 def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows with run-lengths, with one ring and with several."""
-    kinds: dict[str, list[int]] = {"rle": [], "one": [], "several": []}
-    for row, segment in enumerate(segments):
-        if type(segment) is dict:
-            kinds["rle"].append(row)
-        elif type(segment) is list:
-            if segment:
-                kinds["one" if len(segment) == 1 else "several"].append(row)
-        elif segment is not None:
-            raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
-    rles, single, several = (np.array(found, np.int64) for found in kinds.values())
-    return rles, single, several
+    types = list(map(type, segments))
+    if not set(types) <= {list, dict, type(None)}:
+        row = next(row for row, kind in enumerate(types) if kind not in {list, dict, type(None)})
+        raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
+    rles, lists = (
+        np.array([row for row, type_ in enumerate(types) if type_ is kind], np.int64) for kind in (dict, list)
+    )
+    counts = np.array([len(segments[row]) for row in lists.tolist()], np.int64)
+    return rles, lists[counts == 1], lists[counts > 1]
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
@@ -122,7 +116,7 @@ def _told_boxes(table: Table) -> NDArray[np.float64]:
 def _or_bounds(boxes: NDArray[np.float64], shapes: Polygons) -> NDArray[np.float64]:
     """Boxes, and the bounds of the polygons where there is none."""
     missing = np.isnan(boxes)
-    return np.where(missing, masks.polygon_bounds(shapes), boxes) if missing.any() else boxes
+    return np.where(missing, bounds_of(shapes), boxes) if missing.any() else boxes
 
 
 def _parts(segments: list[Any], several: NDArray[np.int64], table: Table) -> tuple[pa.Array, Polygons]:
@@ -135,7 +129,7 @@ def _parts(segments: list[Any], several: NDArray[np.int64], table: Table) -> tup
 
 def _painted(
     table: Table,
-    segments: list[Any],
+    coded: dict[int, Any],
     rles: NDArray[np.int64],
     several: NDArray[np.int64],
     shapes: Polygons,
@@ -143,17 +137,17 @@ def _painted(
     rule: Literal["center", "coco"],
 ) -> tuple[Ragged, NDArray[np.float64]]:
     """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
-    boxes = np.full((len(segments), 4), np.nan)
+    boxes = np.full((len(table), 4), np.nan)
     place = {row: at for at, row in enumerate(several.tolist())}
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    rest = np.setdiff1d(np.arange(len(segments)), np.concatenate([rles, several]))
+    rest = np.setdiff1d(np.arange(len(table)), np.concatenate([rles, several]))
     runs = [Ragged(np.empty(0, np.int32), np.zeros(len(rest) + 1, np.int64))]
     if len(rles):
-        found, boxes[rles] = _decoded(table, segments, rles, sizes)
+        found, boxes[rles] = _decoded(table, coded, rles, sizes)
         runs.append(found)
     if len(several):
         found, boxes[several] = blame(work, several, table.place, table.file)
@@ -162,10 +156,10 @@ def _painted(
 
 
 def _decoded(
-    table: Table, segments: list[Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
+    table: Table, coded: dict[int, Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
 ) -> tuple[Ragged, NDArray[np.int64]]:
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
-        items = [segments[row] for row in rows.tolist()]
+        items = [coded[row] for row in rows.tolist()]
         if any(item.get("size") != size for item, size in zip(items, known_sizes(sizes[rows]).tolist(), strict=True)):
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")
         return masks.from_coco_rle(items)
@@ -177,14 +171,14 @@ def _decoded(
 def _or_decoded(
     boxes: NDArray[np.float64],
     table: Table,
-    segments: list[Any],
+    coded: dict[int, Any],
     rles: NDArray[np.int64],
     sizes: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Boxes, and those of the run-lengths where there is none."""
     missing = np.isnan(boxes[:, 0])
     if missing.any():
-        boxes[missing] = _decoded(table, segments, rles[missing], sizes)[1]
+        boxes[missing] = _decoded(table, coded, rles[missing], sizes)[1]
     return boxes
 
 

@@ -43,7 +43,7 @@ def unhurried_gc() -> Iterator[None]:
 
 
 def load_json(
-    source: Source, *, file: str | None = None, parse: Callable[[bytes], Any] | None = None
+    source: Source, *, file: str | None = None, parse: Callable[[bytes], Any | None] | None = None
 ) -> tuple[Any, str]:
     """Read JSON.
 
@@ -54,7 +54,8 @@ def load_json(
     file : str, optional
         Which one, where the archive has several.
     parse : callable, optional
-        Parses the text, by default :func:`orjson.loads`; not asked where the source is a dict or list.
+        Parses the text in a quicker way, and returns None where it cannot: then :func:`orjson.loads` does. Not asked
+        where the source is a dict or list.
 
     Returns
     -------
@@ -76,7 +77,8 @@ def load_json(
 
     data, name = _read(source, file)
     try:
-        return (parse or orjson.loads)(data), name
+        parsed = parse(data) if parse else None
+        return orjson.loads(data) if parsed is None else parsed, name
     except orjson.JSONDecodeError as error:
         what = "it is empty" if not data.strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None

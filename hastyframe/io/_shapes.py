@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -15,12 +17,12 @@ from ..blame import blame
 from ..frames import POLYGON
 from ..masks import Ragged
 from ..masks.ragged import offsets_of
+from ._numbers import numbers_of
 from ._values import Table
 
 __all__ = [
     "boxes_in",
     "check_masks",
-    "checked_rings",
     "list_array",
     "mask_array",
     "masks_in",
@@ -38,12 +40,11 @@ def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
     """Boxes of four numbers each, shape (n, 4), NaN where there is none."""
     values = table.get(key)
     try:
-        boxes = pa.array(values, pa.list_(pa.float64(), 4))
-        if not boxes.null_count:
-            flat = boxes.flatten().to_numpy(zero_copy_only=False)
+        if set(map(len, values)) == {4} and set(map(type, chain.from_iterable(values))) <= {int, float}:
+            flat = np.fromiter(chain.from_iterable(values), np.float64, 4 * len(values))
             if np.isfinite(flat).all():
                 return flat.reshape(-1, 4)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (TypeError, OverflowError):
         pass  # found again below, with its place
     rows = np.array([row for row, value in enumerate(values) if value is not None], np.int64)
     flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
@@ -62,7 +63,7 @@ def rings_in(
 
     Parameters
     ----------
-    rings : list of list of float
+    rings : list of list of float or of msgspec.Raw
         Each at least three vertices.
     rows : numpy.ndarray of int64
         The table's rows that they come from.
@@ -71,14 +72,7 @@ def rings_in(
     key : str
         What they stand under.
     """
-    return checked_rings(*_flatten(rings, rows, table, key), rows, table, key)
-
-
-def checked_rings(
-    flat: NDArray[np.float64], offsets: NDArray[np.int64], rows: NDArray[np.int64], table: Table, key: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Do what :func:`rings_in` does with flat numbers and offsets."""
-    _finite(flat, offsets, rows, table, key)
+    flat, offsets = _flatten(rings, rows, table, key)
     lengths = np.diff(offsets)
     wrong = (lengths % 2 == 1) | (lengths < 2 * LEAST)
     if wrong.any():
@@ -167,8 +161,16 @@ def _flatten(
     lists: list[Any], rows: NDArray[np.int64], table: Table, key: str
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Flatten lists of finite numbers; `rows` are the table's rows that they come from."""
+    if lists and type(lists[0]) is msgspec.Raw:
+        try:
+            flat, lengths = numbers_of(lists)
+        except ValueError:
+            return _flatten(orjson.loads(b"[%b]" % b",".join(lists)), rows, table, key)
+        offsets = offsets_of(lengths)
+        _finite(flat, offsets, rows, table, key)
+        return flat, offsets
     try:
-        if not set(map(type, lists)) <= {list, tuple}:
+        if not set(map(type, lists)) <= {list, tuple} or set(map(type, chain.from_iterable(lists))) & {str, bytes}:
             raise TypeError
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         flat = np.fromiter(chain.from_iterable(lists), np.float64, int(lengths.sum()))
@@ -190,7 +192,7 @@ def _finite(
 
 def _is_numbers(value: Any) -> bool:
     try:
-        return isinstance(value, list | tuple) and np.asarray(value, dtype=np.float64).ndim == 1
+        return not {str, bytes} & set(map(type, value)) and np.asarray(value, dtype=np.float64).ndim == 1
     except (TypeError, ValueError, OverflowError):
         return False
 

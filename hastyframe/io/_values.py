@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,11 @@ from ._fingerprint import all_different
 from ._lists import KEPT
 from ._report import Losses
 
-__all__ = ["Table", "column_of", "further_columns"]
+__all__ = ["Columns", "Table", "column_of", "further_columns"]
+
+
+class Columns(dict[str, list[Any]]):
+    """A list of JSON objects that was taken apart: a list of values a key, None where an object lacks it."""
 
 
 class Table:
@@ -28,7 +31,7 @@ class Table:
     Parameters
     ----------
     rows : object
-        What the file has there.
+        What the file has there, or `Columns` of it.
     file : str
         Its name.
     what : str
@@ -39,18 +42,20 @@ class Table:
 
     def __init__(self, rows: Any, file: str, what: str, place: Callable[[int], str] | None = None) -> None:
         self.file, self.what, self._place = file, what, place
+        if isinstance(rows, Columns):
+            self._columns, self._length, self._rows = rows, len(next(iter(rows.values()))), None
+            return
         if not isinstance(rows, list | tuple):
             raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
-        self.rows = rows
-        self._taken: dict[str, list[Any]] = {}
+        self._columns, self._length, self._rows = Columns(), len(rows), rows
         self._each(rows, {dict}, "an object")
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self._length
 
     def place(self, row: int) -> str:
         """Name a row."""
-        named = self.rows[row].get("id", self.rows[row].get("image_name"))
+        named = next((name for name in (self.get(key)[row] for key in ("id", "image_name")) if name is not None), None)
         name = f" (id {named!r})" if isinstance(named, str | int) else ""
         return f"{self._place(row) if self._place else f'{self.what}[{row}]'}{name}"
 
@@ -58,21 +63,23 @@ class Table:
         """Complain about a row."""
         return FormatError(self.file, self.place(row), problem, remedy)
 
-    def take(self, *keys: str) -> None:
-        """Take the values of several keys out in one pass, where every row has them; the quick way for long lists."""
-        try:
-            columns = zip(*map(itemgetter(*keys), self.rows), strict=True)
-        except KeyError:
-            return
-        self._taken.update(zip(keys, map(list, columns), strict=False))
+    def keys(self) -> set[Any]:
+        """Keys that rows have."""
+        return set(self._columns) if self._rows is None else set().union(*self._rows)
 
     def get(self, key: str) -> list[Any]:
         """Values of a key, None where it is absent."""
-        return self._taken.get(key) or [row.get(key) for row in self.rows]
+        if self._rows is None:
+            return self._columns.get(key) or [None] * len(self)
+        return [row.get(key) for row in self._rows]
+
+    def drop(self, key: str) -> None:
+        """Forget a key whose values are not needed any more, and take much memory."""
+        self._columns.pop(key, None)
 
     def has(self, key: str) -> bool:
         """Whether rows have a key."""
-        return len(self.rows) > 0 and self.rows[0].get(key) is not None
+        return len(self) > 0 and self.get(key)[0] is not None
 
     def need(self, key: str) -> list[Any]:
         """Values of a key that every row must have."""
@@ -189,7 +196,7 @@ def further_columns(
         Told what is left out.
     """
     columns = {}
-    for key in sorted(set().union(*table.rows) - set(known), key=str):
+    for key in sorted(table.keys() - set(known), key=str):
         dtype = dtypes(entity).get(key)
         if key in declared and dtype is not None and dtype == np.dtype("float64"):  # None would be equal to it
             columns[key] = pd.Series(table.numbers(key))

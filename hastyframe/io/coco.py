@@ -13,13 +13,13 @@ from ..errors import FormatError, ValidationException
 from ..painting import kinds
 from ._belong import complete
 from ._coco_shapes import own_numbers, shapes_in, shapes_out
+from ._coco_text import parse_coco
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
 from ._records import DATASET, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
-from ._rings import LiftedRings, parse_coco
 from ._shapes import bare
 from ._values import Table, further_columns
 
@@ -90,13 +90,7 @@ def read_coco(
     """
     from .label_set import LabelSet
 
-    rings: list[LiftedRings | None] = [None]
-
-    def parse(text: bytes) -> Any:
-        data, rings[0] = parse_coco(text)
-        return data
-
-    data, name = load_json(source, file=file, parse=parse)
+    data, name = load_json(source, file=file, parse=parse_coco)
     if not isinstance(data, Mapping):
         raise FormatError(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
@@ -104,7 +98,6 @@ def read_coco(
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
     images, classes = Table(data.get("images"), name, "images"), Table(data.get("categories"), name, "categories")
     annotations = Table(data.get("annotations", []), name, "annotations")
-    annotations.take(*_KEYS)
     image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
     image_rows = annotations.refer("image_id", image_frame.index, "images")
     class_rows = annotations.refer("category_id", class_frame.index, "categories")
@@ -113,7 +106,7 @@ def read_coco(
         "image_id": image_frame.index.take(image_rows),
         "class_id": class_frame.index.take(class_rows),
         "class_name": pd.Categorical.from_codes(class_rows, pd.Index(class_frame["name"])),
-        **shapes_in(annotations, sizes, masks, losses, rings[0]),
+        **shapes_in(annotations, sizes, masks, losses),
         "iscrowd": annotations.numbers("iscrowd") == 1,
         **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
     }

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pycocotools.coco import COCO
 
@@ -137,6 +139,80 @@ def test_text_and_data_give_the_same_frames(coco_file):
     first, *others = (hio.read_coco(source, on_loss="ignore") for source in sources)
     for other in others:
         assert_frame_equal(first.labels, other.labels)
+
+
+NUMBERS = st.one_of(
+    st.integers(-9, 99), st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 640).map(lambda x: round(x, 2))
+)
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.text(max_size=3), NUMBERS, st.just([[]]), st.just({"a": [1]}), st.just([1])
+)
+RINGS = st.lists(st.lists(NUMBERS, min_size=6, max_size=9).map(lambda ring: ring[: len(ring) // 2 * 2]), max_size=3)
+
+
+@st.composite
+def coco_texts(draw):
+    """COCO files with a few annotations, now and then with something odd in them, in all ways to write them."""
+
+    def annotation(number: int) -> dict:
+        usual = {"id": number, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": draw(NUMBERS)}
+        usual["segmentation"] = draw(st.one_of(RINGS, st.just({"size": [4, 8], "counts": [4, 2, 26]})))
+        usual["bbox"] = [draw(NUMBERS), draw(NUMBERS), draw(st.integers(0, 9)), draw(st.floats(0, 9))]
+        for _ in range(draw(st.sampled_from([0, 0, 0, 0, 1, 2]))):
+            usual[draw(st.sampled_from([*usual, "score", "not a name", "id ü", "key_0"]))] = draw(JUNK)
+        for key in draw(st.sets(st.sampled_from(["iscrowd", "area", "bbox", "segmentation"]), max_size=1)):
+            del usual[key]
+        return usual
+
+    data = one() | {"annotations": [annotation(number) for number in range(draw(st.integers(0, 4)))]}
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " :\r\n")]))
+    options = {
+        "separators": separators,
+        "indent": draw(st.sampled_from([None, 1])),
+        "ensure_ascii": draw(st.booleans()),
+    }
+    return json.dumps(data, **options)
+
+
+def outcome(source) -> tuple:
+    try:
+        return None, hio.read_coco(source, on_loss="ignore").labels
+    except hio.FormatError as error:
+        return (error.place, error.problem, error.remedy), pd.DataFrame()
+
+
+@settings(max_examples=60, deadline=None)
+@given(coco_texts())
+def test_text_says_what_data_says(text):
+    (found, labels), (wanted, expected) = outcome(io.BytesIO(text.encode())), outcome(json.loads(text))
+    assert found == wanted
+    assert_frame_equal(labels, expected)
+
+
+def test_a_key_that_is_there_twice_has_its_last_value():
+    text = json.dumps(one(segmentation=[[0, 0, 4, 0, 4, 4]])).replace(
+        '"id": 1, "image_id"', '"id": 7, "id": 8, "image_id"'
+    )
+    text = text.replace('"segmentation":', '"segmentation": [[5, 5, 9, 5, 9, 9]], "segmentation":')
+    labels = hio.read_coco(io.BytesIO(text.encode())).labels
+    assert labels.index.tolist() == ["8"]
+    assert [list(vertex) for vertex in labels["polygon"].iloc[0]] == [[0, 0], [4, 0], [4, 4]]
+
+
+def test_a_polygon_far_away_gives_its_box():
+    ring = [0, 0, 0, 4, 2**30 + 1, 4]
+    label = hio.read_coco(one(segmentation=[ring], bbox=None)).labels.loc["1"]
+    assert label[["x_min", "y_min", "x_max", "y_max"]].tolist() == [0, 0, 2**30 + 1, 4]
+    with pytest.raises(hio.FormatError, match=r"annotations\[0\] \(id 1\): .* pixels away"):
+        hio.read_coco(one(segmentation=[ring, ring], bbox=None), on_loss="ignore")
+
+
+@pytest.mark.parametrize("ring", [["0", "0", "4", "0", "4", "4"], [0, 0, 4, 0, 4, None], [0, 0, 4, 0, 4, [4]]])
+def test_rings_are_lists_of_numbers(ring):
+    data = one(segmentation=[ring])
+    for source in (data, io.BytesIO(json.dumps(data).encode())):
+        with pytest.raises(hio.FormatError, match=r"annotations\[0\] \(id 1\): 'segmentation' (should be|holds)"):
+            hio.read_coco(source)
 
 
 @pytest.mark.parametrize("ring", ["1,2,3,4,5", "1,2,x,4,5,6", "1,2,,4,5,6", "1 2,3,4,5,6,7", ""])
