@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install test check format demo notebooks bench clean
+.PHONY: help install test check format demo notebooks bench fuzz clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ notebooks:  ## run the notebooks and keep their outputs
 
 bench:  ## measure this project and its peers
 	for file in benchmarks/*.py; do echo "== $$file"; python $$file; done
+
+fuzz:  ## fuzz every reader of files for a minute
+	python tests/io/fuzz.py
 
 clean:  ## remove what was built
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis hastyframe-demo

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from . import masks
 from .blame import blame
 from .errors import ValidationException
-from .frames import BOX, MASK
+from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
 from .masks.ragged import offsets_of
 
-__all__ = ["kinds", "known_sizes", "paint", "stacked"]
+__all__ = ["kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
 
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
@@ -76,6 +76,22 @@ def stacked(parts: list[Ragged]) -> Ragged:
     """Put the rows of several ragged arrays below each other."""
     values = np.concatenate([part.values.astype(np.int32, copy=False) for part in parts])
     return Ragged(values, offsets_of(np.concatenate([part.lengths for part in parts])))
+
+
+def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Labels, those that are only parts as masks: a polygon of the platform has one ring."""
+    rows = np.flatnonzero(kinds(labels) == "parts")
+    if not len(rows):
+        return labels
+    place = images.index.get_indexer(labels["image_id"].iloc[rows])
+    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[place]
+    runs, boxes = paint(labels.iloc[rows], sizes, "labels")
+    labels = labels.copy()
+    labels.iloc[rows, labels.columns.get_indexer(list(BOX))] = boxes
+    column = labels["mask"].astype(object)
+    column.iloc[rows] = runs.to_list()
+    labels["mask"] = arrow_list(column, pd.ArrowDtype(MASK)).array
+    return labels
 
 
 _Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.int64]], Painted]

@@ -15,6 +15,7 @@ from . import entities
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
+from .painting import one_ring_each
 from .pictures import inside
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
 
 def _push_labels(project: Project, label_set: LabelSet, image_ids: pd.Series[str]) -> pd.DataFrame:
     """Add the labels, with their attribute values; return them as stored, in order."""
-    labels = label_set.labels
+    labels = one_ring_each(label_set.labels, label_set.images)
     rows = labels.drop(columns="class_id").assign(image_id=labels["image_id"].map(image_ids))
     stored = project.create_labels(_whole_boxes(rows))
     values = label_set.label_attributes

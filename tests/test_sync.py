@@ -169,3 +169,25 @@ def test_real_annotations_there_and_back(server, tmp_path, data_folder):
     expected = comparable(hf.LabelSet(images, whole.assign(z_index=0.0), wanted.label_classes))
     pd.testing.assert_frame_equal(comparable(found), expected)
     pd.testing.assert_frame_equal(comparable(project.read_export()), comparable(found))
+
+
+def test_objects_of_several_parts_are_pushed_as_masks(server, tmp_path):
+    data = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 4}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2], [4, 0, 8, 0, 8, 4, 4, 4]],
+            },
+            {"id": 2, "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]},
+        ],
+    }
+    wanted = hf.read_coco(data, masks=None)
+    project = new_project(server, "in parts")
+    project.push(wanted, blank_pictures(tmp_path, wanted.images))
+    found = project.pull().labels
+    assert hf.add_area(found)["area"].tolist() == hf.add_area(wanted.labels)["area"].tolist() == [20, 4]
+    assert found["mask"].notna().tolist() == [True, False]

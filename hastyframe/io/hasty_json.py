@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..entities import Attribute, Image, Label, LabelClass
-from ..frames import BOX, MASK, arrow_list
+from ..frames import BOX
 from ..masks.ragged import offsets_of
-from ..painting import kinds, paint
+from ..painting import one_ring_each
 from ._files import write_json
 from ._lists import KEPT, mask_lists, polygon_lists
 from ._load import load_json, unhurried_gc
@@ -293,7 +293,7 @@ def _images(label_set: LabelSet) -> list[dict[str, Any]]:
 
 
 def _labels(label_set: LabelSet) -> list[dict[str, Any]]:
-    labels = _one_ring_each(label_set)
+    labels = one_ring_each(label_set.labels, label_set.images)
     columns = {
         "id": labels.index.tolist(),
         "class_name": values_out(labels["class_name"]),
@@ -304,23 +304,6 @@ def _labels(label_set: LabelSet) -> list[dict[str, Any]]:
         "attributes": _attribute_values(label_set),
     }
     return records(columns, _further(Label, labels, "external_id"))
-
-
-def _one_ring_each(label_set: LabelSet) -> pd.DataFrame:
-    """Labels, those that are only parts as masks: a polygon of the format has one ring."""
-    labels, images = label_set.labels, label_set.images
-    rows = np.flatnonzero(kinds(labels) == "parts")
-    if not len(rows):
-        return labels
-    place = images.index.get_indexer(labels["image_id"].iloc[rows])
-    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[place]
-    runs, boxes = paint(labels.iloc[rows], sizes, "labels")
-    labels = labels.copy()
-    labels.iloc[rows, labels.columns.get_indexer(list(BOX))] = boxes
-    masks = pd.Series(mask_lists(labels["mask"]), dtype="object")
-    masks.iloc[rows] = runs.to_list()
-    labels["mask"] = arrow_list(masks, pd.ArrowDtype(MASK)).array
-    return labels
 
 
 def _attribute_values(label_set: LabelSet) -> list[dict[str, Any]]:

@@ -341,6 +341,6 @@ def _report(label_set: LabelSet, covered: int, on_loss: OnLoss) -> None:
     losses.add(int(labels.duplicated(["image_id", "class_id"]).sum()), "labels apart from others of their class")
     losses.add(covered, "what lies below labels")
     losses.add(int((kind == "nothing").sum()), "labels without place")
-    losses.add(int(kind.isin(["box", "polygon"]).sum()), "boxes and polygons, which become pixels")
+    losses.add(int(kind.isin(["box", "polygon", "parts"]).sum()), "boxes and polygons, which become pixels")
     report_columns(losses, label_set, images=("status", "external_id"), labels=("external_id",))
     losses.report()

@@ -133,7 +133,7 @@ def alone(tmp_path_factory):
 
 
 def small(project) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Begin with three labels: one is edited, one deleted, two equal ones are created, of which one is there already."""
+    """Begin with three labels: one is edited, one deleted; two are created that are equal to the first."""
     image = project.get_images().index[0]
     project.delete_labels(project.get_labels())
     row = {"image_id": image, "class_name": "coin", "bbox": [0, 0, 5, 5]}

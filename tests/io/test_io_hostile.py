@@ -304,6 +304,10 @@ COCO = {
         {"id": 5, "image_id": 2, "category_id": 1, "segmentation": RLE, "iscrowd": 1},
     ],
 }
+DETECTIONS = [
+    {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2.5], "score": 0.5},
+    {"image_id": 2, "category_id": 2, "segmentation": RLE, "score": 1},
+]
 HASTY = {
     "project_name": "p",
     "attributes": [{"name": "age", "type": "SELECTION", "values": ["old"]}],
@@ -352,7 +356,7 @@ def test_fuzz_coco(data, rule, as_text):
 
 
 @QUICK
-@given(spoiled([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5}]))
+@given(spoiled(DETECTIONS))
 def test_fuzz_coco_detections(data):
     label_set = hio.read_coco(COCO, on_loss="ignore")
     reads_or_says(hio.read_coco_detections, data, label_set, on_loss="ignore")
@@ -383,6 +387,25 @@ def cut_and_patched(whole: bytes) -> st.SearchStrategy[bytes]:
         return data
 
     return st.lists(patch, min_size=1, max_size=3).map(apply)
+
+
+@QUICK
+@given(cut_and_patched(json.dumps(COCO).encode()), st.sampled_from(["center", None]))
+def test_fuzz_coco_text(text, rule):
+    reads_or_says(hio.read_coco, io.BytesIO(text), masks=rule, on_loss="ignore")
+
+
+@QUICK
+@given(cut_and_patched(json.dumps(DETECTIONS).encode()))
+def test_fuzz_coco_detections_text(text):
+    label_set = hio.read_coco(COCO, on_loss="ignore")
+    reads_or_says(hio.read_coco_detections, io.BytesIO(text), label_set, on_loss="ignore")
+
+
+@QUICK
+@given(cut_and_patched(json.dumps(HASTY).encode()))
+def test_fuzz_hasty_json_text(text):
+    reads_or_says(hio.read_hasty_json, io.BytesIO(text), on_loss="ignore")
 
 
 @QUICK
