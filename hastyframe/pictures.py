@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .entities import Image
-from .errors import HITS_ALL, FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .errors import FrameError, HastyError, Problem, UnexpectedAnswer, ValidationException
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -26,9 +26,11 @@ __all__ = [
     "download",
     "find_pictures",
     "inside",
+    "is_turned",
     "local_files",
+    "new_image",
+    "picture_size",
     "store_picture",
-    "upload",
     "upload_address",
     "warn_of",
 ]
@@ -54,6 +56,18 @@ def check_picture(path: str | Path) -> Path:
     ValidationException
         If there is no such file, or it is no picture that Pillow knows.
     """
+    picture_size(path)
+    return Path(path)
+
+
+def picture_size(path: str | Path) -> tuple[int, int] | None:
+    """Return width and height of a picture, of which only the head is read; None if it is too large for Pillow.
+
+    Raises
+    ------
+    ValidationException
+        As :func:`check_picture`.
+    """
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
@@ -63,14 +77,28 @@ def check_picture(path: str | Path) -> Path:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            with Pillow.open(path):  # reads the header alone
-                return path
+            with Pillow.open(path) as picture:
+                return picture.size
     except Pillow.DecompressionBombError:
-        return path  # a very large picture is one all the same; nothing is decoded here
+        return None  # a very large picture is one all the same; nothing is decoded here
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise ValidationException(
             f"{str(path)!r} is not an image: Pillow does not know its content. Give PNG, JPEG, TIFF, WebP or the like."
         ) from None
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a picture says of itself that its rows are to be shown as columns (the tag Orientation of Exif)."""
+    from PIL import ExifTags
+    from PIL import Image as Pillow
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(path) as picture:
+                return picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def local_files(files: Any) -> list[Path]:
@@ -106,58 +134,23 @@ def upload_address(transport: Transport, project_id: str) -> dict[str, str]:
     return _addresses(transport, project_id, 1)[0]
 
 
-def upload(transport: Transport, project_id: str, pictures: Sequence[Picture]) -> pd.DataFrame:
-    """Upload pictures in parallel; one that fails does not stop the others.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a picture: ``path, name, dataset_id, image_id, outcome, message``. The outcome is ``uploaded``,
-        ``failed``, or ``unknown`` where the server may have stored it.
-    """
-    faults = [_fault(picture.path) for picture in pictures]  # not in threads: it holds back warnings for all of them
-    addresses = Addresses(transport, project_id, faults.count(None))
-
-    def send(task: tuple[Picture, str | None]) -> tuple[str | None, str, str | None]:
-        picture, fault = task
-        if fault is not None:
-            return None, "failed", fault
-        try:
-            return store_picture(transport, project_id, picture, addresses.take())["id"], "uploaded", None
-        except HITS_ALL:
-            raise
-        except OutcomeUnknown as error:
-            return None, "unknown", str(error)
-        except (HastyError, OSError) as error:
-            return None, "failed", str(error)
-
-    tasks = list(zip(pictures, faults, strict=True))
-    outcomes = transport.map(send, tasks, desc="Upload images", unit="image")
-    rows = [
-        (str(picture.path), picture.name, picture.dataset_id, *outcome)
-        for picture, outcome in zip(pictures, outcomes, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["path", "name", "dataset_id", "image_id", "outcome", "message"], dtype="str")
-
-
-def _fault(path: Path) -> str | None:
-    try:
-        check_picture(path)
-    except ValidationException as error:
-        return error.message
-    return None
-
-
 def store_picture(transport: Transport, project_id: str, picture: Picture, address: dict[str, str]) -> dict[str, Any]:
     """Upload the bytes of a picture to its address and make an image of them; return the image's JSON."""
     transport.upload(address["url"], picture.path.read_bytes())
+    return new_image(transport, project_id, picture, address["id"])
+
+
+def new_image(transport: Transport, project_id: str, picture: Picture, upload_id: str) -> dict[str, Any]:
+    """Make an image of the bytes of a picture, which have been uploaded; return the image's JSON."""
     body = {
         "dataset_id": picture.dataset_id,
         "filename": picture.name,
-        "upload_id": address["id"],
+        "upload_id": upload_id,
         "external_id": picture.external_id,
     }
-    image: dict[str, Any] = transport.post(Image.path.format(project_id=project_id), body)
+    image = transport.post(Image.path.format(project_id=project_id), body)
+    if not isinstance(image, dict) or not isinstance(image.get("id"), str):
+        raise UnexpectedAnswer("The server answered a new image with something else.")
     return image
 
 
@@ -266,6 +259,7 @@ class Addresses:
         self._fetch: Callable[[int], list[dict[str, str]]] = lambda n: _addresses(transport, project_id, n)
         self._needed = needed
         self._stock: list[dict[str, str]] = []
+        self._fetched: set[str] = set()
         self._lock = threading.Lock()
 
     def take(self) -> dict[str, str]:
@@ -273,8 +267,15 @@ class Addresses:
         with self._lock:
             if not self._stock:
                 self._stock = self._fetch(max(1, min(_ADDRESSES_AT_ONCE, self._needed)))
+                self._fetched = {address["id"] for address in self._stock}
             self._needed -= 1
             return self._stock.pop(0)
+
+    def expired(self, address: dict[str, str]) -> None:
+        """Throw away what was fetched together with an address that is no good any more."""
+        with self._lock:
+            if address["id"] in self._fetched:
+                self._stock.clear()
 
 
 def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:

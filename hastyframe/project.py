@@ -40,6 +40,7 @@ from .planning import (
     undo,
     value_contents,
 )
+from .uploads import Compare, upload
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -202,8 +203,12 @@ class Project(Editable, entities.Project):
         }
         return self._create(Image, body)
 
-    def upload_images(self, images: Any, dataset: Any = None) -> pd.DataFrame:
-        """Upload many pictures in parallel; one that fails does not stop the others.
+    def upload_images(self, images: Any, dataset: Any = None, *, compare: Compare = "size") -> pd.DataFrame:
+        """Upload many pictures in parallel, each once; one that fails does not stop the others.
+
+        Whatever ends the call, the same line again goes on: a picture whose name its dataset has already is not sent
+        again if it is the same, and fails if it is another one. What is there is read first, in a request a hundred
+        images of the datasets.
 
         Parameters
         ----------
@@ -212,12 +217,19 @@ class Project(Editable, entities.Project):
             wanted, ``name``, ``external_id``, ``dataset_id`` or ``dataset_name``.
         dataset : Dataset or str, optional
             The dataset, or its id or name; needed unless the frame says it.
+        compare : {"size", "checksum"}
+            What tells whether an image of the same name is the same picture. File names are unique within a dataset,
+            so that ``size`` (width × height, which the listing has, so that it costs nothing) is enough unless files
+            are changed and keep name and size; an image of unknown size counts as the same. ``checksum`` downloads
+            the image of each such name and compares all bytes: as much traffic as the upload itself, and only for a
+            server that keeps files as they were sent.
 
         Returns
         -------
         pandas.DataFrame
             A row a picture: ``path, name, dataset_id, image_id, outcome, message``; ``outcome`` is ``uploaded``,
-            ``failed``, or ``unknown`` where the server may have stored it.
+            ``there already``, ``failed``, or, where requests were never answered, ``unknown``: the image may yet
+            appear.
 
         Warns
         -----
@@ -230,15 +242,20 @@ class Project(Editable, entities.Project):
             If two files would have the same name in a dataset, or a row of a frame has no path; nothing was sent.
         ValidationException
             If a folder is not there or has no pictures.
+        KeyboardInterrupt
+            After Ctrl-C, when what was done has been printed.
         """
         wanted = self._pictures(images, dataset)
         pictures.check_unique(wanted)
-        report = pictures.upload(self._requester, self.id, wanted)
-        pictures.warn_of(report, ["uploaded"], "pictures were not uploaded")
+        report = upload(self._requester, self.id, wanted, compare)
+        pictures.warn_of(report, ["uploaded", "there already"], "pictures were not uploaded")
         return report
 
     def download_images(self, images: Any = None, folder: str | Path = ".", *, overwrite: bool = False) -> pd.DataFrame:
         """Download pictures in parallel, into a folder a dataset; one that fails does not stop the others.
+
+        Files appear whole or not at all, and those that are there are not fetched again: the same line goes on with
+        what was interrupted.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ FLOOR = {"errors", "entities", "masks", "frames", "lists", "blame", "paths"}
 NAMES = FLOOR | {"vocabulary", "transport"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
-PROJECT = HANDLES | SHAPES | {"jobs", "models", "io", "geometry", "evaluation", "plotting"}
+PROJECT = HANDLES | SHAPES | {"uploads", "jobs", "models", "io", "geometry", "evaluation", "plotting"}
 
 KNOWS: dict[str, set[str]] = {
     "errors": set(),
@@ -42,6 +42,7 @@ KNOWS: dict[str, set[str]] = {
     "attributes": NAMES | {"checks"},
     "edits": NAMES | {"checks"},
     "pictures": NAMES | {"checks"},
+    "uploads": NAMES | {"pictures"},
     "handles": HANDLES,
     "jobs": HANDLES,
     "models": HANDLES,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 from making import make_project
+from PIL import Image
 from servers import Answer, serve
 
 import hastyframe as hf
 from hastyframe import pictures as module
-from hastyframe import transport
+from hastyframe import transport, uploads
 
 NAMES = ["cell.png", "coins.png", "ramp.jpg", "ramp.png"]
 
@@ -99,12 +101,167 @@ def test_one_bad_file_does_not_stop_the_others(project, dataset, pictures, tmp_p
     assert sorted(project.get_images(dataset)["name"]) == NAMES[:3]
 
 
-def test_names_that_are_taken_fail_and_are_named(project, dataset, pictures):
-    project.upload_from_file(dataset, pictures / "ramp.png")
-    with pytest.warns(UserWarning, match="1 of 4 pictures"):
-        report = project.upload_images(pictures, dataset)
-    assert report.set_index("name")["outcome"].to_dict() == dict.fromkeys(NAMES, "uploaded") | {"ramp.png": "failed"}
-    assert "ramp.png" in report["message"].iloc[3]
+def test_the_same_line_again_sends_nothing_twice(project, dataset, pictures, recorder, client):
+    first = project.upload_images(pictures / "ramp.png", dataset)
+    report = project.upload_images(pictures, dataset)
+    assert report["outcome"].tolist() == ["uploaded"] * 3 + ["there already"]
+    assert report["image_id"].iloc[3] == first["image_id"].iloc[0]
+    with hf.Client(client.api_key, recorder.url, progress=False) as through:
+        found = through.get_project(project.id)
+        recorder.clear()
+        again = found.upload_images(pictures, "own")
+    assert set(again["outcome"]) == {"there already"}
+    assert again["image_id"].tolist() == report["image_id"].tolist()
+    assert not recorder.writes
+    assert len(recorder.seen) == 2  # the datasets by name, the images of this one
+
+
+def test_another_picture_of_the_same_name_fails(project, dataset, pictures, tmp_path):
+    project.upload_images(pictures, dataset)
+    shutil.copy(pictures / "coins.png", tmp_path / "ramp.png")
+    shutil.copy(pictures / "cell.png", tmp_path / "cell.png")
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        report = project.upload_images(tmp_path, dataset)
+    assert report["outcome"].tolist() == ["there already", "failed"]
+    assert "it has 40 × 30 pixels, the file has 384 × 303. Rename" in report["message"].iloc[1]
+    assert report["image_id"].isna().tolist() == [False, True]
+
+
+def test_bytes_are_compared_where_size_is_not_enough(project, dataset, pictures, tmp_path):
+    project.upload_images(pictures, dataset)
+    shutil.copy(pictures / "cell.png", tmp_path / "cell.png")
+    Image.new("L", (40, 30)).save(tmp_path / "ramp.png")
+    assert set(project.upload_images(tmp_path, dataset)["outcome"]) == {"there already"}
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        report = project.upload_images(tmp_path, dataset, compare="checksum")
+    assert report["outcome"].tolist() == ["there already", "failed"]
+    assert "with other bytes. Rename" in report["message"].iloc[1]
+    with pytest.raises(hf.ValidationException, match="'md5' is no way to compare"):
+        project.upload_images(tmp_path, dataset, compare="md5")
+
+
+def test_a_server_that_obeys_the_orientation_tag_has_the_same_picture(project, dataset, pictures, tmp_path):
+    """Whether width and height are those of the stored rows or of what is shown is up to the server."""
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("L", (40, 30)).save(path, exif=exif)
+    Image.new("L", (30, 40)).save(tmp_path / "shown.jpg")
+    project.upload_images(pd.DataFrame({"path": [tmp_path / "shown.jpg"], "name": "a.jpg"}), dataset)
+    assert project.upload_images(path, dataset)["outcome"].tolist() == ["there already"]
+    Image.new("L", (40, 30)).save(path)
+    with pytest.warns(UserWarning, match="30 × 40"):
+        assert project.upload_images(path, dataset)["outcome"].tolist() == ["failed"]
+
+
+def test_names_that_are_taken_meanwhile(project, dataset, pictures, monkeypatch):
+    """Two upload the same folder at once: who comes second finds what is there."""
+    put = uploads._Upload._put
+
+    def put_late(self, picture):
+        if picture.name == "ramp.png":
+            project.upload_from_file(dataset, picture.path)
+        return put(self, picture)
+
+    monkeypatch.setattr(uploads._Upload, "_put", put_late)
+    frame = pd.DataFrame({"path": [pictures / "cell.png", pictures / "ramp.png"]})
+    report = project.upload_images(frame, dataset)
+    assert report["outcome"].tolist() == ["uploaded", "there already"]
+
+
+def test_addresses_that_expire_are_fetched_anew(project, dataset, pictures, monkeypatch):
+    addresses = module._addresses
+    counts = []
+
+    def stale(transport, project_id, count):
+        counts.append(count)
+        found = addresses(transport, project_id, count)
+        return [{**one, "url": one["url"] + "0"} for one in found] if len(counts) == 1 else found
+
+    monkeypatch.setattr(module, "_addresses", stale)
+    with hf.Client(project._requester._api_key, project._requester.base_url, max_workers=1, progress=False) as one:
+        report = one.get_project(project.id).upload_images(pictures, dataset.id)
+    assert report["outcome"].tolist() == ["uploaded"] * 4
+    assert counts == [4, 3, 1]  # the other three were no good either, and are not tried
+
+
+def test_a_file_that_the_server_refuses_does_not_stop_the_others(project, dataset, pictures, tmp_path):
+    Image.new("L", (4, 3)).save(tmp_path / "a.ppm")
+    shutil.copy(pictures / "ramp.png", tmp_path / "b.png")
+    frame = pd.DataFrame({"path": sorted(tmp_path.iterdir()), "name": ["a/b.png", "b.png"]})
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        report = project.upload_images(frame, dataset)
+    assert report["outcome"].tolist() == ["failed", "uploaded"]
+    assert "cannot hold '/'" in report["message"].iloc[0]
+
+
+def test_ctrl_c_says_what_was_done(project, dataset, pictures, monkeypatch, capsys):
+    new_image = uploads.new_image
+
+    def interrupted(transport, project_id, picture, upload_id):
+        if picture.name == "ramp.jpg":
+            raise KeyboardInterrupt
+        return new_image(transport, project_id, picture, upload_id)
+
+    with hf.Client(project._requester._api_key, project._requester.base_url, max_workers=1, progress=False) as one:
+        through = one.get_project(project.id)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(uploads, "new_image", interrupted)
+            through.upload_images(pictures, dataset.id)
+        said = capsys.readouterr().err
+        assert said == "Interrupted: 2 uploaded, 2 pending. The same line again goes on: it skips what is there.\n"
+        report = through.upload_images(pictures, dataset.id)
+    assert report["outcome"].tolist() == ["there already"] * 2 + ["uploaded"] * 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_pictures_are_there_once_and_whole_whatever_breaks(tmp_path, monkeypatch, seed):
+    """Of the requests one in four goes wrong, in every way there is."""
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.002)
+    rng = np.random.default_rng(seed)
+    (tmp_path / "in").mkdir()
+    for number in range(60):
+        Image.fromarray(rng.integers(0, 255, (20, 30 + number), dtype=np.uint8)).save(tmp_path / f"in/{number:02}.png")
+    with hf.Client.local(progress=False, timeout=(5.0, 1.0)) as client:
+        project = client.create_project(client.get_workspaces(), "Faults")
+        project.create_dataset("own")
+        client.server.faults = hf.local.Faults.everywhere(0.25, seed=seed, slow=0.02, slow_seconds=1.3, retry_after=0)
+        report = project.upload_images(tmp_path / "in", "own")
+        assert set(report["outcome"]) == {"uploaded"}
+        again = project.upload_images(tmp_path / "in", "own", compare="checksum")
+        assert set(again["outcome"]) == {"there already"}
+        assert again["image_id"].tolist() == report["image_id"].tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what fails in spite of all tries is for the second call
+            project.download_images(folder=tmp_path / "out")
+        client.server.faults = None
+        assert set(project.download_images(folder=tmp_path / "out")["outcome"]) <= {"there already", "downloaded"}
+        images = project.get_images()
+        assert sorted(images.index) == sorted(report["image_id"])
+        assert images["name"].loc[report["image_id"]].tolist() == report["name"].tolist()
+    for path in (tmp_path / "in").iterdir():
+        assert (tmp_path / "out" / "own" / path.name).read_bytes() == path.read_bytes()
+    assert len(list((tmp_path / "out").rglob("*"))) == 61
+
+
+def test_a_server_that_is_gone_ends_the_upload(project, pictures, monkeypatch):
+    """What was done is in the report, and what was not is not tried picture after picture."""
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.001)
+    put = uploads._Upload._put
+
+    with hf.Client.local(progress=False, max_workers=1) as client:
+        theirs = make_project(client)
+
+        def put_then_stop(self, picture):
+            if picture.name == "ramp.jpg":
+                client.server.stop()
+            return put(self, picture)
+
+        monkeypatch.setattr(uploads._Upload, "_put", put_then_stop)
+        with pytest.warns(UserWarning, match="2 of 4 pictures"):
+            report = theirs.upload_images(pictures, "train")
+    assert report["outcome"].tolist() == ["uploaded"] * 2 + ["failed"] * 2
+    assert report["message"].iloc[3].startswith("The server cannot be reached any more: No connection to")
 
 
 def test_upload_from_file_and_url(project, dataset, pictures):
@@ -234,8 +391,6 @@ def test_downloads_that_fail(project, monkeypatch, tmp_path):
 
 
 def test_very_large_pictures_are_pictures(tmp_path, monkeypatch):
-    from PIL import Image
-
     Image.new("L", (300, 200)).save(tmp_path / "large.png")
     for pixels in (40_000, 20_000):  # at first a warning, then an error
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels)
@@ -256,4 +411,4 @@ def test_a_wrong_key_ends_the_upload(client, pictures, project):
     dataset = project.get_datasets().index[0]
     files = sorted(pictures.iterdir())
     with pytest.raises(hf.AuthenticationException):
-        module.upload(theirs._requester, theirs.id, [module.Picture(path, path.name, dataset) for path in files])
+        uploads.upload(theirs._requester, theirs.id, [module.Picture(path, path.name, dataset) for path in files])
