@@ -375,10 +375,18 @@ class Project(Editable, entities.Project):
         """
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
+        return stored(self._plan_creates(labels), entities.Label, self._vocabulary, journal)
+
+    def _created_labels(self, labels: pd.DataFrame, journal: str | Path | None) -> pd.Index[str]:
+        """Create labels, those that the journal does not know yet; return the ids of all of them, in order."""
+        if journal is None or not len(labels):
+            return self.create_labels(labels).index
+        return pd.Index(self._plan_creates(labels).finish(journal)["id"])
+
+    def _plan_creates(self, labels: Any) -> Plan:
         frame = checks.as_frame(entities.Label, labels)
         frame = checks.check_labels(frame, self._vocabulary, self._known_images(frame))
-        plan = edit_plan(self, "labels", label_contents, creates=frame)
-        return stored(plan, entities.Label, self._vocabulary, journal)
+        return edit_plan(self, "labels", label_contents, creates=frame)
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
         """Edit labels on many images, in batches, in parallel; columns that are left out stay as they are.
@@ -918,11 +926,18 @@ class Project(Editable, entities.Project):
 
         return pull(self, dataset, image_status)
 
-    def push(self, label_set: LabelSet, images_folder: str | Path | None = None) -> pd.DataFrame:
+    def push(
+        self,
+        label_set: LabelSet,
+        images_folder: str | Path | None = None,
+        journal: str | Path | None = None,
+    ) -> pd.DataFrame:
         """Fill the project from a label set.
 
         What the project has nothing of that name for is created: label classes with colour and order, attributes, tag
-        classes, datasets, images. Then the labels are **added**: pushing twice stores them twice.
+        classes, datasets, images. Images that are still ``NEW`` get their status. The labels are **added**: pushing
+        twice stores them twice, unless a journal says which are there. With one, whatever ends the call, the same line
+        again finishes it.
 
         Parameters
         ----------
@@ -930,12 +945,16 @@ class Project(Editable, entities.Project):
             What a `read_*` or `pull` returned.
         images_folder : str or Path, optional
             Where the files of images are that the project lacks: in a folder of the dataset's name, or right there.
+        journal : str or Path, optional
+            A file in which it is written down which labels are created: a new one, or, to go on, the one of an earlier
+            call with the same label set. Once all labels are there, a further call adds none.
 
         Returns
         -------
         pandas.DataFrame
             A row a thing: ``kind, source_id`` (in the label set), ``id`` (in the project) and ``outcome``, which is
-            ``created`` or ``there already``.
+            ``created`` or ``there already``; for labels, ``created`` by this call or by an earlier one with its
+            journal.
 
         Raises
         ------
@@ -943,12 +962,14 @@ class Project(Editable, entities.Project):
             If files of images are missing; all are named, and no image or label was created.
         ValidationException
             If images were not uploaded; no label was created.
+        JournalError
+            If the journal is one of other labels; no label was created.
         BatchError
             If some labels were not created; its `report` says which.
         """
         from .sync import push
 
-        return push(self, label_set, images_folder)
+        return push(self, label_set, images_folder, journal)
 
     def read_export(self, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
         """Run an export, wait for it, download and read it: a handful of requests, however large the project.

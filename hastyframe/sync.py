@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from . import entities
-from .errors import FrameError, Problem, ValidationException
+from .errors import FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
 from .frames import BOX
+from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .painting import one_ring_each
 from .pictures import inside
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .project import Project
 
 __all__ = ["pull", "push", "read_export"]
+
+_TRIES = 8
+"""So often a thing is created of which nobody says that it was, and which is not there."""
 
 _READERS: Mapping[str, Callable[..., LabelSet]] = {
     "json_v1.1": read_hasty_json,
@@ -56,79 +60,106 @@ def read_export(project: Project, export_format: str = "json_v1.1", **options: A
         return _READERS[export_format](job.download(folder))
 
 
-def push(project: Project, label_set: LabelSet, images_folder: str | Path | None = None) -> pd.DataFrame:
-    """Fill a project from a label set: what is missing by name is created, then the labels are added."""
+def push(
+    project: Project,
+    label_set: LabelSet,
+    images_folder: str | Path | None = None,
+    journal: str | Path | None = None,
+) -> pd.DataFrame:
+    """Fill a project from a label set: what is missing by name is created, then the labels are added.
+
+    Every step finds what an earlier call has done: things by their names, labels by the journal; tags, statuses and
+    values can be set again.
+    """
     created = [
-        *_push_named(project.get_label_classes(), label_set.label_classes, _class_creator(project), "label class"),
-        *_push_named(project.get_datasets(), _datasets_of(label_set), _dataset_creator(project), "dataset"),
+        *_push_named(project, "label class", project.get_label_classes, label_set.label_classes, _new_class(project)),
+        *_push_named(project, "dataset", project.get_datasets, _datasets_of(label_set), _new_dataset(project)),
     ]
     if label_set.attributes is not None:
-        creator = _attribute_creator(project)
-        created += _push_named(project.get_attributes(), label_set.attributes, creator, "attribute")
+        create = _new_attribute(project)
+        created += _push_named(project, "attribute", project.get_attributes, label_set.attributes, create)
     if label_set.tags is not None:
         names = label_set.tags["tag_class_name"].dropna().astype(str).unique()
         wanted = pd.DataFrame({"name": names}, index=names)
-        creator = lambda _, row: project.create_tag_class(row["name"]).id  # noqa: E731
-        created += _push_named(project.get_tag_classes(), wanted, creator, "tag class")
+        create = lambda row: project.create_tag_class(row["name"])  # noqa: E731
+        created += _push_named(project, "tag class", project.get_tag_classes, wanted, create)
 
-    images = _push_images(project, label_set.images, images_folder)
+    there = project.get_images()
+    images = _push_images(project, label_set.images, there, images_folder)
     ids = images.set_index("source_id")["id"]
-    stored = _push_labels(project, label_set, ids)
+    label_ids = _push_labels(project, label_set, ids, journal)
     if label_set.tags is not None and len(label_set.tags):
         rows = pd.DataFrame({"image_id": label_set.tags["image_id"].map(ids)})
         project.add_tags(rows.assign(tag_class_name=label_set.tags["tag_class_name"].astype(str)))
-    _push_statuses(project, label_set.images, images)
-    labels = pd.DataFrame(
-        {"kind": "label", "source_id": label_set.labels.index, "id": stored.index, "outcome": "created"}
-    )
+    _push_statuses(project, label_set.images, images, there)
+    labels = pd.DataFrame({"kind": "label", "source_id": label_set.labels.index, "id": label_ids, "outcome": "created"})
     return pd.concat([pd.DataFrame(created, columns=list(images)), images, labels], ignore_index=True).astype("str")
 
 
 Row = tuple[str, str, str, str]
 """Kind, id in the label set, id in the project, and what became of it."""
-Creator = Callable[[str, Any], str]
+Read = Callable[[], pd.DataFrame]
+Create = Callable[[Any], LabelClass | Dataset | Attribute | TagClass]
 
 
-def _push_named(there: pd.DataFrame, wanted: pd.DataFrame, create: Creator, kind: str) -> list[Row]:
+def _push_named(project: Project, kind: str, read: Read, wanted: pd.DataFrame, create: Create) -> list[Row]:
     """Create what the project has nothing of that name for."""
-    known = {name: key for key, name in there["name"].items()}
+    known = _ids_by_name(read())
     rows = []
     for source_id, row in wanted.iterrows():
         name = row["name"]
         outcome = "there already" if name in known else "created"
         if name not in known:
-            known[name] = create(str(source_id), row)
+            known[name] = _create_once(project, read, row, create)
         rows.append((kind, str(source_id), known[name], outcome))
     return rows
 
 
-def _class_creator(project: Project) -> Creator:
-    return lambda _, row: (
-        project.create_label_class(
-            row["name"],
-            _or_none(row["color"]),
-            _or_none(row["class_type"]) or "object",
-            _or_none(row["norder"]),
-            _or_none(row["external_id"]),
-        ).id
+def _create_once(project: Project, read: Read, row: Any, create: Create) -> str:
+    """Create a thing; after a request that nobody answered, look for its name before it is sent again."""
+    transport = project._requester
+    for tries in range(1, _TRIES + 1):
+        try:
+            return str(create(row).id)
+        except (OutcomeUnknown, UnexpectedAnswer):
+            found = _ids_by_name(read()).get(row["name"])
+            if found is None:
+                transport.rest(transport.settling)  # it may still be under way, and the server allows a name twice
+                found = _ids_by_name(read()).get(row["name"])
+            if found is not None:
+                return found
+            if tries == _TRIES:
+                raise
+    raise AssertionError  # pragma: no cover
+
+
+def _ids_by_name(things: pd.DataFrame) -> dict[str, str]:
+    return {name: key for key, name in things["name"].items()}
+
+
+def _new_class(project: Project) -> Create:
+    return lambda row: project.create_label_class(
+        row["name"],
+        _or_none(row["color"]),
+        _or_none(row["class_type"]) or "object",
+        _or_none(row["norder"]),
+        _or_none(row["external_id"]),
     )
 
 
-def _attribute_creator(project: Project) -> Creator:
-    return lambda _, row: (
-        project.create_attribute(
-            row["name"],
-            row["attribute_type"],
-            _or_none(row["description"]),
-            _or_none(row["norder"]),
-            [value["value"] for value in row["values"]] if np.iterable(row["values"]) else None,
-            _or_none(row["subject_type"]) or "LABEL",
-        ).id
+def _new_attribute(project: Project) -> Create:
+    return lambda row: project.create_attribute(
+        row["name"],
+        row["attribute_type"],
+        _or_none(row["description"]),
+        _or_none(row["norder"]),
+        [value["value"] for value in row["values"]] if np.iterable(row["values"]) else None,
+        _or_none(row["subject_type"]) or "LABEL",
     )
 
 
-def _dataset_creator(project: Project) -> Creator:
-    return lambda _, row: project.create_dataset(row["name"], row["norder"]).id
+def _new_dataset(project: Project) -> Create:
+    return lambda row: project.create_dataset(row["name"], row["norder"])
 
 
 def _datasets_of(label_set: LabelSet) -> pd.DataFrame:
@@ -138,11 +169,12 @@ def _datasets_of(label_set: LabelSet) -> pd.DataFrame:
     return pd.DataFrame({"name": names, "norder": range(len(names))}, index=names)
 
 
-def _push_images(project: Project, wanted: pd.DataFrame, folder: str | Path | None) -> pd.DataFrame:
+def _push_images(
+    project: Project, wanted: pd.DataFrame, there: pd.DataFrame, folder: str | Path | None
+) -> pd.DataFrame:
     """Upload images that the project has none of that name for; ``kind, source_id, id, outcome``."""
     datasets = wanted["dataset_name"].astype(object).where(wanted["dataset_name"].notna(), "default")
     keys = pd.MultiIndex.from_arrays([datasets, wanted["name"]])
-    there = project.get_images()
     known = pd.Series(there.index, pd.MultiIndex.from_arrays([there["dataset_name"].astype(object), there["name"]]))
     ids = known.reindex(keys).to_numpy(dtype=object)
     missing = pd.isna(ids)
@@ -150,7 +182,7 @@ def _push_images(project: Project, wanted: pd.DataFrame, folder: str | Path | No
         paths = _paths(wanted[missing], datasets[missing], folder)
         rows = pd.DataFrame({"path": paths, "name": wanted["name"][missing], "dataset_name": datasets[missing]})
         report = project.upload_images(rows.assign(external_id=wanted["external_id"][missing]))
-        failed = report["outcome"] != "uploaded"
+        failed = report["image_id"].isna()
         if failed.any():
             raise ValidationException(
                 f"{int(failed.sum()):,} of {len(report):,} images were not uploaded; the first: "
@@ -182,17 +214,19 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     return paths
 
 
-def _push_labels(project: Project, label_set: LabelSet, image_ids: pd.Series[str]) -> pd.DataFrame:
-    """Add the labels, with their attribute values; return them as stored, in order."""
+def _push_labels(
+    project: Project, label_set: LabelSet, image_ids: pd.Series[str], journal: str | Path | None
+) -> pd.Index[str]:
+    """Add the labels, with their attribute values; return their ids as stored, in order."""
     labels = one_ring_each(label_set.labels, label_set.images)
     rows = labels.drop(columns="class_id").assign(image_id=labels["image_id"].map(image_ids))
-    stored = project.create_labels(_whole_boxes(rows))
+    ids = project._created_labels(_whole_boxes(rows), journal)
     values = label_set.label_attributes
     if values is not None and len(values):
-        new = pd.Series(stored.index, labels.index)
+        new = pd.Series(ids, labels.index)
         named = values[["label_id", "attribute_name", "value"]].assign(label_id=values["label_id"].map(new))
         project.set_label_attributes(named.astype({"attribute_name": object}))
-    return stored
+    return ids
 
 
 def _whole_boxes(labels: pd.DataFrame) -> pd.DataFrame:
@@ -212,10 +246,14 @@ def _whole_boxes(labels: pd.DataFrame) -> pd.DataFrame:
     return labels.assign(**dict(zip(BOX, whole.T, strict=True)))
 
 
-def _push_statuses(project: Project, wanted: pd.DataFrame, pushed: pd.DataFrame) -> None:
-    """Give new images the statuses that the label set has for them."""
+def _push_statuses(project: Project, wanted: pd.DataFrame, pushed: pd.DataFrame, there: pd.DataFrame) -> None:
+    """Give images that are NEW the statuses that the label set has for them.
+
+    An earlier call may have uploaded them and ended before it came to this, so that it is not asked who made them.
+    """
     statuses = pd.DataFrame({"image_id": pushed["id"], "status": wanted["status"].astype(object).to_numpy()})
-    statuses = statuses[(pushed["outcome"] == "created") & statuses["status"].notna() & (statuses["status"] != "NEW")]
+    now = there["status"].astype(object).reindex(statuses["image_id"]).fillna("NEW").to_numpy()
+    statuses = statuses[(now == "NEW") & statuses["status"].notna() & (statuses["status"] != "NEW")]
     if len(statuses):
         project.set_status(statuses)
 

@@ -1,6 +1,13 @@
 """Whole projects there and back."""
 
+from __future__ import annotations
+
+import contextlib
 import json
+import multiprocessing
+import os
+import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +16,7 @@ import pytest
 from PIL import Image
 
 import hastyframe as hf
+from hastyframe import transport
 
 GEOMETRY = ["class_name", "x_min", "y_min", "x_max", "y_max", "mask", "polygon", "z_index"]
 
@@ -151,6 +159,196 @@ def test_missing_pictures_are_named_before_anything_is_uploaded(server, tmp_path
         project.push(wanted, tmp_path)
     assert caught.value.problems[["row", "value"]].values.tolist() == [["i3", "b.png"]]
     assert len(project.get_images()) == 0
+
+
+# Whatever breaks ------------------------------------------------------------------------------------------------------
+
+TIMEOUT = (5.0, 1.0)
+
+
+def faults(seed):
+    """One request in five goes wrong; few of them by being slow, because that takes time."""
+    return hf.local.Faults.everywhere(0.2, seed=seed, slow=0.01, slow_seconds=1.3, retry_after=0)
+
+
+def larger_set():
+    """The small set with many more labels, among them honest duplicates, and values on some of them."""
+    small = small_set()
+    count = 240
+    labels = pd.DataFrame(
+        {
+            "image_id": np.array(["i1", "i2", "i3"])[np.arange(count) % 3],
+            "class_name": "cat",
+            "x_min": np.arange(count) % 7,
+            "y_min": 0,
+            "x_max": 8 + np.arange(count) % 5,
+            "y_max": 4,
+            "z_index": 3 + np.arange(count) // 12,
+        },
+        index=[f"n{number}" for number in range(count)],
+    )
+    labels = pd.concat([small.labels.drop(columns="class_id"), labels])
+    known = small.label_attributes[["label_id", "attribute_name", "value"]].astype({"attribute_name": object})
+    ages = pd.DataFrame({"label_id": [f"n{n}" for n in range(15)], "attribute_name": "age", "value": range(15)})
+    values = pd.concat([known, ages], ignore_index=True)
+    return hf.LabelSet(
+        small.images, labels, small.label_classes,
+        attributes=small.attributes, label_attributes=values.rename(index=lambda n: f"v{n}"), tags=small.tags,
+    )  # fmt: skip
+
+
+def plain(value):
+    """A cell in a form that is equal where the cells are."""
+    if isinstance(value, str):
+        return value
+    if np.iterable(value):
+        return [plain(one) for one in value]
+    return None if pd.isna(value) else float(value)
+
+
+def contents(label_set):
+    """All that a label set holds, by names instead of ids: two projects are equal if these are."""
+    images = label_set.images[["dataset_name", "name"]].astype(str).agg("/".join, axis=1)
+    named = (
+        label_set.label_attributes["attribute_name"].astype(str) + "=" + label_set.label_attributes["value"].map(str)
+    )
+    values = named.groupby(label_set.label_attributes["label_id"]).agg(lambda texts: ", ".join(sorted(texts)))
+    labels = label_set.labels[GEOMETRY].assign(
+        image=label_set.labels["image_id"].map(images), values=values.reindex(label_set.labels.index)
+    )
+    tags = label_set.tags["image_id"].map(images).str.cat(label_set.tags["tag_class_name"].astype(str), sep=" ")
+    return {
+        "images": sorted(images.str.cat(label_set.images["status"].astype(str), sep=" ")),
+        "labels": sorted(str([plain(value) for value in row]) for row in labels.itertuples(index=False)),
+        "classes": sorted(label_set.label_classes["name"]),
+        "attributes": sorted(label_set.attributes["name"]),
+        "tags": sorted(tags),
+    }
+
+
+def check_ids(report, project, wanted):
+    """The report knows which label of the project is which of the label set."""
+    rows = report[report["kind"] == "label"]
+    assert rows["source_id"].tolist() == wanted.labels.index.tolist()
+    assert rows["id"].is_unique
+    found = project.get_labels().loc[rows["id"], ["x_min", "y_min", "x_max", "y_max", "z_index"]]
+    assert found.to_numpy().tolist() == wanted.labels[found.columns].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_push_whatever_breaks(server, tmp_path, monkeypatch, seed):
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.002)
+    wanted = larger_set()
+    folder = blank_pictures(tmp_path, wanted.images)
+    project = new_project(server, f"faults {seed}")
+    with hf.Client(server.api_key, server.base_url, progress=False, timeout=TIMEOUT) as impatient:
+        through = impatient.get_project(project.id)
+        server.server.faults = faults(seed)
+        report = through.push(wanted, folder, tmp_path / "journal.jsonl")
+        again = through.push(wanted, folder, tmp_path / "journal.jsonl")
+        server.server.faults = None
+    assert contents(project.pull()) == contents(wanted)
+    assert len(project.get_datasets()) == len(project.get_tag_classes()) == 2
+    check_ids(report, project, wanted)
+    pd.testing.assert_series_equal(again["id"], report["id"])
+    assert set(again["outcome"][again["kind"] != "label"]) == {"there already"}
+
+
+def push_once(key, url, project_id, folder, journal):
+    """What the process does that is killed."""
+    transport._FIRST_PAUSE = 0.002
+    with hf.Client(key, url, progress=False, timeout=TIMEOUT) as client:
+        client.get_project(project_id).push(larger_set(), folder, journal)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_push_that_is_killed_and_made_again(server, tmp_path, seed):
+    wanted = larger_set()
+    folder, journal = blank_pictures(tmp_path, wanted.images), tmp_path / "journal.jsonl"
+    project = new_project(server, f"killed {seed}")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hastyframe.project", "hastyframe.sync"])
+    rng = random.Random(seed)
+    server.server.faults = faults(seed)
+    killed = 0
+    for patience in (*np.geomspace(0.1, 1, 7), None):
+        arguments = (server.api_key, server.base_url, project.id, folder, journal)
+        process = context.Process(target=push_once, args=arguments)
+        process.start()
+        process.join(patience and patience * rng.uniform(0.5, 1.5))
+        if process.exitcode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            killed += 1
+    server.server.faults = None
+    assert process.exitcode == 0
+    assert killed
+    assert contents(project.pull()) == contents(wanted)
+    check_ids(project.push(wanted, folder, journal), project, wanted)
+
+
+def test_a_journal_of_other_labels_is_refused(server, tmp_path):
+    wanted = small_set()
+    folder, journal = blank_pictures(tmp_path, wanted.images), tmp_path / "journal.jsonl"
+    project = new_project(server, "journals")
+    project.push(wanted, folder, journal)
+    changed = small_set()
+    changed.labels.loc["l2", "z_index"] = 7
+    for other in (changed, larger_set()):
+        with pytest.raises(hf.JournalError, match="holds other changes"):
+            project.push(other, folder, journal)
+    with pytest.raises(hf.JournalError, match="holds other changes"):
+        new_project(server, "another").push(wanted, folder, journal)
+    assert len(project.get_labels()) == 3
+    (tmp_path / "mine.txt").write_text("not a journal")
+    with pytest.raises(hf.JournalError):
+        project.push(wanted, folder, tmp_path / "mine.txt")
+    assert (tmp_path / "mine.txt").read_text() == "not a journal"
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60])
+def test_a_journal_whose_plan_was_cut_off_is_written_anew(server, tmp_path, cut):
+    wanted = small_set()
+    folder, journal = blank_pictures(tmp_path, wanted.images), tmp_path / "journal.jsonl"
+    project = new_project(server, "cut")
+    project.push(wanted, folder, journal)
+    journal.write_bytes(journal.read_bytes()[:cut])  # nothing of such a plan can have been sent
+    project.push(wanted, folder, journal)
+    assert len(project.get_labels()) == 6
+
+
+def test_statuses_are_for_images_that_nobody_has_touched(server, tmp_path):
+    wanted = small_set()
+    folder = blank_pictures(tmp_path, wanted.images)
+    project = new_project(server, "statuses")
+    first = project.push(wanted, folder).set_index("source_id")["id"]
+    project.set_status([first["i1"]], "SKIPPED")
+    project.set_status([first["i3"]], "NEW")  # as an upload leaves it that was interrupted
+    project.push(wanted, folder)
+    statuses = project.get_images()["status"].astype(str)
+    assert statuses.loc[first[["i1", "i2", "i3"]]].tolist() == ["SKIPPED", "NEW", "TO REVIEW"]
+
+
+@pytest.mark.parametrize(("carried_out", "answered"), [(True, 1), (False, 2)])
+def test_a_class_that_nobody_answered_for_is_looked_for_by_its_name(server, monkeypatch, carried_out, answered):
+    project = new_project(server, "classes")
+    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.01)
+    sent = []
+
+    def post(self, path, body, **options):
+        sent.append(path)
+        if len(sent) == 1:
+            with contextlib.nullcontext() if carried_out else contextlib.suppress(ZeroDivisionError):
+                carried_out and self.request("POST", path, body=body)
+            raise hf.OutcomeUnknown("broke off")
+        return self.request("POST", path, body=body, **options)
+
+    monkeypatch.setattr(transport.Transport, "post", post)
+    classes = pd.DataFrame({"name": ["cat"]}, index=["c1"])
+    empty = small_set()
+    report = project.push(hf.LabelSet(empty.images.iloc[:0], empty.labels.iloc[:0], classes))
+    assert len([path for path in sent if path.endswith("label_classes")]) == answered
+    assert project.get_label_classes().index.tolist() == report["id"].tolist()
 
 
 def test_real_annotations_there_and_back(server, tmp_path, data_folder):

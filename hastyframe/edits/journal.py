@@ -30,6 +30,11 @@ DONE = ("created", "edited", "deleted", "unchanged")
 """Fates of rows that need nothing more."""
 
 _VERSION = 1
+_BEGIN = b'{"hastyframe_journal":'
+
+
+class _Unplanned(JournalError):
+    """A journal that ends before its plan was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,38 @@ class Journal:
         return journal
 
     @classmethod
+    def create_or_open(
+        cls, path: Path, kind: str, project_id: str, units: Iterable[tuple[str, list[str] | None, list[Record]]],
+        options: Record | None = None,
+    ) -> Self:  # fmt: skip
+        """Write down a plan, or open the journal in which this very plan was written down before.
+
+        Parameters
+        ----------
+        path, kind, project_id, units, options
+            As for :meth:`create`, but that the file may be there.
+
+        Raises
+        ------
+        JournalError
+            If it holds something else, or somebody else holds it.
+        """
+        try:
+            journal = cls.open(path) if path.exists() else None
+        except _Unplanned:  # a process was killed while it wrote the plan down
+            path.unlink()
+            journal = None
+        if journal is None:
+            return cls.create(path, kind, project_id, units, options)
+        if (journal.kind, journal.project_id) == (kind, project_id) and journal._holds(units):
+            return journal
+        journal.close()
+        raise JournalError(
+            f"The journal {str(path)!r} holds other changes than those that are to be made now. Give another name; "
+            f"project.resume({str(path)!r}) finishes what it holds."
+        )
+
+    @classmethod
     def open(cls, path: str | Path, *, hold: bool = True) -> Self:
         """Open a journal that is there.
 
@@ -222,6 +259,16 @@ class Journal:
         return [
             Change(c["row"], c["label"], c.get("id"), c.get("old"), c.get("new")) for c in orjson.loads(line)["changes"]
         ]
+
+    def _holds(self, units: Iterable[tuple[str, list[str] | None, list[Record]]]) -> bool:
+        """Whether it was created with these units; what was there is left out, because it changes."""
+        mine = iter(self.units)
+        for name, _, changes in units:
+            unit = next(mine, None)
+            end = orjson.dumps({"changes": changes}, option=_NUMPY)[1:] + b"\n"
+            if unit is None or unit.name != name or not _read_at(self._file, unit.length, unit.offset).endswith(end):
+                return False
+        return next(mine, None) is None
 
     # Deeds ------------------------------------------------------------------------------------------------------------
 
@@ -318,7 +365,8 @@ class Journal:
                 ) from None
             end = offset + length
         if not planned:
-            raise JournalError(
+            begun = _read_at(self._file, len(_BEGIN), 0)
+            raise (_Unplanned if _BEGIN.startswith(begun) else JournalError)(
                 f"The journal {str(self.path)!r} ends before its plan was complete, so nothing of it was sent. Delete "
                 "the file and apply the plan again."
             )

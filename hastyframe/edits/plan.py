@@ -207,15 +207,39 @@ class Plan:
         path = _temporary(self._project_id) if journal is None else Path(journal)
         options = {"on_conflict": on_conflict, "blind": self._blind}
         with Journal.create(path, self.kind, self._project_id, self._units(), options) as opened:
-            return carry_out(
-                self._transport,
-                opened,
-                errors=errors,
-                max_workers=max_workers,
-                undo=self._undo,
-                keep=self.keep,
-                told=self._tell,
-            )
+            return self._carry_out(opened, errors, max_workers)
+
+    def finish(self, journal: str | Path) -> Report:
+        """Apply the plan, or go on with it where its journal says that an earlier call ended.
+
+        For what can plan the same again: two equal calls with the same journal do everything once.
+
+        Parameters
+        ----------
+        journal : str or Path
+            A new file, or the one of an earlier call of the same plan.
+
+        Raises
+        ------
+        BatchError
+            As :meth:`apply`.
+        JournalError
+            If the file holds something else; nothing was sent.
+        """
+        options = {"on_conflict": "report"}
+        with Journal.create_or_open(Path(journal), self.kind, self._project_id, self._units(), options) as opened:
+            return self._carry_out(opened)
+
+    def _carry_out(self, journal: Journal, errors: Errors = "raise", max_workers: int | None = None) -> Report:
+        return carry_out(
+            self._transport,
+            journal,
+            errors=errors,
+            max_workers=max_workers,
+            undo=self._undo,
+            keep=self.keep,
+            told=self._tell,
+        )
 
     def _tell(self, report: Report) -> None:
         self.report = report
