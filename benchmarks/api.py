@@ -10,22 +10,16 @@ measurement is kept and used again.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import orjson
-import pandas as pd
-from PIL import Image
+from _common import LABELS_EACH, WORKERS, fill, picture, run, served, timed
 
 import hastyframe as hf
 
@@ -33,74 +27,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import hasty
 
-WORKERS = 16
-LABELLED, LABELS_EACH = 1_000, 10
+LABELLED = 1_000
 UPLOADED = 200
 
 
-@contextlib.contextmanager
-def served(folder: Path, latency: float) -> Iterator[tuple[str, str]]:
-    """Run the embedded server in a process of its own; give its address and key."""
-    command = [sys.executable, "-m", "hastyframe", "serve", "--folder", os.fspath(folder), "--port", "0"]
-    process = subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True)
-    try:
-        found: dict[str, str] = {}
-        while len(found) < 2:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit("The server did not start.")
-            found |= dict(re.findall(r"export (HASTY_\w+)=(\S+)", line))
-        yield found["HASTY_BASE_URL"], found["HASTY_API_KEY"]
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def timed(work: Callable[[], object]) -> tuple[float, object]:
-    began = time.perf_counter()
-    result = work()
-    return time.perf_counter() - began, result
-
-
-def picture(folder: Path, number: int, size: int) -> Path:
-    path = folder / f"{number:06d}.png"
-    pixels = np.random.default_rng(number).integers(0, 255, (size, size), np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def fill(folder: Path, images: int) -> None:
-    """Make a project with many small images, some of them labelled."""
-    with served(folder, 0) as (url, key), tempfile.TemporaryDirectory() as pictures:
-        client = hf.Client(key, url, progress=False)
-        if len(client.get_projects()):
-            return
-        print(f"Making {images:,} images and {LABELLED * LABELS_EACH:,} labels ...", flush=True)
-        project = client.create_project(client.get_workspaces(), "Benchmark")
-        project.create_dataset("data")
-        project.create_label_class("thing")
-        paths = [picture(Path(pictures), number, 8) for number in range(images)]
-        report = project.upload_images(paths, "data")
-        assert (report["outcome"] == "uploaded").all()
-        ids = project.get_images().index[:LABELLED].repeat(LABELS_EACH)
-        corner = np.arange(len(ids)) % 4
-        project.create_labels(
-            pd.DataFrame(
-                {
-                    "image_id": ids,
-                    "class_name": "thing",
-                    "x_min": corner,
-                    "y_min": corner,
-                    "x_max": corner + 4,
-                    "y_max": corner + 4,
-                    "mask": [[1, 2, 5, 2, 9, 2, 13, 2]] * len(ids),
-                }
-            )
-        )
-
-
 def through_the_api(folder: Path, latency: float, images: int) -> None:
-    fill(folder, images)
+    fill(folder, images, labelled=LABELLED)
     with served(folder, latency) as (url, key), tempfile.TemporaryDirectory() as pictures:
         ours = hf.Client(key, url, max_workers=WORKERS, progress=False).get_project("Benchmark")
         theirs = hasty.Client(key, url).get_project(ours.id)
@@ -183,10 +115,6 @@ def frame_of_json(labels: int = 100_000, runs: int = 20, page_size: int = 100) -
     speed, memory, size = (statistics.median(values) for values in zip(*results, strict=True))
     print(f"\nframe of {labels:,} labels from JSON pages of {page_size}, masks of {runs} runs: {speed:,.0f} labels a")
     print(f"second, peak memory {memory:.2f} times the frame's ({size:.0f} bytes a label)")
-
-
-def run(arguments: list[str], data: bytes = b"") -> str:
-    return subprocess.run([sys.executable, *arguments], input=data, stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
 def imports(times: int = 9) -> None:

@@ -63,7 +63,8 @@ class Problems:
         values : pandas.Series, pandas.Index or numpy.ndarray, shape (n, ...), optional
             What the rows hold, if it is not the frame's column.
         """
-        positions = np.flatnonzero(np.asarray(bad))
+        # Not np.asarray: NumPy asks a Series for attributes, and pandas looks for them among all row labels.
+        positions = np.flatnonzero(bad.to_numpy() if isinstance(bad, pd.Series) else bad)
         if not len(positions):
             return
         values = self._frame[column] if values is None else values
@@ -283,6 +284,8 @@ def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
+    if column.dtype == np.dtype("float64"):
+        return column
     numbers = pd.to_numeric(column, errors="coerce")
     if numbers.dtype.kind not in "iuf":  # moments and truth values would pass for numbers
         numbers = pd.Series(np.nan, index=column.index)

@@ -73,12 +73,12 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
         ids = project._vocabulary.things(LabelClass).reset_index().drop_duplicates("name").set_index("name")["class_id"]
         before = before.assign(class_id=before["class_name"].astype(object).map(ids).astype("str"))
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
-    _once(before, before.index, "label_id", "before")
-    columns = [*_FIELDS["labels"], "image_id", "class_name"]
-    found = _compared(before, after, identities(before.index), identities(after.index), columns)
+    was, now = identities(before.index), identities(after.index)
+    _once(before, was, "label_id", "before")
+    found = _compared(before, after, was, now, [*_FIELDS["labels"], "image_id", "class_name"])
     stays = np.ones(len(after), bool)
     stays[found.new] = False
-    _once(after[stays], after.index[stays], "label_id", "after")
+    _once(after, now, "label_id", "after", stays)
 
     old, new, created = before.iloc[found.was], after.iloc[found.now].rename_axis("label_id"), after.iloc[found.new]
     problems = checks.Problems(new)
@@ -307,9 +307,9 @@ def plan_label_classes(project: Project, before: Any, after: Any) -> Plan:
     after = frames.conform(LabelClass, after).assign(project_id=project.id)
     after = checks.indexed(LabelClass, after) if {"class_id", "id"} & set(after.columns) else after
     before = before.assign(project_id=project.id)
-    _once(before, before.index, "class_id", "before")
-    columns = _FIELDS["label_classes"]
-    found = _compared(before, after, identities(before.index), identities(after.index), columns)
+    was, now = identities(before.index), identities(after.index)
+    _once(before, was, "class_id", "before")
+    found = _compared(before, after, was, now, _FIELDS["label_classes"])
     problems = checks.Problems(after)
     problems.add("name", after["name"].isna() | (after["name"] == ""), "A class needs a name.")
     if "class_type" in after:
@@ -476,9 +476,20 @@ def _compared(
     return found
 
 
-def _once(frame: pd.DataFrame, ids: pd.Index[Any], name: str, which: str) -> None:
+def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: npt.NDArray[np.bool_] | None = None) -> None:
+    """Refuse ids that stand more than once in a frame, or among some of its rows; without these, what is no id too."""
+    none = ids.null_count
+    # Less time and memory than duplicates of an index, which is looked through only if there are any.
+    if len(ids.unique()) - bool(none) == len(ids) - none and (rows is not None or not none):
+        return
     problems = checks.Problems(frame)
-    problems.add(name, ids.duplicated(keep=False), f"Each can stand in {which!r} once.", ids)
+    missing = ids.is_null().to_numpy(zero_copy_only=False)
+    twice = frame.index.duplicated(keep=False) & ~missing
+    if rows is None:
+        problems.add(name, missing, "It must be an id, a text.", frame.index)
+    else:
+        twice &= rows
+    problems.add(name, twice, f"Each can stand in {which!r} once.", frame.index)
     problems.throw()
 
 
@@ -495,5 +506,5 @@ def _indexed_images(images: Any, which: str) -> pd.DataFrame:
     frame = checks.indexed(Image, images) if isinstance(images, pd.DataFrame) else None
     if frame is None or "status" not in frame:
         raise ValidationException(f"The frame {which!r} must be an images frame with a column 'status'.")
-    _once(frame, frame.index, "image_id", which)
+    _once(frame, identities(frame.index), "image_id", which)
     return frame

@@ -1,6 +1,6 @@
 """Two frames of the same things compared by value: which rows are new, which are gone, which differ in what.
 
-Everything is done on whole columns; lists (polygons, masks) are compared on their flat values, some rows at a time, so
+Everything is done on whole columns; texts and lists (polygons, masks, on their flat values) some rows at a time, so
 that it takes little memory beside the frames.
 """
 
@@ -126,7 +126,7 @@ def _texts(column: Any) -> pa.Array:
 def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Rows) -> Flags:
     """Whether values differ; what is missing is the same as what is missing."""
     if isinstance(before.dtype, pd.ArrowDtype):
-        return _lists_differ(arrow_array(before), arrow_array(after), left, right)
+        return _arrays_differ(arrow_array(before), arrow_array(after), left, right)
     if isinstance(before.dtype, pd.CategoricalDtype) and isinstance(after.dtype, pd.CategoricalDtype):
         # A code in terms of the other's categories; missing ones are -1 in both.
         codes = np.append(before.cat.categories.get_indexer(after.cat.categories), -1)
@@ -136,7 +136,7 @@ def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Ro
         one, other = before.to_numpy()[left], after.to_numpy()[right]
         return (one != other) & ~(np.isnan(one) & np.isnan(other))
     if before.dtype == "str" and after.dtype == "str":
-        return _texts_differ(_taken(_texts(before), left), _taken(_texts(after), right))
+        return _arrays_differ(_texts(before), _texts(after), left, right)
     one, other = before.astype(object).to_numpy()[left], after.astype(object).to_numpy()[right]
     return np.array([_unlike(a, b) for a, b in zip(one, other, strict=True)], bool)
 
@@ -155,7 +155,7 @@ def _unlike(one: Any, other: Any) -> bool:
     return bool(one != other)
 
 
-def _lists_differ(before: pa.Array, after: pa.Array, left: Rows, right: Rows) -> Flags:
+def _arrays_differ(before: pa.Array, after: pa.Array, left: Rows, right: Rows) -> Flags:
     differ = np.zeros(len(left), bool)
     for start in range(0, len(left), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
