@@ -167,6 +167,11 @@ DIFFERENCES = [
         NAMES + "the datasets, for the column dataset_name and because a name serves as well as an id",
     ),
     Difference(
+        f"+ {API}/images?dataset_id=<other>&{PAGE}",
+        {"three pictures"},
+        "the images that the dataset has: what is there already is not sent again",
+    ),
+    Difference(
         f"+ {API}/tag_classes?{PAGE}",
         {"Image.get_tags", "Image.add_tags", "Image.delete_tags, by class"},
         NAMES + "the tag classes, for the column tag_class_name and because a name serves as well as an id",

@@ -355,6 +355,14 @@ def test_fuzz_coco(data, rule, as_text):
     reads_or_says(hio.read_coco, data, masks=rule, on_loss="ignore")
 
 
+@pytest.mark.parametrize("key", ["", 'a"b', "a\\b", "\n"])
+def test_keys_of_annotations_may_be_any_texts(key):
+    data = json.loads(json.dumps(COCO))
+    data["annotations"][0][key] = 1
+    label_set = hio.read_coco(io.BytesIO(json.dumps(data).encode()), on_loss="ignore")
+    assert len(label_set.labels) == len(data["annotations"])
+
+
 @QUICK
 @given(spoiled(DETECTIONS))
 def test_fuzz_coco_detections(data):
