@@ -32,6 +32,7 @@ from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project
 
 if TYPE_CHECKING:
+    from .evaluation import Evaluation, evaluate
     from .io import (
         FormatError,
         FormatWarning,
@@ -58,6 +59,7 @@ __all__ = [
     "ConnectionFailed",
     "Dataset",
     "Detector",
+    "Evaluation",
     "ExportJob",
     "FormatError",
     "FormatWarning",
@@ -90,6 +92,7 @@ __all__ = [
     "Workspace",
     "add_area",
     "clip_to_image",
+    "evaluate",
     "find_duplicates",
     "flatten",
     "masks",
@@ -102,12 +105,16 @@ __all__ = [
     "read_yolo",
 ]
 
+_EVALUATION = {"Evaluation", "evaluate"}
+
 
 def __getattr__(name: str) -> Any:
-    """Import the formats when one of them is asked for: they would make the import of the package slower."""
-    if name in __all__ or name == "io":
-        from importlib import import_module
+    """Import formats and evaluation when they are asked for: they would make the import of the package slower."""
+    from importlib import import_module
 
+    if name in _EVALUATION:
+        return getattr(import_module(".evaluation", __name__), name)
+    if name in __all__ or name == "io":
         formats = import_module(".io", __name__)
         return formats if name == "io" else getattr(formats, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

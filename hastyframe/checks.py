@@ -74,10 +74,11 @@ class Problems:
             text = remedy if isinstance(remedy, str) else remedy[position]
             self._found.append((position, Problem(column, label, value, text)))
 
-    def throw(self) -> None:
+    def throw(self, frame: str = "the frame", outcome: str = "nothing was sent") -> None:
         """Raise what was found, if anything, in the order of the rows."""
         if self._found:
-            raise FrameError(problem for _, problem in sorted(self._found, key=lambda found: found[0]))
+            found = sorted(self._found, key=lambda found: found[0])
+            raise FrameError((problem for _, problem in found), frame, outcome)
 
 
 def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:

@@ -166,6 +166,10 @@ class FrameError(ValidationException):
     ----------
     problems : iterable of Problem
         What is wrong: column, row (its index label), value, and what would be right.
+    frame : str
+        What the frame is called.
+    outcome : str
+        What did not happen.
 
     Attributes
     ----------
@@ -175,7 +179,9 @@ class FrameError(ValidationException):
 
     _shown = 5
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], frame: str = "the frame", outcome: str = "nothing was sent"
+    ) -> None:
         self._problems: Sequence[Problem] = list(problems)
         lines = [
             f"  {p.column}, row {_short(p.row)}: {_short(p.value)}. {p.remedy}" for p in self._problems[: self._shown]
@@ -184,7 +190,7 @@ class FrameError(ValidationException):
         if rest > 0:
             lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
         what = "1 problem" if len(self._problems) == 1 else f"{len(self._problems):,} problems"
-        super().__init__(f"{what} in the frame, nothing was sent:\n" + "\n".join(lines))
+        super().__init__(f"{what} in {frame}, {outcome}:\n" + "\n".join(lines))
 
     @property
     def problems(self) -> pd.DataFrame:

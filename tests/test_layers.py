@@ -34,7 +34,7 @@ KNOWS: dict[str, set[str]] = {
     "paths": {"errors"},
     "painting": FLOOR,
     "io": SHAPES | {"progress"},
-    "evaluation": SHAPES,
+    "evaluation": NAMES | SHAPES | {"checks"},
     "geometry": SHAPES,
     "plotting": SHAPES | {"io", "geometry", "evaluation"},
     "vocabulary": FLOOR | {"transport"},

@@ -1,0 +1,380 @@
+"""Labels and predictions as arrays: checked, with images, classes and scores as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .. import masks
+from ..checks import Problems
+from ..errors import ValidationException
+from ..frames import BOX, MASK, POLYGON, arrow_list
+from ..masks import Ragged
+from ..masks.ragged import offsets_of
+
+__all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
+
+Kind: TypeAlias = Literal["bbox", "mask"]
+Rule: TypeAlias = Literal["center", "coco"]
+Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
+
+_OUTCOME = "nothing was evaluated"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Labels or predictions, a row an object.
+
+    Parameters
+    ----------
+    image, klass : numpy.ndarray of int64, shape (n,)
+        Places among the images and the classes.
+    box : numpy.ndarray of float64, shape (n, 4)
+        ``[x_min, y_min, width, height]``, as COCO has it.
+    area : numpy.ndarray of float64, shape (n,)
+        What decides which range of sizes an object belongs to.
+    score : numpy.ndarray of float64, shape (n,)
+        Of a prediction; nothing for labels.
+    crowd : numpy.ndarray of bool, shape (n,)
+        Labels that stand for many objects.
+    painted : (Ragged, numpy.ndarray), optional
+        Run-lengths and the boxes they stand in, where masks are compared.
+    """
+
+    image: NDArray[np.int64]
+    klass: NDArray[np.int64]
+    box: NDArray[np.float64]
+    area: NDArray[np.float64]
+    score: NDArray[np.float64]
+    crowd: NDArray[np.bool_]
+    painted: Painted | None
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is evaluated: the frames as they came, and the same in numbers."""
+
+    labels: pd.DataFrame
+    predictions: pd.DataFrame
+    images: pd.DataFrame
+    classes: pd.Index[Any]
+    label: Objects
+    prediction: Objects
+
+
+def read_inputs(
+    labels: pd.DataFrame, predictions: pd.DataFrame, images: pd.DataFrame | None, kind: Kind, rule: Rule
+) -> Inputs:
+    """Check the frames and turn them into numbers.
+
+    Raises
+    ------
+    FrameError
+        Names the rows that cannot be evaluated.
+    """
+    if kind not in ("bbox", "mask"):
+        raise ValidationException(f'iou is "bbox" or "mask", not {kind!r}.')
+    if rule not in ("center", "coco"):
+        raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
+    labels, predictions = _indexed(labels, "label_id", "labels"), _indexed(predictions, "prediction_id", "predictions")
+    images = None if images is None else _indexed(images, "image_id", "images")
+    known, image_of = _images(labels, predictions, images)
+    classes, class_of = _classes(labels, predictions)
+    scores = _scores(predictions)
+    found = []
+    for frame, what, image, klass, score in (
+        (labels, "the labels", image_of[0], class_of[0], np.empty(0)),
+        (predictions, "the predictions", image_of[1], class_of[1], scores),
+    ):
+        boxes = _boxes(frame, what, kind)
+        painted = _painted(frame, boxes, known, image, rule, what) if kind == "mask" else None
+        sides = np.concatenate([boxes[:, :2], _sides(boxes)], axis=1)
+        area = sides[:, 2] * sides[:, 3] if painted is None else masks.area(painted[0]).astype(float)
+        crowd = np.zeros(len(frame), bool)
+        if frame is labels:
+            area, crowd = _own_areas(labels, area), _crowds(labels)
+        found.append(Objects(image, klass, sides, area, score, crowd, painted))
+    return Inputs(labels, predictions, known, classes, *found)
+
+
+def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
+    """Frame whose index is its ids, each once."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ValidationException(f"The {what} are a DataFrame, not a {type(frame).__name__}.")
+    if name in frame and frame.index.name != name:
+        frame = frame.set_index(name)
+    if not frame.index.is_unique:
+        problems = Problems(frame)
+        remedy = "It is there more than once; give every row an id of its own, as with .reset_index(drop=True)."
+        problems.add(name, frame.index.duplicated(keep=False), remedy, frame.index)
+        problems.throw(f"the {what}", _OUTCOME)
+    return frame
+
+
+def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
+    if name not in frame:
+        raise ValidationException(f"The {what} need a column {name!r}; they have {list(frame.columns)}.")
+    return frame[name]
+
+
+def _images(
+    labels: pd.DataFrame, predictions: pd.DataFrame, images: pd.DataFrame | None
+) -> tuple[pd.DataFrame, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Images in COCO's order, and where among them each label and each prediction is."""
+    sides = {"labels": labels, "predictions": predictions}
+    texts = {what: _texts(_column(frame, "image_id", what)) for what, frame in sides.items()}
+    for what, frame in sides.items():
+        problems = Problems(frame)
+        problems.add("image_id", texts[what].is_null().to_numpy(zero_copy_only=False), "Say which image it is on.")
+        problems.throw(f"the {what}", _OUTCOME)
+    if images is None:
+        ids = pa.chunked_array([*texts.values()]).unique()
+    else:
+        ids = _texts(images.index.to_series())
+    order = _in_order(ids)
+    known = ids.take(pa.array(order))
+    places = []
+    for what, frame in sides.items():
+        place = pc.index_in(texts[what], value_set=known)
+        problems = Problems(frame)
+        remedy = "It is not among the images; leave the row out, or give its image as well."
+        problems.add("image_id", place.is_null().to_numpy(zero_copy_only=False), remedy)
+        problems.throw(f"the {what}", _OUTCOME)
+        places.append(place.to_numpy().astype(np.int64))
+    if images is None:
+        frame = pd.DataFrame(index=pd.Index(known.to_pandas(types_mapper=_as_text), dtype="str", name="image_id"))
+    else:
+        frame = images.iloc[order].rename_axis("image_id")
+    return frame, (places[0], places[1])
+
+
+def _texts(column: pd.Series[Any]) -> pa.Array:
+    """Ids as texts, whatever holds them."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    array = pa.array(column.array) if isinstance(column.dtype, pd.StringDtype) else pa.array(column, from_pandas=True)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return array.cast(pa.large_string())
+
+
+def _as_text(_: pa.DataType) -> Any:
+    return pd.StringDtype(na_value=np.nan)
+
+
+def _in_order(ids: pa.Array) -> NDArray[np.int64]:
+    """The order in which COCO goes through images and classes: of numbers where ids are whole numbers, else of texts."""
+    try:
+        return np.argsort(ids.cast(pa.int64()).to_numpy(zero_copy_only=False), kind="stable")
+    except pa.ArrowInvalid:
+        return pc.array_sort_indices(ids).to_numpy().astype(np.int64)
+
+
+def _classes(
+    labels: pd.DataFrame, predictions: pd.DataFrame
+) -> tuple[pd.Index[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Names of the classes, those of the labels first, and where among them each label and each prediction is."""
+    sides = {"labels": labels, "predictions": predictions}
+    by = next(
+        (name for name in ("class_name", "class_id") if all(_says(frame, name) for frame in sides.values())), None
+    )
+    if by is None:
+        raise ValidationException("Labels and predictions need a column 'class_name' or 'class_id' that both have.")
+    values = {what: frame[by].astype("category") for what, frame in sides.items()}
+    for what, frame in sides.items():
+        problems = Problems(frame)
+        problems.add(by, values[what].isna(), "Say which class it is of.")
+        problems.throw(f"the {what}", _OUTCOME)
+    own, other = values["labels"].cat.categories, values["predictions"].cat.categories
+    own = own.take(_class_order(labels, by, values["labels"]))
+    classes = own.append(other[~other.isin(own)]).rename("class_name")
+    places = tuple(
+        classes.get_indexer(column.cat.categories)[column.cat.codes.to_numpy()].astype(np.int64)
+        for column in values.values()
+    )
+    return classes, (places[0], places[1])
+
+
+def _says(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame and (not len(frame) or bool(frame[name].notna().any()))
+
+
+def _class_order(labels: pd.DataFrame, by: str, values: pd.Series[Any]) -> NDArray[np.int64]:
+    """Order of the labels' classes: that of their ids where these are whole numbers, else as they are."""
+    size = len(values.cat.categories)
+    ids: Any = values.cat.categories
+    if by == "class_name":
+        if "class_id" not in labels:
+            return np.arange(size)
+        rows = np.full(size, -1)
+        rows[values.cat.codes.to_numpy()] = np.arange(len(labels))
+        if (rows < 0).any():  # the ids of classes without labels are not known
+            return np.arange(size)
+        ids = labels["class_id"].iloc[rows]
+    numbers = pd.to_numeric(pd.Series(ids).reset_index(drop=True), errors="coerce").to_numpy(dtype=float)
+    return np.arange(size) if np.isnan(numbers).any() else np.argsort(numbers, kind="stable")
+
+
+def _scores(predictions: pd.DataFrame) -> NDArray[np.float64]:
+    if "score" not in predictions:
+        raise ValidationException(
+            "The predictions need a column 'score': how sure the model is. Where a model gives none, set one for all, "
+            "as with .assign(score=1.0)."
+        )
+    scores = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    problems = Problems(predictions)
+    problems.add("score", ~np.isfinite(scores), "It must be a finite number: drop the row, or fill it in.")
+    problems.throw("the predictions", _OUTCOME)
+    return scores
+
+
+def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
+    """Boxes as they are, or those of the polygons; finite, and none inside out."""
+    boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan, copy=True)
+    lacking = np.isnan(boxes).all(axis=1)
+    if "polygon" in frame and lacking.any():
+        rows = np.flatnonzero(lacking & frame["polygon"].notna().to_numpy())
+        boxes[rows] = masks.polygon_bounds(_polygons(frame["polygon"].iloc[rows]))
+    problems = Problems(frame)
+    finite = np.isfinite(boxes).all(axis=1)
+    remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (
+        "." if kind == "bbox" else ", or a polygon be there."
+    )
+    problems.add("bbox", ~finite, remedy, boxes)
+    turned = finite & (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    problems.add("bbox", turned, "x_max must not be less than x_min, nor y_max less than y_min.", boxes)
+    problems.throw(what, _OUTCOME)
+    return boxes
+
+
+def _sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width and height of boxes.
+
+    ``x_max - x_min`` differs in its last digits from the width that `x_max` came from. Where a number of at most nine
+    decimals explains the difference, that was the width: decisions on a threshold then fall as in COCO, which keeps
+    widths.
+    """
+    sides = boxes[:, 2:] - boxes[:, :2]
+    near = np.round(sides, 9)
+    same = np.abs(near - sides) <= 2 * np.spacing(np.maximum(np.abs(boxes[:, 2:]), np.abs(boxes[:, :2])))
+    return np.where(same, near, sides)
+
+
+def _own_areas(labels: pd.DataFrame, measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Areas that the labels say, and measured ones where they say nothing."""
+    if "area" not in labels:
+        return measured
+    told = pd.to_numeric(labels["area"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isnan(told), measured, told)
+
+
+def _crowds(labels: pd.DataFrame) -> NDArray[np.bool_]:
+    if "iscrowd" not in labels:
+        return np.zeros(len(labels), bool)
+    return labels["iscrowd"].fillna(0).to_numpy(dtype=float) != 0
+
+
+# Masks ----------------------------------------------------------------------------------------------------------------
+
+
+def _painted(
+    frame: pd.DataFrame,
+    boxes: NDArray[np.float64],
+    images: pd.DataFrame,
+    image: NDArray[np.int64],
+    rule: Rule,
+    what: str,
+) -> Painted:
+    """Run-lengths of all objects: masks as they are; polygons, and boxes where there is nothing finer, are painted."""
+    there = {
+        name: frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), bool)
+        for name in ("mask", "polygon")
+    }
+    masked = np.flatnonzero(there["mask"])
+    outlined = np.flatnonzero(there["polygon"] & ~there["mask"])
+    boxed = np.flatnonzero(~there["polygon"] & ~there["mask"])
+    corners = boxes.astype(np.int64)
+    rows, parts = [masked, outlined, boxed], []
+    parts.append(_masks(frame, boxes, masked, what))
+    sizes = _sizes(images, image, rule, frame, outlined, what)
+    for some, rings in ((outlined, _rings(frame, outlined)), (boxed, _rectangles(boxes[boxed]))):
+        runs = Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))
+        if len(some):
+            runs, corners[some] = masks.polygon_to_rle(rings, None if sizes is None else sizes[some], rule=rule)
+        parts.append(runs)
+    values = np.concatenate([part.values.astype(np.int32, copy=False) for part in parts])
+    runs = Ragged(values, offsets_of(np.concatenate([part.lengths for part in parts])))
+    order = np.concatenate(rows)
+    if len(masked) < len(frame):
+        runs = runs.take(np.argsort(order))
+    return runs, corners
+
+
+def _masks(frame: pd.DataFrame, boxes: NDArray[np.float64], rows: NDArray[np.int64], what: str) -> Ragged:
+    """Masks of some rows, checked against their boxes."""
+    if not len(rows):
+        return Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))
+    problems = Problems(frame)
+    fraction = np.zeros(len(frame), bool)
+    fraction[rows] = (boxes[rows] != np.rint(boxes[rows])).any(axis=1)
+    problems.add("bbox", fraction, "A mask stands in a box of whole pixels.", boxes)
+    problems.throw(what, _OUTCOME)
+    column = frame["mask"] if len(rows) == len(frame) else frame["mask"].iloc[rows]
+    if not isinstance(column.dtype, pd.ArrowDtype):
+        column = arrow_list(column, pd.ArrowDtype(MASK))
+    runs = masks.as_ragged(column)
+    try:
+        masks.check(runs, boxes[rows])
+    except ValidationException:
+        found = masks.problems(runs, boxes[rows])
+        bad = np.zeros(len(frame), bool)
+        bad[rows[list(found)]] = True
+        problems.add(
+            "mask", bad, {int(rows[place]): f"It does not fit its box: {text}" for place, text in found.items()}
+        )
+        problems.throw(what, _OUTCOME)
+        raise
+    return runs
+
+
+def _polygons(column: pd.Series[Any]) -> Any:
+    return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(POLYGON))
+
+
+def _rings(frame: pd.DataFrame, rows: NDArray[np.int64]) -> Any:
+    return _polygons(frame["polygon"].iloc[rows]) if len(rows) else []
+
+
+def _rectangles(boxes: NDArray[np.float64]) -> masks.Polygons:
+    points = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
+    return masks.Polygons(points, np.arange(len(boxes) + 1) * 4, np.arange(len(boxes) + 1))
+
+
+def _sizes(
+    images: pd.DataFrame,
+    image: NDArray[np.int64],
+    rule: Rule,
+    frame: pd.DataFrame,
+    rows: NDArray[np.int64],
+    what: str,
+) -> NDArray[np.float64] | None:
+    """Height and width of the image of each row; None where they are not known and not needed."""
+    if not {"width", "height"} <= set(images.columns):
+        if rule == "coco" and len(rows):
+            raise ValidationException(
+                'rule="coco" paints polygons into their images: give images with width and height.'
+            )
+        return None
+    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image]
+    problems = Problems(frame)
+    problems.add("image_id", np.isnan(sizes).any(axis=1), "Its image has no width and height.")
+    problems.throw(what, _OUTCOME)
+    return sizes

@@ -1,0 +1,88 @@
+"""COCO's protocol: every number is the one of pycocotools."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from coco_cases import pycocotools, random_case
+
+import hastyframe as hf
+
+FIGURES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+RANGES = {"all": (0, 1e10), "small": (0, 1024), "other": (1024, 9216)}
+
+
+def assert_equal_arrays(evaluation: hf.Evaluation, reference, classes: int | None = None):
+    for name in ("precision", "recall", "scores"):
+        ours = getattr(evaluation, name)
+        ours = np.moveaxis(ours, -3, 0)[:classes]
+        theirs = np.moveaxis(reference.eval[name], -3, 0)
+        assert ours.shape == theirs.shape
+        assert np.abs(ours - theirs).max(initial=0) < 1e-12, name
+
+
+def assert_equal_figures(evaluation: hf.Evaluation, reference):
+    summary = evaluation.summary()
+    assert list(summary.index) == FIGURES
+    assert np.abs(summary.fillna(-1).to_numpy() - reference.stats).max() < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ten_thousand_random_classes(seed):
+    case = random_case(seed, 500)
+    thresholds = ([0.5, 0.75], [0.3, 0.95], [0.6, 1.0], [0.5, 0.9])[seed % 4]
+    ours = hf.evaluate(
+        case.labels,
+        case.predictions,
+        images=case.images,
+        iou_thresholds=thresholds,
+        max_detections=(2, 100),
+        area_ranges=RANGES,
+    )
+    reference = pycocotools(
+        case.truth,
+        case.results,
+        "bbox",
+        iouThrs=np.array(thresholds),
+        maxDets=[2, 100],
+        areaRng=[list(ends) for ends in RANGES.values()],
+        areaRngLbl=list(RANGES),
+    )
+    assert_equal_arrays(ours, reference, 500)
+
+
+@pytest.mark.parametrize("seed", range(20, 24))
+def test_random_masks(seed):
+    case = random_case(seed, 250, painted=True)
+    params = {"iouThrs": np.array([0.5, 0.7]), "maxDets": [3, 100]}
+    ours = hf.evaluate(
+        case.labels, case.predictions, iou="mask", iou_thresholds=params["iouThrs"], max_detections=(3, 100)
+    )
+    assert_equal_arrays(ours, pycocotools(case.truth, case.results, "mask", **params), 250)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "mask"])
+@pytest.mark.parametrize("seed", range(30, 50))
+def test_figures_of_random_sets(seed, kind):
+    case = random_case(seed, 6, painted=kind == "mask")
+    reference = pycocotools(case.truth, case.results, kind)
+    ours = hf.evaluate(case.labels, case.predictions, iou=kind)
+    assert_equal_figures(ours, reference)
+    assert_equal_arrays(ours, reference, 6)
+
+
+@pytest.mark.parametrize(("kind", "results"), [("bbox", "fakebbox100"), ("mask", "fakesegm100")])
+def test_real_files(data_folder, kind, results):
+
+    folder = data_folder / "coco"
+    truth, found = folder / "instances_val2014_100.json", folder / f"instances_val2014_{results}_results.json"
+    rule = "coco" if kind == "mask" else None
+    label_set = hf.read_coco(truth, masks=rule, on_loss="ignore")
+    predictions = hf.read_coco_detections(found, label_set, masks=rule, on_loss="ignore")
+    ours = hf.evaluate(label_set.labels, predictions, images=label_set.images, iou=kind, rule="coco")
+
+    reference = pycocotools(json.loads(truth.read_text()), json.loads(found.read_text()), kind)
+    assert_equal_figures(ours, reference)
+    assert_equal_arrays(ours, reference)
