@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .figures import Tally, curves, figures, positives
-from .inputs import Inputs, Kind, Rule, read_inputs
-from .matching import Matching, match
-from .overlaps import Pairs, overlaps
-from .protocol import Protocol, protocol
+from ..errors import ValidationException
+from . import matches, tables
+from .core import Core
+from .figures import curves
+from .inputs import Kind, Rule, read_inputs
+from .protocol import protocol
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -30,118 +30,341 @@ def evaluate(
     area_ranges: Mapping[str, tuple[float, float]] | None = None,
     rule: Rule = "center",
 ) -> Evaluation:
-    """Compare predictions with labels, by COCO's protocol."""
+    """Compare predictions with labels, by COCO's protocol.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        Indexed by ``label_id`` (or with it as a column): ``image_id``, ``class_name`` or ``class_id``, ``x_min``,
+        ``y_min``, ``x_max``, ``y_max`` in pixels, whole or not, and where masks are compared ``mask`` or ``polygon``.
+        ``iscrowd`` marks labels that stand for many objects: what matches them counts neither way. ``area`` decides
+        which range of sizes a label belongs to; measured where it is missing. Other columns are carried along.
+    predictions : pandas.DataFrame
+        As `labels`, indexed by ``prediction_id``, with ``score``. Their area is measured.
+    images : pandas.DataFrame, optional
+        Indexed by ``image_id``: those that are evaluated, for :meth:`Evaluation.by` with their columns. All that
+        labels or predictions are on if not given.
+    iou : {"bbox", "mask"}
+        What overlaps. Where masks are compared, a polygon is painted, and so is a box that has nothing finer.
+    iou_thresholds : array_like of float, shape (T,), optional
+        From which overlap on a prediction can match a label, in (0, 1]; 0.5, 0.55, …, 0.95 by default.
+    max_detections : sequence of int
+        How many predictions count in an image and of a class, the best first. The greatest is that of all figures
+        but the ``AR`` of the others.
+    area_ranges : mapping of str to (float, float), optional
+        Ranges of sizes, in square pixels, both ends included, the first for all. COCO's by default: ``all``,
+        ``small`` up to 32², ``medium`` from there to 96², ``large`` from there on.
+    rule : {"center", "coco"}
+        Which pixels a polygon covers, see :func:`hastyframe.masks.polygon_to_rle`; ``"coco"`` paints as pycocotools
+        does, and takes `images` with ``width`` and ``height``.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    FrameError
+        Names every row with a missing image or class, an image that is not in `images`, a box or a score that is not
+        finite, a mask that does not fit its box, an id that is there twice.
+    ValidationException
+        A column that is missing, an argument that is none of the above.
+
+    Notes
+    -----
+    Figures equal those of ``COCOeval`` in pycocotools to 1e-12, ties included: equal scores count in the order of
+    images (by id: as numbers where all are whole numbers, else as texts), then of rows.
+
+    Classes go by name where both frames have names, else by id. A prediction of a class that no label has is a false
+    positive in :meth:`Evaluation.match` and in the confusion matrix; no figure has a share in it, since there is no
+    recall where nothing is to be found. That is what pycocotools does.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hastyframe as hf
+    >>> box = ["x_min", "y_min", "x_max", "y_max"]
+    >>> labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, index=["l1", "l2", "l3"])
+    >>> labels[box] = [[0, 0, 40, 40], [50, 0, 90, 40], [0, 0, 40, 40]]
+    >>> found = pd.DataFrame({"image_id": ["a", "a"], "class_name": ["cat", "dog"], "score": [0.9, 0.8]}, index=["p1", "p2"])
+    >>> found[box] = [[0, 0, 40, 38], [70, 0, 110, 40]]
+    >>> evaluation = hf.evaluate(labels, found)
+    >>> evaluation.summary()[["AP50", "AR100"]].round(3).to_dict()
+    {'AP50': 0.252, 'AR100': 0.25}
+    >>> evaluation.matches[["prediction_id", "label_id", "class_name", "outcome"]]
+      prediction_id label_id class_name outcome
+    0            p1       l1        cat      tp
+    1            p2      NaN        dog      fp
+    2           NaN       l2        dog      fn
+    3           NaN       l3        cat      fn
+    """
     given = read_inputs(labels, predictions, images, iou, rule)
-    return Evaluation(given, protocol(iou_thresholds, max_detections, area_ranges), iou)
-
-
-class _Line(NamedTuple):
-    """Predictions in the order in which they choose: by image and class, then from the best score down."""
-
-    rows: NDArray[np.int64]
-    group: NDArray[np.int64]
-    rank: NDArray[np.int64]
+    return Evaluation(Core(given, protocol(iou_thresholds, max_detections, area_ranges)), iou)
 
 
 class Evaluation:
-    """What came of :func:`evaluate`."""
+    """What came of :func:`evaluate`: every result is a frame that joins with labels, predictions and images.
 
-    def __init__(self, inputs: Inputs, protocol: Protocol, iou: Kind) -> None:
-        self._inputs = inputs
-        self._protocol = protocol
+    Overlaps are computed once, when they are first needed; every method works on them.
+
+    Attributes
+    ----------
+    labels, predictions, images : pandas.DataFrame
+        What was evaluated, indexed by ``label_id``, ``prediction_id`` and ``image_id``.
+    iou : {"bbox", "mask"}
+        What was compared.
+    """
+
+    def __init__(self, core: Core, iou: Kind) -> None:
+        self._core = core
         self.iou = iou
+        self.labels = core.inputs.labels
+        self.predictions = core.inputs.predictions
+        self.images = core.inputs.images
 
-    @property
-    def labels(self) -> pd.DataFrame:
-        """Labels as evaluated."""
-        return self._inputs.labels
+    def __repr__(self) -> str:
+        figures = self.summary()
+        said = "  ".join(f"{name} {figures[name]:.3f}" for name in figures.index if name in _SAID)
+        return f"{self._title()}\n{said}"
 
-    @property
-    def predictions(self) -> pd.DataFrame:
-        """Predictions as evaluated."""
-        return self._inputs.predictions
+    def _repr_html_(self) -> str:
+        from html import escape
 
-    @property
-    def images(self) -> pd.DataFrame:
-        """Images as evaluated."""
-        return self._inputs.images
+        return f"<p>{escape(self._title())}</p>{self.summary().to_frame().T.to_html(float_format='{:.3f}'.format)}"
 
-    def summary(self) -> pd.Series[float]:
-        """The figures of COCO."""
-        table = self._figures
-        some = ~np.isnan(table)
-        means = np.where(some, table, 0).sum(axis=0) / np.maximum(some.sum(axis=0), 1)
-        return pd.Series(np.where(some.any(axis=0), means, np.nan), index=self._protocol.figures, name="summary")
+    def _title(self) -> str:
+        what = "boxes" if self.iou == "bbox" else "masks"
+        sizes = [len(self.predictions), len(self.labels), len(self.images), self._core.classes]
+        return (
+            "Evaluation of {:,} predictions against {:,} labels on {:,} images, {:,} classes, by ".format(*sizes) + what
+        )
+
+    # Matches ----------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _all_curves(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        count = self._positives
-        found = [curves(self._tally.within(most), count, self._protocol) for most in self._protocol.max_detections]
-        columns = ("precision", "recall", "score")
-        stacked = [
-            np.stack([np.stack([getattr(one, name) for one in each], axis=-1) for each in found], axis=-1)
-            for name in columns
-        ]
-        return stacked[0], stacked[1], stacked[2]
+    def matches(self) -> pd.DataFrame:
+        """:meth:`match` at an overlap of 0.5, the predictions of every score."""
+        return self.match()
+
+    def match(self, iou: float = 0.5, score: float = 0.0) -> pd.DataFrame:
+        """Return what became of each prediction and each label.
+
+        Parameters
+        ----------
+        iou : float
+            From which overlap on a prediction can match, in (0, 1].
+        score : float
+            Leave out predictions with a lower score.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each prediction, in their order, then one for each label that nothing found: ``prediction_id``
+            and ``label_id`` (missing where there is none), ``image_id``, ``class_name`` (of both: COCO matches inside a
+            class), ``predicted_class_name`` (missing for a missed label), ``score``, ``iou`` with the label that it
+            matched, ``outcome``, and the label of whatever class that the prediction overlaps most:
+            ``nearest_label_id``, ``nearest_class_name``, ``nearest_iou``.
+
+            ``outcome`` is a category: ``tp``; ``fp``; ``fn``; ``ignored`` for predictions on a crowd or beyond the
+            number that counts in an image. A crowd is no missed label.
+
+        Raises
+        ------
+        ValidationException
+            An `iou` that is none.
+
+        Examples
+        --------
+        >>> matches = _example().match(iou=0.3)
+        >>> matches.loc[matches["outcome"] == "tp", ["prediction_id", "label_id", "iou"]].round(2)
+          prediction_id label_id   iou
+        0            p1       l1  0.95
+        1            p2       l2  0.33
+        """
+        return matches.matches(self._core, _overlap(iou), score)
+
+    def confusion_matrix(self, iou: float = 0.5, score: float = 0.0) -> pd.DataFrame:
+        """Count labels by their class and the class that was predicted for them.
+
+        Here a prediction takes a label whatever the classes, which COCO's matching does not: the best prediction of an
+        image takes the label that it overlaps most, then the next one of those that are left, and so on, all classes
+        together. That is the rule of pycocotools with ``useCats = 0``; the counts on the diagonal can differ from the
+        true positives of :meth:`match`.
+
+        Parameters
+        ----------
+        iou, score : float
+            As in :meth:`match`.
+
+        Returns
+        -------
+        pandas.DataFrame of int64, shape (K + 1, K + 1)
+            Rows are the classes of labels, columns those of predictions. The last row, ``background``, counts
+            predictions that found no label, the last column labels that nothing found. What is ignored is left out.
+
+        Examples
+        --------
+        >>> _example().confusion_matrix()
+        predicted_class_name  cat  dog  background
+        class_name
+        cat                     1    0           1
+        dog                     0    0           1
+        background              0    1           0
+        """
+        return matches.confusion(self._core, _overlap(iou), score)
+
+    # Figures ----------------------------------------------------------------------------------------------------------
+
+    def summary(self) -> pd.Series[float]:
+        """Return the figures of COCO.
+
+        Returns
+        -------
+        pandas.Series of float64
+            ``AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl``; NaN where pycocotools says -1, because
+            no label counts. With area ranges of your own a figure is called after its range, as ``AP_tiny``.
+
+        Examples
+        --------
+        >>> _example().summary()[["AP", "AP50", "APm"]].round(3).to_dict()
+        {'AP': 0.252, 'AP50': 0.252, 'APm': 0.252}
+        """
+        return pd.Series(tables.means(self._core.figures), index=self._core.protocol.figures, name="summary")
+
+    def per_class(self) -> pd.DataFrame:
+        """Return the figures of each class.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``class_name``: the figures of :meth:`summary`, which are the means of these without NaN, and
+            counts: ``labels`` (that count) and ``predictions``, and ``tp``, ``fp`` and ``fn`` at an overlap of 0.5.
+
+        Examples
+        --------
+        >>> _example().per_class()[["AP50", "labels", "predictions", "tp", "fp", "fn"]].round(3)
+                     AP50  labels  predictions  tp  fp  fn
+        class_name
+        cat         0.505       2            1   1   0   1
+        dog         0.000       1            1   0   1   1
+        """
+        return tables.per_class(self._core)
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        return self._all_curves[0]
+        """Precision as pycocotools has it in ``eval["precision"]``.
+
+        Shape (T, R, K, A, M): overlaps, 101 recalls, classes, area ranges, numbers of detections; -1 where no label
+        counts.
+        """
+        return self._arrays[0]
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        return self._all_curves[1]
+        """Recall as pycocotools has it in ``eval["recall"]``, shape (T, K, A, M)."""
+        return self._arrays[1]
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        return self._all_curves[2]
-
-    # What is computed once
-
-    @cached_property
-    def _line(self) -> _Line:
-        objects = self._inputs.prediction
-        group = objects.image * len(self._inputs.classes) + objects.klass
-        order = np.argsort(-objects.score, kind="stable")
-        order = order[np.argsort(group[order], kind="stable")]
-        group = group[order]
-        begins = np.flatnonzero(np.diff(group, prepend=-1))
-        rank = np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
-        keep = rank < self._protocol.max_detections[-1]
-        return _Line(order, group, rank) if keep.all() else _Line(order[keep], group[keep], rank[keep])
+        """Scores from which on a recall is reached, as in ``eval["scores"]``, shape (T, R, K, A, M)."""
+        return self._arrays[2]
 
     @cached_property
-    def _pairs(self) -> Pairs:
-        label = self._inputs.label
-        label_group = label.image * len(self._inputs.classes) + label.klass
-        return overlaps(self._inputs.prediction, label, self._line.rows, self._line.group, label_group)
+    def _arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        core = self._core
+        found = [
+            curves(core.by_class.within(most), core.positives, core.protocol) for most in core.protocol.max_detections
+        ]
+        parts = [zip(*each, strict=True) for each in found]
+        stacked = [[np.stack(name, axis=-1) for name in part] for part in parts]
+        precision, recall, score = (np.stack(name, axis=-1) for name in zip(*stacked, strict=True))
+        return precision, recall, score
 
-    @cached_property
-    def _ignored(self) -> NDArray[np.bool_]:
-        label = self._inputs.label
-        return self._protocol.outside(label.area) | label.crowd
+    # Curves -----------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _matching(self) -> Matching:
-        thresholds = self._protocol.iou_thresholds
-        return match(self._pairs, self._line.group, thresholds, self._ignored, self._inputs.label.crowd)
+    def pr_curve(self, iou: float = 0.5) -> pd.DataFrame:
+        """Return precision over recall for each class that has labels.
 
-    @cached_property
-    def _outcome(self) -> NDArray[np.uint8]:
-        outside = self._protocol.outside(self._inputs.prediction.area[self._line.rows])
-        return self._matching.outcome(self._ignored, outside)
+        Parameters
+        ----------
+        iou : float
+            From which overlap on a prediction can match.
 
-    @cached_property
-    def _tally(self) -> Tally:
-        rows = self._line.rows
-        prediction = self._inputs.prediction
-        return Tally.sort(self._outcome, prediction.klass[rows], prediction.score[rows], self._line.rank)
+        Returns
+        -------
+        pandas.DataFrame
+            ``class_name``, ``recall`` (0, 0.01, …, 1), ``precision`` (the greatest at this recall or beyond; its mean
+            is the class's AP) and ``score`` from which on the recall is reached, NaN where it is not.
 
-    @cached_property
-    def _positives(self) -> NDArray[np.int64]:
-        return positives(self._ignored, self._inputs.label.klass, len(self._inputs.classes))
+        Examples
+        --------
+        >>> curve = _example().pr_curve()
+        >>> curve.groupby("class_name", observed=True)["precision"].mean().round(3).to_dict()
+        {'cat': 0.505, 'dog': 0.0}
+        """
+        return tables.pr_curve(self._core, _overlap(iou))
 
-    @cached_property
-    def _figures(self) -> NDArray[np.float64]:
-        """The figures of each class, shape (K, F)."""
-        return figures(self._tally, self._positives, self._protocol)
+    def f1_curve(self, iou: float = 0.5) -> pd.DataFrame:
+        """Return precision, recall and F1 over the score from which on predictions are kept.
+
+        Parameters
+        ----------
+        iou : float
+            From which overlap on a prediction can match.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each class that has labels and each score that one of its predictions has, from the highest
+            down: ``class_name``, ``score``, ``precision``, ``recall``, ``f1`` = 2 tp / (2 tp + fp + fn).
+
+        Examples
+        --------
+        >>> _example().f1_curve().round(3)
+          class_name  score  precision  recall     f1
+        0        cat    0.9        1.0     0.5  0.667
+        1        dog    0.8        0.0     0.0  0.000
+        """
+        return tables.f1_curve(self._core, _overlap(iou))
+
+    def best_thresholds(self, iou: float = 0.5) -> pd.DataFrame:
+        """Return the score from which on predictions of each class are best kept.
+
+        Parameters
+        ----------
+        iou : float
+            From which overlap on a prediction can match.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``class_name``, classes with labels: ``score`` with the greatest ``f1`` (of equals the highest),
+            and ``precision``, ``recall`` and ``f1`` there. Without predictions ``score`` and ``precision`` are NaN.
+
+        Examples
+        --------
+        >>> _example().best_thresholds().loc["cat", "score"]
+        np.float64(0.9)
+        """
+        return tables.best_thresholds(self._core, _overlap(iou))
+
+
+_SAID = ("AP", "AP50", "AP75", "AR100")
+
+
+def _overlap(iou: float) -> float:
+    if not 0 < iou <= 1:
+        raise ValidationException(f"iou is {iou!r}; it must be above 0 and at most 1.")
+    return iou
+
+
+def _example() -> Evaluation:
+    """The evaluation in the example of :func:`evaluate`."""
+    box = ["x_min", "y_min", "x_max", "y_max"]
+    labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, index=["l1", "l2", "l3"])
+    labels[box] = [[0, 0, 40, 40], [50, 0, 90, 40], [0, 0, 40, 40]]
+    found = pd.DataFrame(
+        {"image_id": ["a", "a"], "class_name": ["cat", "dog"], "score": [0.9, 0.8]}, index=["p1", "p2"]
+    )
+    found[box] = [[0, 0, 40, 38], [70, 0, 110, 40]]
+    return evaluate(labels, found)

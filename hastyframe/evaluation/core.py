@@ -1,0 +1,161 @@
+"""What is computed once and measured many times: overlaps, matches and what became of each prediction."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figures import Tally, figures, positives
+from .inputs import Inputs
+from .matching import Matching, match
+from .overlaps import Pairs, overlaps
+from .protocol import Protocol
+
+__all__ = ["Core", "Line"]
+
+
+class Line(NamedTuple):
+    """Predictions in the order in which they choose: by group, then from the best score down.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray of int64, shape (d,)
+        Rows of the predictions.
+    group : numpy.ndarray of int64, shape (d,)
+        The group of each: an image, or an image and a class.
+    rank : numpy.ndarray of int64, shape (d,)
+        Its place in the group, from 0.
+    """
+
+    rows: NDArray[np.int64]
+    group: NDArray[np.int64]
+    rank: NDArray[np.int64]
+
+    @classmethod
+    def up(cls, group: NDArray[np.int64], score: NDArray[np.float64]) -> Line:
+        """Line up predictions; what is equal stays in order."""
+        order = np.argsort(-score, kind="stable")
+        order = order[np.argsort(group[order], kind="stable")]
+        group = group[order]
+        begins = np.flatnonzero(np.diff(group, prepend=-1))
+        rank = np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
+        return cls(order, group, rank)
+
+    def within(self, most: int) -> Line:
+        """Keep the best of each group."""
+        keep = self.rank < most
+        return self if keep.all() else Line(self.rows[keep], self.group[keep], self.rank[keep])
+
+
+class Core:
+    """Labels and predictions, matched under a protocol.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Labels and predictions.
+    protocol : Protocol
+        What is measured.
+    """
+
+    def __init__(self, inputs: Inputs, protocol: Protocol) -> None:
+        self.inputs = inputs
+        self.protocol = protocol
+        self.classes = len(inputs.classes)
+
+    # In each image and class, as COCO matches -------------------------------------------------------------------------
+
+    @cached_property
+    def line(self) -> Line:
+        """Predictions that count, in the order of images and classes."""
+        objects = self.inputs.prediction
+        line = Line.up(objects.image * self.classes + objects.klass, objects.score)
+        return line.within(self.protocol.max_detections[-1])
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Overlaps of the predictions of `line` with labels of their class."""
+        label = self.inputs.label
+        label_group = label.image * self.classes + label.klass
+        return overlaps(self.inputs.prediction, label, self.line.rows, self.line.group, label_group)
+
+    @cached_property
+    def ignored(self) -> NDArray[np.bool_]:
+        """Labels that do not count, by area range, shape (A, g)."""
+        label = self.inputs.label
+        return self.protocol.outside(label.area) | label.crowd
+
+    @cached_property
+    def outside(self) -> NDArray[np.bool_]:
+        """Predictions of `line` that are no mistake if they match nothing, by area range, shape (A, d)."""
+        return self.protocol.outside(self.inputs.prediction.area[self.line.rows])
+
+    @cached_property
+    def matching(self) -> Matching:
+        """Matches at all thresholds, for all area ranges."""
+        return self.match_again(self.ignored, self.protocol.iou_thresholds)
+
+    def match_again(self, ignored: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> Matching:
+        """Match with other labels ignored, or at other thresholds; the overlaps stay."""
+        return match(self.pairs, self.line.group, thresholds, ignored, self.inputs.label.crowd)
+
+    @cached_property
+    def outcome(self) -> NDArray[np.uint8]:
+        """What became of each prediction of `line`, shape (A, T, d)."""
+        return self.matching.outcome(self.ignored, self.outside)
+
+    def at(self, iou: float) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """What became of each prediction of `line` at one overlap, for all sizes, and which label it took.
+
+        Returns
+        -------
+        outcome : numpy.ndarray of uint8, shape (d,)
+        label : numpy.ndarray of int64, shape (d,)
+            -1 for none.
+        """
+        place = np.flatnonzero(np.isclose(self.protocol.iou_thresholds, iou, rtol=0, atol=1e-12))
+        label = np.full(len(self.line.rows), -1)
+        if len(place):
+            label[self.matching.prediction] = self.matching.label[:, place[0], 0]
+            return self.outcome[0, place[0]], label
+        matching = self.match_again(self.ignored[:1], np.array([iou]))
+        label[matching.prediction] = matching.label[:, 0, 0]
+        return matching.outcome(self.ignored[:1], self.outside[:1])[0, 0], label
+
+    # For each class ---------------------------------------------------------------------------------------------------
+
+    def tally(self, segment: NDArray[np.int64]) -> Tally:
+        """Sort what became of predictions by what they count for."""
+        return Tally.sort(self.outcome, segment, self.inputs.prediction.score[self.line.rows], self.line.rank)
+
+    @cached_property
+    def by_class(self) -> Tally:
+        """What became of predictions, class after class."""
+        return self.tally(self.inputs.prediction.klass[self.line.rows])
+
+    @cached_property
+    def positives(self) -> NDArray[np.int64]:
+        """Labels that count, by area range and class, shape (A, K)."""
+        return positives(self.ignored, self.inputs.label.klass, self.classes)
+
+    @cached_property
+    def figures(self) -> NDArray[np.float64]:
+        """The figures of each class, shape (K, F)."""
+        return figures(self.by_class, self.positives, self.protocol)
+
+    # In each image, whatever the class --------------------------------------------------------------------------------
+
+    @cached_property
+    def image_line(self) -> Line:
+        """All predictions, in the order of images."""
+        objects = self.inputs.prediction
+        return Line.up(objects.image, objects.score)
+
+    @cached_property
+    def image_pairs(self) -> Pairs:
+        """Overlaps of the predictions of `image_line` with labels of all classes."""
+        label = self.inputs.label
+        return overlaps(self.inputs.prediction, label, self.image_line.rows, self.image_line.group, label.image)
