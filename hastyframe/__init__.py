@@ -32,7 +32,7 @@ from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project
 
 if TYPE_CHECKING:
-    from .evaluation import Evaluation, evaluate
+    from .evaluation import Evaluation, SemanticEvaluation, evaluate, evaluate_semantic
     from .io import (
         FormatError,
         FormatWarning,
@@ -83,6 +83,7 @@ __all__ = [
     "RateLimited",
     "Report",
     "RequestTimeout",
+    "SemanticEvaluation",
     "SemanticSegmentor",
     "ServerError",
     "Tag",
@@ -93,6 +94,7 @@ __all__ = [
     "add_area",
     "clip_to_image",
     "evaluate",
+    "evaluate_semantic",
     "find_duplicates",
     "flatten",
     "masks",
@@ -105,7 +107,7 @@ __all__ = [
     "read_yolo",
 ]
 
-_EVALUATION = {"Evaluation", "evaluate"}
+_EVALUATION = {"Evaluation", "SemanticEvaluation", "evaluate", "evaluate_semantic"}
 
 
 def __getattr__(name: str) -> Any:

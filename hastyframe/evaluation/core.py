@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .accumulation import by_score
 from .figures import Tally, figures, positives
 from .inputs import Inputs
-from .matching import Matching, match
+from .matching import IGNORED, Matching, match, ranks
 from .overlaps import Pairs, overlaps
 from .protocol import Protocol
 
@@ -39,15 +40,12 @@ class Line(NamedTuple):
         """Line up predictions; what is equal stays in order."""
         order = np.argsort(-score, kind="stable")
         order = order[np.argsort(group[order], kind="stable")]
-        group = group[order]
-        begins = np.flatnonzero(np.diff(group, prepend=-1))
-        rank = np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
-        return cls(order, group, rank)
+        return cls(order, group[order], ranks(group[order]))
 
-    def within(self, most: int) -> Line:
-        """Keep the best of each group."""
-        keep = self.rank < most
-        return self if keep.all() else Line(self.rows[keep], self.group[keep], self.rank[keep])
+    def only(self, keep: NDArray[np.bool_]) -> Line:
+        """Some of the predictions, with the ranks that they have among themselves."""
+        rows, group = self.rows[keep], self.group[keep]
+        return Line(rows, group, ranks(group))
 
 
 class Core:
@@ -70,10 +68,14 @@ class Core:
 
     @cached_property
     def line(self) -> Line:
-        """Predictions that count, in the order of images and classes."""
+        """Predictions in the order of images and classes."""
         objects = self.inputs.prediction
-        line = Line.up(objects.image * self.classes + objects.klass, objects.score)
-        return line.within(self.protocol.max_detections[-1])
+        return Line.up(objects.image * self.classes + objects.klass, objects.score)
+
+    @cached_property
+    def beyond(self) -> NDArray[np.bool_]:
+        """Predictions of `line` that are too many for their image and class: they take no label, and do not count."""
+        return self.line.rank >= self.protocol.max_detections[-1]
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -100,7 +102,8 @@ class Core:
 
     def match_again(self, ignored: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> Matching:
         """Match with other labels ignored, or at other thresholds; the overlaps stay."""
-        return match(self.pairs, self.line.group, thresholds, ignored, self.inputs.label.crowd)
+        pairs = self.pairs.where(~self.beyond[self.pairs.prediction]) if self.beyond.any() else self.pairs
+        return match(pairs, self.line.group, thresholds, ignored, self.inputs.label.crowd)
 
     @cached_property
     def outcome(self) -> NDArray[np.uint8]:
@@ -120,21 +123,53 @@ class Core:
         label = np.full(len(self.line.rows), -1)
         if len(place):
             label[self.matching.prediction] = self.matching.label[:, place[0], 0]
-            return self.outcome[0, place[0]], label
+            return np.where(self.beyond, np.uint8(IGNORED), self.outcome[0, place[0]]), label
         matching = self.match_again(self.ignored[:1], np.array([iou]))
         label[matching.prediction] = matching.label[:, 0, 0]
-        return matching.outcome(self.ignored[:1], self.outside[:1])[0, 0], label
+        outcome = matching.outcome(self.ignored[:1], self.outside[:1])[0, 0]
+        return np.where(self.beyond, np.uint8(IGNORED), outcome), label
+
+    # The same with less ----------------------------------------------------------------------------------------------
+
+    def only(self, keep: NDArray[np.bool_]) -> Core:
+        """Leave out predictions; the overlaps stay.
+
+        Parameters
+        ----------
+        keep : numpy.ndarray of bool, shape (n,)
+            Rows of the predictions that stay.
+        """
+        keep = keep[self.line.rows]
+        pairs = self.pairs.where(keep[self.pairs.prediction])
+        place = np.cumsum(keep) - 1
+        return self._with(line=self.line.only(keep), pairs=pairs._replace(prediction=place[pairs.prediction]))
+
+    def ignoring(self, labels: NDArray[np.bool_]) -> Core:
+        """Ignore more labels, shape (g,), as those of another size are ignored; the overlaps stay."""
+        return self._with(line=self.line, pairs=self.pairs, ignored=self.ignored | labels)
+
+    def _with(self, **known: Any) -> Core:
+        other = Core(self.inputs, self.protocol)
+        other.__dict__.update(known)  # where cached_property looks first
+        return other
 
     # For each class ---------------------------------------------------------------------------------------------------
 
-    def tally(self, segment: NDArray[np.int64]) -> Tally:
-        """Sort what became of predictions by what they count for."""
-        return Tally.sort(self.outcome, segment, self.inputs.prediction.score[self.line.rows], self.line.rank)
+    def tally(self, segment: NDArray[np.int64], line: NDArray[np.int64]) -> Tally:
+        """Sort what became of some predictions of `line` by what they count for."""
+        score = self.inputs.prediction.score[self.line.rows]
+        return Tally.sort(self.outcome[:, :, line], segment[line], score[line], self.line.rank[line])
 
     @cached_property
     def by_class(self) -> Tally:
         """What became of predictions, class after class."""
-        return self.tally(self.inputs.prediction.klass[self.line.rows])
+        klass, score = self.inputs.prediction.klass[self.line.rows], self.inputs.prediction.score[self.line.rows]
+        return Tally(self.outcome, klass, score, self.line.rank).take(self.class_order)
+
+    @cached_property
+    def class_order(self) -> NDArray[np.int64]:
+        """Places in `line` of the predictions of `by_class`."""
+        return by_score(self.inputs.prediction.klass[self.line.rows], self.inputs.prediction.score[self.line.rows])
 
     @cached_property
     def positives(self) -> NDArray[np.int64]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ValidationException
-from . import matches, tables
+from . import calibration, comparison, groups, matches, suspects, tables, tide
 from .core import Core
 from .figures import curves
+from .groups import Of
 from .inputs import Kind, Rule, read_inputs
 from .protocol import protocol
 
@@ -250,6 +252,49 @@ class Evaluation:
         """
         return tables.per_class(self._core)
 
+    def by(self, column: str | pd.Series[Any], of: Of | None = None) -> pd.DataFrame:
+        """Return the figures for each value of a column.
+
+        Overlaps are not computed again. For images nothing is even matched again.
+
+        Parameters
+        ----------
+        column : str or pandas.Series
+            A column of images, labels or predictions, the first of them that has it: ``dataset_name``, ``status``, an
+            attribute. Or values of your own, indexed by ``image_id``, ``label_id`` or ``prediction_id``, such as
+            ``pd.cut(hf.add_area(evaluation.labels)["area"], 5)``.
+        of : {"images", "labels", "predictions"}, optional
+            Which of them, where several have the column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the values in order, what is missing last: the figures of :meth:`summary`, ``labels`` that count
+            and ``predictions``.
+
+            For a column of images these are the figures of their images alone. For a column of labels, labels with
+            other values are ignored as COCO ignores those of other sizes: what matches them counts neither way, and
+            what matches nothing is a mistake for every value, so that recalls compare better than precisions;
+            ``predictions`` are those that matched. For a column of predictions, those with other values are left out.
+
+        Raises
+        ------
+        ValidationException
+            A column that is not there.
+
+        Examples
+        --------
+        >>> evaluation = _example()
+        >>> import pandas as pd
+        >>> dataset = pd.Series({"a": "train", "b": "val"}, name="dataset_name").rename_axis("image_id")
+        >>> evaluation.by(dataset)[["AP50", "labels", "predictions"]].round(3)
+                      AP50  labels  predictions
+        dataset_name
+        train          0.5       2            2
+        val            0.0       1            0
+        """
+        return groups.by(self._core, column, of)
+
     @property
     def precision(self) -> NDArray[np.float64]:
         """Precision as pycocotools has it in ``eval["precision"]``.
@@ -347,6 +392,185 @@ class Evaluation:
         np.float64(0.9)
         """
         return tables.best_thresholds(self._core, _overlap(iou))
+
+    # Mistakes ---------------------------------------------------------------------------------------------------------
+
+    def errors(self, iou: float = 0.5) -> pd.DataFrame:
+        """Return how many mistakes there are of each kind, and what each kind costs.
+
+        Parameters
+        ----------
+        iou : float
+            From which overlap on a prediction can match.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``error``: the six kinds of TIDE, then ``fp`` and ``fn``; ``count``, and ``cost``: how much
+            greater the average precision at `iou` would be without them.
+
+            ===============  ========================================================================================
+            classification   would match a label of another class
+            localisation     overlaps a label of its class by 0.1 or more, not enough to match
+            both             neither class nor place is right, and it lies on something
+            duplicate        would match a label of its class that a better prediction took
+            background       overlaps nothing by more than 0.1
+            missed           a label that no prediction took and no mistake of class or place was about
+            fp, fn           all wrong predictions come last; all labels without prediction are left out
+            ===============  ========================================================================================
+
+        Notes
+        -----
+        After Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020. A mistake of
+        class or place is corrected if it is the best one about its label, else left out; duplicates, background and
+        both are left out; missed labels are left out. Figures are those of the package ``tidecv`` where it numbers
+        every predicted class among those with labels: here, as everywhere, classes without labels have no share in
+        the mean. As there, a prediction on a crowd is named a mistake of some kind, though it costs nothing.
+
+        Examples
+        --------
+        >>> _example().errors().round(3).loc[["localisation", "missed"]]
+                      count   cost
+        error
+        localisation      1  0.500
+        missed            1  0.248
+        """
+        return tide.errors(self._core, _overlap(iou))
+
+    def suspects(self, n: int | None = None, iou: float = 0.5) -> pd.DataFrame:
+        """Return labels and predictions that are likely mistakes of labelling, the likeliest first.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many; all by default.
+        iou : float
+            From which overlap on a prediction can match.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``kind``, ``image_id``, ``label_id``, ``prediction_id``, ``class_name`` of the label,
+            ``predicted_class_name``, ``score``, ``iou`` and ``suspicion``, 0 to 1 for scores of 0 to 1:
+
+            ==================  =============================================  ======================================
+            kind                what                                           suspicion
+            ==================  =============================================  ======================================
+            missing label       a prediction that overlaps no label            score × (1 - iou)
+            unfound label       a label that no prediction overlaps            recall of its class × (1 - iou)
+            class disagreement  a prediction on a label of another class       score × iou
+            shifted box         a prediction near a label of its class         score × (1 - iou)
+            ==================  =============================================  ======================================
+
+            The kinds are those of :meth:`errors`: background, missed, classification and localisation, of these two
+            the best one about each label. Up to 0.1 counts as no overlap. It has ``image_id``, so that
+            ``project.set_status(evaluation.suspects(100), "TO REVIEW")`` sends the images back to review.
+
+        Examples
+        --------
+        >>> _example().suspects()[["kind", "label_id", "prediction_id", "suspicion"]].round(2)
+                    kind label_id prediction_id  suspicion
+        0    shifted box       l2            p2       0.53
+        1  unfound label       l3           NaN       0.50
+        """
+        return suspects.suspects(self._core, _overlap(iou), n)
+
+    # Scores and comparisons -------------------------------------------------------------------------------------------
+
+    def calibration(self, bins: int = 10, iou: float = 0.5) -> pd.DataFrame:
+        """Return whether scores mean what they say.
+
+        Parameters
+        ----------
+        bins : int
+            Into how many equal parts scores of 0 to 1 are divided.
+        iou : float
+            From which overlap on a prediction can match.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a part: ``low`` and ``high`` (exclusive but for the last), ``count`` of the predictions that are right
+            or wrong, their mean ``score`` and their ``precision``, the share that is right; NaN where there is none.
+
+        Raises
+        ------
+        ValidationException
+            Scores below 0 or above 1.
+
+        Examples
+        --------
+        >>> _example().calibration(bins=2)
+           low  high  count  score  precision
+        0  0.0   0.5      0    NaN        NaN
+        1  0.5   1.0      2   0.85        0.5
+        """
+        return calibration.calibration(self._core, bins, _overlap(iou))
+
+    def calibration_error(self, bins: int = 10, iou: float = 0.5) -> float:
+        """Return the expected calibration error: the mean distance between score and precision.
+
+        Parameters
+        ----------
+        bins, iou
+            As in :meth:`calibration`.
+
+        Returns
+        -------
+        float
+            Weighted by the number of predictions; NaN without predictions.
+
+        Notes
+        -----
+        Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3, with precision in the place of
+        accuracy.
+
+        Examples
+        --------
+        >>> round(_example().calibration_error(bins=2), 2)
+        0.35
+        """
+        return calibration.expected_error(self.calibration(bins, iou))
+
+    def compare(
+        self, other: Evaluation, resamples: int = 1000, seed: int = 0, confidence: float = 0.95
+    ) -> pd.DataFrame:
+        """Return how another evaluation of the same images differs, and how sure that is.
+
+        Parameters
+        ----------
+        other : Evaluation
+            Of the same images, with the same figures; other predictions, or other labels.
+        resamples : int
+            How often images are drawn with replacement.
+        seed : int
+            The same seed draws the same images.
+        confidence : float
+            Share of the differences that the interval holds.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``figure``: ``this``, ``other``, ``difference`` (other less this), and the percentile interval
+            of the difference, ``low`` to ``high``. One that leaves out 0 is unlikely to be chance.
+
+        Raises
+        ------
+        ValidationException
+            Evaluations of different images or with different figures.
+
+        Notes
+        -----
+        Both are measured on the same draws of images; nothing is matched again. Copies of an image stand next to each
+        other where scores are equal.
+
+        Examples
+        --------
+        >>> evaluation = _example()
+        >>> evaluation.compare(evaluation, resamples=20).loc["AP"].round(3).to_dict()
+        {'this': 0.252, 'other': 0.252, 'difference': 0.0, 'low': 0.0, 'high': 0.0}
+        """
+        return comparison.compare(self._core, other._core, resamples, seed, confidence)
 
 
 _SAID = ("AP", "AP50", "AP75", "AR100")

@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.ragged import offsets_of
 from .overlaps import Pairs
 
-__all__ = ["FALSE", "IGNORED", "TRUE", "Matching", "match"]
+__all__ = ["FALSE", "IGNORED", "TRUE", "Matching", "match", "ranks"]
 
 FALSE, TRUE, IGNORED = 0, 1, 2
 """What becomes of a prediction."""
@@ -152,9 +151,14 @@ def _turns(prediction: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[n
     """In which round of its group the prediction of each pair chooses."""
     new = np.diff(prediction, prepend=-1) != 0
     groups = group[prediction[new]]
-    begins = np.flatnonzero(np.diff(groups, prepend=-1))
-    place = np.arange(len(groups)) - np.repeat(begins, np.diff(offsets_of(np.diff(np.append(begins, len(groups))))))
+    place = ranks(groups)
     return place[np.cumsum(new) - 1]
+
+
+def ranks(group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each row in its group, from 0, where groups stand together."""
+    begins = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
 
 
 def _at(flags: NDArray[np.uint8], label: NDArray[np.int32]) -> NDArray[np.uint8]:
