@@ -43,7 +43,7 @@ class Line(NamedTuple):
         return cls(order, group[order], ranks(group[order]))
 
     def only(self, keep: NDArray[np.bool_]) -> Line:
-        """Some of the predictions, with the ranks that they have among themselves."""
+        """Keep some of the predictions, with the ranks that they have among themselves."""
         rows, group = self.rows[keep], self.group[keep]
         return Line(rows, group, ranks(group))
 
@@ -111,7 +111,7 @@ class Core:
         return self.matching.outcome(self.ignored, self.outside)
 
     def at(self, iou: float) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """What became of each prediction of `line` at one overlap, for all sizes, and which label it took.
+        """Say what became of each prediction of `line` at one overlap, for all sizes, and which label it took.
 
         Returns
         -------

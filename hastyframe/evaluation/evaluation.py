@@ -86,9 +86,9 @@ def evaluate(
     >>> import pandas as pd
     >>> import hastyframe as hf
     >>> box = ["x_min", "y_min", "x_max", "y_max"]
-    >>> labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, index=["l1", "l2", "l3"])
+    >>> labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, ["l1", "l2", "l3"])
     >>> labels[box] = [[0, 0, 40, 40], [50, 0, 90, 40], [0, 0, 40, 40]]
-    >>> found = pd.DataFrame({"image_id": ["a", "a"], "class_name": ["cat", "dog"], "score": [0.9, 0.8]}, index=["p1", "p2"])
+    >>> found = pd.DataFrame({"image_id": ["a", "a"], "class_name": ["cat", "dog"]}, ["p1", "p2"]).assign(score=[0.9, 0.8])
     >>> found[box] = [[0, 0, 40, 38], [70, 0, 110, 40]]
     >>> evaluation = hf.evaluate(labels, found)
     >>> evaluation.summary()[["AP50", "AR100"]].round(3).to_dict()
@@ -583,7 +583,7 @@ def _overlap(iou: float) -> float:
 
 
 def _example() -> Evaluation:
-    """The evaluation in the example of :func:`evaluate`."""
+    """Make the evaluation that is the example of :func:`evaluate`."""
     box = ["x_min", "y_min", "x_max", "y_max"]
     labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, index=["l1", "l2", "l3"])
     labels[box] = [[0, 0, 40, 40], [50, 0, 90, 40], [0, 0, 40, 40]]

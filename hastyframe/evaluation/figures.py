@@ -49,7 +49,7 @@ class Tally(NamedTuple):
         return cls(outcome, segment, score, rank).take(by_score(segment, score))
 
     def take(self, index: NDArray[np.int64]) -> Tally:
-        """Some predictions, in the order given and as often as given."""
+        """Take some predictions, in the order given and as often as given."""
         return Tally(self.outcome.take(index, axis=2), self.segment[index], self.score[index], self.rank[index])
 
     def within(self, most: int) -> Tally:
@@ -58,7 +58,7 @@ class Tally(NamedTuple):
         return self if keep.all() else self.take(np.flatnonzero(keep))
 
     def part(self, first: int, last: int) -> Tally:
-        """Some segments, counted from 0."""
+        """Take some segments, counted from 0."""
         start, end = np.searchsorted(self.segment, [first, last])
         here = slice(int(start), int(end))
         return Tally(self.outcome[:, :, here], self.segment[here] - first, self.score[here], self.rank[here])

@@ -136,10 +136,7 @@ def _images(
         problems = Problems(frame)
         problems.add("image_id", texts[what].is_null().to_numpy(zero_copy_only=False), "Say which image it is on.")
         problems.throw(f"the {what}", _OUTCOME)
-    if images is None:
-        ids = pa.chunked_array([*texts.values()]).unique()
-    else:
-        ids = _texts(images.index.to_series())
+    ids = pa.chunked_array([*texts.values()]).unique() if images is None else _texts(images.index.to_series())
     order = _in_order(ids)
     known = ids.take(pa.array(order))
     places = []
@@ -171,7 +168,7 @@ def _as_text(_: pa.DataType) -> Any:
 
 
 def _in_order(ids: pa.Array) -> NDArray[np.int64]:
-    """The order in which COCO goes through images and classes: of numbers where ids are whole numbers, else of texts."""
+    """Sort ids as COCO goes through images: as numbers where all are whole numbers, else as texts."""
     try:
         return np.argsort(ids.cast(pa.int64()).to_numpy(zero_copy_only=False), kind="stable")
     except pa.ArrowInvalid:

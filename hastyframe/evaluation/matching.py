@@ -40,7 +40,7 @@ class Matching(NamedTuple):
     label: NDArray[np.int32]
 
     def outcome(self, ignored: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """What became of each prediction.
+        """Say what became of each prediction.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ class Pairs(NamedTuple):
     iou: NDArray[np.float64]
 
     def where(self, chosen: NDArray[np.bool_]) -> Pairs:
-        """Some of the pairs."""
+        """Keep some of the pairs."""
         return Pairs(self.prediction[chosen], self.label[chosen], self.iou[chosen])
 
 

@@ -89,7 +89,7 @@ def best_thresholds(core: Core, iou: float) -> pd.DataFrame:
 
 
 def _sorted(core: Core, iou: float) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float64]]:
-    """What became of predictions at one overlap, with class and score, in the order of :func:`by_score`."""
+    """Say what became of predictions at one overlap, with class and score, in the order of :func:`by_score`."""
     outcome, _ = core.at(iou)
     klass, score = core.inputs.prediction.klass[core.line.rows], core.inputs.prediction.score[core.line.rows]
     order = by_score(klass, score)

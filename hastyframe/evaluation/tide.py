@@ -1,6 +1,7 @@
 """Kinds of mistakes and what each costs, after TIDE.
 
-D. Bolya, S. Foley, J. Hays and J. Hoffman, "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020.
+D. Bolya, S. Foley, J. Hays and J. Hoffman, "TIDE: A General Toolbox for Identifying Object Detection Errors",
+ECCV 2020.
 """
 
 from __future__ import annotations
