@@ -78,7 +78,9 @@ def accumulate(
     """
     thresholds, segments = len(outcome), len(positives)
     borders = np.searchsorted(segment, np.arange(segments + 1))
-    row, place = np.nonzero(outcome == TRUE)
+    true = outcome == TRUE
+    row = np.repeat(np.arange(thresholds), np.count_nonzero(true, axis=1))
+    place = np.flatnonzero(true) - row * outcome.shape[1]
     key = row * segments + segment[place]
     hits = np.bincount(key, minlength=thresholds * segments)
     first = offsets_of(hits)

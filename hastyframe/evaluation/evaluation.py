@@ -88,7 +88,8 @@ def evaluate(
     >>> box = ["x_min", "y_min", "x_max", "y_max"]
     >>> labels = pd.DataFrame({"image_id": ["a", "a", "b"], "class_name": ["cat", "dog", "cat"]}, ["l1", "l2", "l3"])
     >>> labels[box] = [[0, 0, 40, 40], [50, 0, 90, 40], [0, 0, 40, 40]]
-    >>> found = pd.DataFrame({"image_id": ["a", "a"], "class_name": ["cat", "dog"]}, ["p1", "p2"]).assign(score=[0.9, 0.8])
+    >>> found = pd.DataFrame({"image_id": ["a", "a"], "class_name": ["cat", "dog"]}, ["p1", "p2"])
+    >>> found["score"] = [0.9, 0.8]
     >>> found[box] = [[0, 0, 40, 38], [70, 0, 110, 40]]
     >>> evaluation = hf.evaluate(labels, found)
     >>> evaluation.summary()[["AP50", "AR100"]].round(3).to_dict()

@@ -102,16 +102,33 @@ def match(
     prediction = pairs.prediction[new]
     owner = np.cumsum(new) - 1
     taken = np.full((len(prediction), len(least), len(ignored)), -1, np.int32)
-    # Most pairs have nobody to share with: their overlap alone decides.
-    alone = (np.bincount(owner, minlength=len(prediction))[owner] == 1) & (
-        np.bincount(pairs.label, minlength=len(crowd))[pairs.label] == 1
-    )
-    reached = pairs.iou[alone, None] >= least
-    taken[owner[alone]] = np.where(reached, pairs.label[alone, None], -1)[:, :, None]
-    contested = pairs.where(~alone)
+    # Most labels are wanted only by predictions that want no other: whoever comes first takes it.
+    undecided = np.bincount(owner, minlength=len(prediction))[owner] > 1
+    plain = ~np.isin(pairs.label, pairs.label[undecided]) if undecided.any() else ~undecided
+    reached = _first_come(pairs.where(plain), least, crowd)
+    taken[owner[plain]] = np.where(reached, pairs.label[plain, None], -1)[:, :, None]
+    contested = pairs.where(~plain)
     if len(contested.iou):
-        _in_rounds(contested, owner[~alone], group, least, ignored, crowd, taken)
+        _in_rounds(contested, owner[~plain], group, least, ignored, crowd, taken)
     return Matching(prediction, taken)
+
+
+def _first_come(pairs: Pairs, least: NDArray[np.float64], crowd: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each pair matches at each threshold, shape (p, T), where no prediction has a choice.
+
+    It does where the overlap is enough and that of no better prediction with the label was.
+    """
+    order = np.argsort(pairs.label, kind="stable")
+    label, iou = pairs.label[order], pairs.iou[order]
+    place = ranks(label)
+    before = np.zeros(len(label))
+    for turn in range(1, int(place.max(initial=0)) + 1):
+        here = np.flatnonzero(place == turn)
+        before[here] = np.maximum(before[here - 1], iou[here - 1])
+    before[crowd[label]] = 0
+    reached = np.empty((len(label), len(least)), bool)
+    reached[order] = (iou[:, None] >= least) & (before[:, None] < least)
+    return reached
 
 
 def _in_rounds(

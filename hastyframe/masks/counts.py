@@ -101,6 +101,14 @@ def counts_from_strings(strings: Ragged) -> Ragged:
     >>> counts_from_strings(Ragged(text, np.array([0, 4]))).to_list()
     [[6, 1, 40]]
     """
+    try:
+        return in_blocks(_expand, strings)
+    except ValidationException:
+        return _expand(strings)  # which names the mask by its place among all
+
+
+def _expand(strings: Ragged) -> Ragged:
+    """Do what :func:`counts_from_strings` does, for as many strings as fit the cache."""
     bits = strings.values.astype(np.int64) - 48
     _check_characters(strings, bits)
     last = np.flatnonzero(bits < 32)
