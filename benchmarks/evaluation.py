@@ -7,7 +7,8 @@ not installed are left out: pycocotools, faster-coco-eval, hotcoco.
 
 *evaluate* is from loaded annotations (here: frames) to the twelve figures, the median of three in a process; *arrays*
 adds the precision and recall of everything, which the peers cannot leave out. *file to figures* is from JSON files to
-the first twelve figures in a process, imports left out. *memory* is what the process holds at most beyond its imports (Linux).
+the first twelve figures in a process, imports left out. *memory* is what the process holds at most beyond its imports
+(Linux).
 The figures of all contestants are compared; more than 1e-9 of difference is an error for this project.
 """
 
@@ -191,7 +192,8 @@ def contest(times: int, kind: str, rounds: int, threads: int | None, names: list
         tile(Path(folder), times, kind)
         size = sum(path.stat().st_size for path in Path(folder).iterdir()) / 2**20
         print(
-            f"\n{kind}, {times * 100:,} images, files of {size:,.0f} MiB, {threads or os.cpu_count()} threads, {rounds} rounds"
+            f"\n{kind}, {times * 100:,} images, files of {size:,.0f} MiB, {threads or os.cpu_count()} threads, "
+            f"{rounds} rounds"
         )
         environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)} if threads else dict(os.environ)
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}

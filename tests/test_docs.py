@@ -53,6 +53,13 @@ def test_python_of_the_server_page_runs(tmp_path, monkeypatch):
         exec(compile(block, "docs/server.md", "exec"), {})
 
 
+def test_python_of_the_evaluation_page_runs():
+    names = {}
+    for block in blocks("docs/evaluation.md"):
+        exec(compile(block, "docs/evaluation.md", "exec"), names)
+    assert len(names["evaluation"].matches) == 4
+
+
 def prepare(folder):
     """Lay the pictures that the README's lines upload into a folder."""
     import shutil

@@ -398,3 +398,14 @@ def test_every_table_of_nothing(empty):
         assert isinstance(table, pd.DataFrame)
     assert evaluation.precision.shape == (10, 101, 3, 4, 3)
     assert repr(evaluation)
+
+
+def test_suspects_go_back_to_review(project, images, labels):
+    project.set_status(images, "DONE")
+    found = labels.iloc[1:].rename_axis("prediction_id").assign(score=0.9)
+    suspects = hf.evaluate(labels, found, images=images).suspects()
+    assert suspects["label_id"].tolist() == [labels.index[0]]
+    project.set_status(suspects, "TO REVIEW")
+    statuses = project.get_images()["status"]
+    assert statuses[suspects["image_id"]].tolist() == ["TO REVIEW"]
+    assert (statuses.drop(suspects["image_id"]) == "DONE").all()
