@@ -111,16 +111,17 @@ _EVALUATION = {"Evaluation", "SemanticEvaluation", "evaluate", "evaluate_semanti
 
 
 def __getattr__(name: str) -> Any:
-    """Import formats and evaluation when they are asked for: they would make the import of the package slower."""
+    """Import formats, evaluation and plots when they are asked for: the import of the package would be slower."""
     from importlib import import_module
 
+    if name in ("io", "plot"):
+        return import_module({"io": ".io", "plot": ".plotting"}[name], __name__)
     if name in _EVALUATION:
         return getattr(import_module(".evaluation", __name__), name)
-    if name in __all__ or name == "io":
-        formats = import_module(".io", __name__)
-        return formats if name == "io" else getattr(formats, name)
+    if name in __all__:
+        return getattr(import_module(".io", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "plot"})

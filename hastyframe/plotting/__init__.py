@@ -1,0 +1,18 @@
+"""Plots on matplotlib axes: labels over pictures, what a label set holds, and how good predictions are.
+
+Every function takes an `ax`, makes one if it gets none, and returns it, so that titles, scales and sizes are set as in
+any other plot. Colours are those of the project's classes where they are given, else ones that people with any kind of
+colour vision can tell apart.
+"""
+
+try:
+    import matplotlib  # noqa: F401 - asked for here, once, so that the error says what to install
+except ImportError as error:
+    raise ImportError(
+        f"plots need {error.name}: pip install 'hastyframe[plot]'", name=error.name, path=error.path
+    ) from error
+
+from .distributions import class_counts, sizes
+from .overlay import grid, labels
+
+__all__ = ["class_counts", "grid", "labels", "sizes"]

@@ -1,0 +1,48 @@
+"""Axes to draw on: one that is given, or a new one that is as large as what it shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["INK", "SOFT", "many", "new_axes", "plain", "short"]
+
+INK = "#333333"
+"""Of texts and of lines that are no data."""
+SOFT = "#8a8a8a"
+"""Of what stands back."""
+
+
+def new_axes(ax: Any, size: tuple[float, float]) -> Any:
+    """Return the axes that are given, or those of a new figure of a size in inches."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=size, layout="constrained")[1]
+
+
+def plain(ax: Any, *, grid: str | None = None) -> Any:
+    """Take away from axes what says nothing: frame lines without a scale, ticks, and heavy grids."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(SOFT)
+    ax.tick_params(color=SOFT, labelcolor=INK)
+    ax.set_axisbelow(True)
+    if grid is not None:
+        ax.grid(axis=grid, color="#dddddd", linewidth=0.8)
+    return ax
+
+
+def short(text: str, longest: int) -> str:
+    """Cut a text, and keep matplotlib from reading formulas into it."""
+    return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
+
+
+def many(count: int, one: str, more: str) -> str:
+    """Write a count with its noun.
+
+    Examples
+    --------
+    >>> many(1, "class", "classes"), many(1200, "class", "classes")
+    ('1 class', '1,200 classes')
+    """
+    return f"{count:,} {one if count == 1 else more}"
