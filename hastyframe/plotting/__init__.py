@@ -12,7 +12,17 @@ except ImportError as error:
         f"plots need {error.name}: pip install 'hastyframe[plot]'", name=error.name, path=error.path
     ) from error
 
+from .curves import f1_curve, pr_curve
 from .distributions import class_counts, sizes
+from .mistakes import confusion_matrix
 from .overlay import grid, labels
 
-__all__ = ["class_counts", "grid", "labels", "sizes"]
+__all__ = [
+    "class_counts",
+    "confusion_matrix",
+    "f1_curve",
+    "grid",
+    "labels",
+    "pr_curve",
+    "sizes",
+]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["INK", "SOFT", "many", "new_axes", "plain", "short"]
+__all__ = ["FAINT", "INK", "SOFT", "many", "new_axes", "plain", "short"]
 
 INK = "#333333"
 """Of texts and of lines that are no data."""
+FAINT = "#dddddd"
+"""Of grids."""
 SOFT = "#8a8a8a"
 """Of what stands back."""
 
@@ -26,9 +28,11 @@ def plain(ax: Any, *, grid: str | None = None) -> Any:
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(SOFT)
     ax.tick_params(color=SOFT, labelcolor=INK)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_color(INK)
     ax.set_axisbelow(True)
     if grid is not None:
-        ax.grid(axis=grid, color="#dddddd", linewidth=0.8)
+        ax.grid(axis=grid, color=FAINT, linewidth=0.8)
     return ax
 
 

@@ -17,7 +17,7 @@ __all__ = ["class_counts", "sizes"]
 
 SMALL, LARGE = 32, 96
 """COCO calls objects small below 32 by 32 pixels, and large from 96 by 96 on."""
-_TICKS = (1, 2, 4, 8, 16, 32, 64, 96, 128, 256, 512, 1024, 2048, 4096, 8192)
+_TICKS = (1, 2, 4, 8, 16, 32, 96, 256, 512, 1024, 2048, 4096, 8192)
 
 
 def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, most: int = 30, ax: Any = None) -> Any:

@@ -21,7 +21,7 @@ from .colours import NEUTRAL, Classes, contrasting, palette
 from .picture import Canvas, Pictures, canvas
 from .shapes import boxes_of, outlines
 
-__all__ = ["grid", "labels"]
+__all__ = ["grid", "labels", "paint"]
 
 MOST_NAMES = 30
 """More objects than this on a picture are told apart by a legend, not by names."""
@@ -42,6 +42,7 @@ class _Style(NamedTuple):
 
 _WHOLE = _Style(line=1.6, font=8, most_names=MOST_NAMES)
 _TILE = _Style(line=1.2, font=6.5, most_names=8)
+_CARD = _Style(line=1.2, font=6.5, most_names=16)
 _DASHES = (0, (3.5, 1.8))
 _PAD = 0.15
 _LEGEND_COLUMNS = 4
@@ -116,6 +117,7 @@ def labels(
     else:
         _legend(ax, entries, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=0.4)
     _draw(ax, shown, layers, colours, color_by, names, boxes, _WHOLE)
+    _title(ax, shown.title, _WHOLE)
     return ax
 
 
@@ -194,12 +196,34 @@ def grid(
     figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     figure.get_layout_engine().set(h_pad=0.08)
     for number, (ax, tile, title) in enumerate(zip(axes.flat, tiles, images[titles].astype(str), strict=False)):
-        shown = tile._replace(title=title)
-        _draw(ax, shown, layers[number], colours, color_by, named[number], boxes, _TILE)
+        _draw(ax, tile, layers[number], colours, color_by, named[number], boxes, _TILE)
+        _title(ax, title, _TILE)
     for ax in axes.flat[len(tiles) :]:
         ax.set_axis_off()
     _legend(figure, entries, loc="outside lower left")
     return axes
+
+
+def paint(
+    ax: Any,
+    image: Any,
+    labels: pd.DataFrame,
+    predictions: pd.DataFrame,
+    *,
+    pictures: Pictures = None,
+    classes: Classes = None,
+    color_by: str = "class_name",
+    boxes: bool = False,
+) -> None:
+    """Draw what :func:`labels` does on axes, without title and legend."""
+    shown = canvas(image, pictures, most=1000)
+    layers = [_belonging(labels, shown, "labels"), _belonging(predictions, shown, "predictions")]
+    colours = _colours(layers, color_by, classes)
+    _draw(ax, shown, layers, colours, color_by, _with_names(layers, None, _CARD), boxes, _CARD)
+
+
+def _title(ax: Any, text: str, style: _Style) -> None:
+    ax.set_title(short(text, 40), loc="left", fontsize=style.font + 1, color=INK)
 
 
 def _belonging(frame: pd.DataFrame | None, shown: Canvas, name: str) -> pd.DataFrame:
@@ -250,7 +274,6 @@ def _draw(
 ) -> None:
     """Draw a picture and what lies on it."""
     _draw_picture(ax, shown)
-    ax.set_title(short(shown.title, 40), loc="left", fontsize=style.font + 1, color=INK)
     for layer, predicted in zip(layers, (False, True), strict=True):
         if not len(layer):
             continue
