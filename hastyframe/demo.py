@@ -226,7 +226,11 @@ def export(project: Project, folder: Path) -> None:
 
 
 def overlay(project: Project, image_name: str, path: Path) -> None:
-    """Paint the labels of an image over it."""
+    """Paint the labels of an image over it, in as many colours as there are.
+
+    `hf.plot.labels` draws labels in the colours of their classes; it needs matplotlib, which the extra ``local`` that
+    this demo runs with does without.
+    """
     from PIL import Image
 
     images = project.get_images()

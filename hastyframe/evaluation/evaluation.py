@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,10 @@ from .figures import curves
 from .groups import Of
 from .inputs import Kind, Rule, read_inputs
 from .protocol import protocol
+
+if TYPE_CHECKING:
+    from ..plotting.colours import Classes
+    from ..plotting.picture import Pictures
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -572,6 +577,63 @@ class Evaluation:
         {'this': 0.252, 'other': 0.252, 'difference': 0.0, 'low': 0.0, 'high': 0.0}
         """
         return comparison.compare(self._core, other._core, resamples, seed, confidence)
+
+    # The page ---------------------------------------------------------------------------------------------------------
+
+    def to_html(
+        self,
+        path: str | PathLike[str],
+        pictures: Pictures = None,
+        *,
+        classes: Classes = None,
+        worst: int = 12,
+        iou: float = 0.5,
+        score: float | None = None,
+        title: str = "Evaluation",
+    ) -> None:
+        """Write one page with the figures, tables that sort and filter, and the worst images with what went wrong.
+
+        The page needs no other file and no network, and adapts to a dark scheme and to a phone. It needs the extra
+        ``hastyframe[plot]`` to be written, nothing but a browser to be read.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write, as ``evaluation.html``.
+        pictures : str, Path, mapping or pandas.Series, optional
+            Where the pictures are: the folder that :meth:`Project.download_images` wrote to, or by ``image_id`` a
+            file or a picture. Without it the worst images are blank, and left out where their size is not known.
+        classes : pandas.DataFrame or mapping of str to str, optional
+            The label classes of the project with their colours, or a colour (``#rrggbb``) a name.
+        worst : int
+            How many images are shown: those with the most wrong predictions and missed labels.
+        iou : float
+            From which overlap on a prediction can match.
+        score : float, optional
+            From which score on predictions count on the images. By default where the mean F1 of the classes is best.
+        title : str
+            Stands above everything.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValidationException
+            A picture that is not there, an argument that is none of the above.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "evaluation.html")
+        >>> _example().to_html(path)
+        >>> os.path.getsize(path) > 10_000
+        True
+        """
+        from ..plotting.page import write_page
+
+        write_page(
+            self, path, pictures=pictures, classes=classes, worst=worst, iou=_overlap(iou), score=score, title=title
+        )
 
 
 _SAID = ("AP", "AP50", "AP75", "AR100")

@@ -14,12 +14,14 @@ except ImportError as error:
 
 from .curves import f1_curve, pr_curve
 from .distributions import class_counts, sizes
-from .mistakes import confusion_matrix
+from .mistakes import calibration, confusion_matrix, errors
 from .overlay import grid, labels
 
 __all__ = [
+    "calibration",
     "class_counts",
     "confusion_matrix",
+    "errors",
     "f1_curve",
     "grid",
     "labels",

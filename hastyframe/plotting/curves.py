@@ -22,7 +22,6 @@ MOST_LINES = 7
 """Classes that have a line of their own colour; the others stand behind them in grey."""
 PALE = "#c4c4c4"
 RECALLS = np.linspace(0, 1, 101)
-SCORES = np.linspace(0, 1, 201)
 
 Floats = npt.NDArray[np.float64]
 
@@ -95,20 +94,34 @@ def f1_curve(
     ValidationException
         A class to highlight that has no label.
     """
-    lines = _lines(evaluation, evaluation.f1_curve(iou=iou), ["score", "f1"], _at_scores)
-    marks = {name: f"{line.max():.2f} {_from(line)}" for name, line in lines.items()}
-    ax, mean = _draw(evaluation, SCORES, lines, marks, highlight, classes, ax, dots=True)
+    scores, lines = _f1_lines(evaluation, iou)
+    marks = {name: f"{line.max():.2f}{_from(scores, line)}" for name, line in lines.items()}
+    ax, mean = _draw(evaluation, scores, lines, marks, highlight, classes, ax, dots=True)
     ax.set(xlabel="score from which on predictions count", ylabel="F1")
-    best = "" if mean is None else f", best {mean.max():.3f} {_from(mean)}"
+    best = "" if mean is None else f", best {mean.max():.3f}{_from(scores, mean)}"
     ax.set_title(f"F1 at IoU {iou:g}{best}", loc="left", color=INK, fontsize=11)
     return ax
 
 
 def best_score(evaluation: Evaluation, iou: float = 0.5) -> float:
     """Score from which on the mean F1 of the classes is best; of equals the highest, 0 where there is nothing."""
-    lines = _lines(evaluation, evaluation.f1_curve(iou=iou), ["score", "f1"], _at_scores)
+    scores, lines = _f1_lines(evaluation, iou)
     mean = np.sum(list(lines.values()), axis=0)
-    return float(SCORES[_last_best(mean)]) if np.any(mean) else 0.0
+    return float(scores[_last_best(mean)]) if np.any(mean) else 0.0
+
+
+def _f1_lines(evaluation: Evaluation, iou: float) -> tuple[Floats, dict[Hashable, Floats]]:
+    """F1 of the classes at 201 scores, from 0 to 1, or as far as there are scores."""
+    frame = evaluation.f1_curve(iou=iou)
+    found = frame["score"].to_numpy(float)
+    scores = np.linspace(found.min(initial=0), found.max(initial=1), 201)
+
+    def at_scores(score: Floats, f1: Floats) -> Floats:
+        """Of all predictions from a score on; 0 where there is none."""
+        order = np.argsort(score)
+        return np.append(f1[order], 0.0)[np.searchsorted(score[order], scores)]
+
+    return scores, _lines(evaluation, frame, ["score", "f1"], at_scores)
 
 
 def _lines(
@@ -128,12 +141,6 @@ def _at_recalls(recall: Floats, precision: Floats) -> Floats:
     return np.append(best, 0.0)[np.searchsorted(recall[order], RECALLS - 1e-12)]
 
 
-def _at_scores(score: Floats, value: Floats) -> Floats:
-    """Value of all predictions from a score on, at each of 201 scores; 0 where there is none."""
-    order = np.argsort(-score, kind="stable")[::-1]  # of one score the last counts, which has the others in it
-    return np.append(value[order], 0.0)[np.searchsorted(score[order], SCORES)]
-
-
 def _category(names: Sequence[Any]) -> pd.Series[Any]:
     return pd.Series(pd.Categorical(names, categories=list(names)))
 
@@ -143,8 +150,8 @@ def _last_best(line: Floats) -> int:
     return len(line) - 1 - int(np.argmax(line[::-1]))
 
 
-def _from(line: Floats) -> str:
-    return f"from {SCORES[_last_best(line)]:.2f}" if line.any() else ""
+def _from(scores: Floats, line: Floats) -> str:
+    return f" from {scores[_last_best(line)]:.2f}" if line.any() else ""
 
 
 def _draw(
@@ -185,7 +192,7 @@ def _draw(
         ax.plot(x, mean, color=INK, linewidth=2.6, zorder=4, label="mean", **dotted(mean))
     if others:
         ax.plot([], [], color=PALE, linewidth=0.8, label=many(len(others), "more class", "more classes"))
-    ax.set(xlim=(0, 1), ylim=(0, 1.03))
+    ax.set(xlim=(x[0], x[-1]), ylim=(0, 1.03))
     if lines:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02), "borderaxespad": 0}
         ax.legend(frameon=False, fontsize=8.5, labelcolor=INK, **place)

@@ -1,4 +1,4 @@
-"""Curves and the confusion matrix of an evaluation: what is drawn is what its frames say."""
+"""Curves, confusion, errors and calibration of an evaluation: what is drawn is what its frames say."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib import colors
 
 import hastyframe as hf
 
+PLOTS = (hf.plot.pr_curve, hf.plot.f1_curve, hf.plot.confusion_matrix, hf.plot.errors, hf.plot.calibration)
 BOX = ["x_min", "y_min", "x_max", "y_max"]
 
 
@@ -115,12 +116,56 @@ def test_a_large_matrix_shows_the_worst_classes(many):
     assert not hf.plot.confusion_matrix(many).texts  # 21 rows: too small for numbers
 
 
+def test_errors_are_bars_with_their_cost(two):
+    ax = hf.plot.errors(two, iou=0.6)
+    frame = two.errors(iou=0.6)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx(frame["cost"].tolist())
+    assert [text.get_text() for text in ax.texts] == [
+        f"{e.cost:.3f}  ({e.count:,}×)" for e in frame.itertuples(False, "E")
+    ]
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == [*frame.index[:6], "all false positives", "all false negatives"]
+    assert ax.yaxis_inverted()
+
+
+def test_calibration_is_precision_by_score(two):
+    ax = hf.plot.calibration(two, bins=5)
+    frame = two.calibration(bins=5)
+    heights = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in ax.patches]
+    np.testing.assert_allclose(heights, np.stack([frame[["low", "high"]].mean(axis=1), frame["precision"]], 1))
+    assert [text.get_text() for text in ax.texts] == [str(count) for count in frame["count"]]
+    assert ax.get_title(loc="left") == f"Calibration, expected error {two.calibration_error(bins=5):.3f}"
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), frame[["score", "precision"]])
+
+
+def test_scores_that_are_no_probabilities(two):
+    evaluation = hf.evaluate(two.labels, two.predictions.assign(score=lambda frame: frame["score"] * 30 - 10))
+    ax = hf.plot.f1_curve(evaluation)
+    scores = evaluation.f1_curve()["score"]
+    assert ax.get_xlim() == (scores.min(), scores.max())
+    assert scores.min() < 0
+    best = evaluation.best_thresholds().loc["cell"]
+    assert f"{best['f1']:.2f} from" in line_of(ax, "cell").get_label()
+
+
+def test_a_class_called_background(two):
+    rename = {"coin": "background"}
+    labels, found = (
+        frame.assign(class_name=frame["class_name"].astype(str).replace(rename))
+        for frame in (two.labels, two.predictions)
+    )
+    ax = hf.plot.confusion_matrix(hf.evaluate(labels, found))
+    assert sorted(text.get_text() for text in ax.texts) == sorted(
+        text.get_text() for text in hf.plot.confusion_matrix(two).texts
+    )
+
+
 @pytest.mark.parametrize("part", ["labels", "predictions", "both"])
 def test_nothing_to_evaluate(two, part):
     labels = two.labels.iloc[:0] if part != "predictions" else two.labels
     predictions = two.predictions.iloc[:0] if part != "labels" else two.predictions
     evaluation = hf.evaluate(labels, predictions, images=two.images)
-    for draw in (hf.plot.pr_curve, hf.plot.f1_curve, hf.plot.confusion_matrix):
+    for draw in PLOTS:
         draw(evaluation).figure.draw_without_rendering()
 
 
@@ -133,6 +178,6 @@ def test_one_class_alone():
 def test_axes_are_taken_and_returned(two):
     from matplotlib import pyplot
 
-    for draw in (hf.plot.pr_curve, hf.plot.f1_curve, hf.plot.confusion_matrix):
+    for draw in PLOTS:
         _, ax = pyplot.subplots()
         assert draw(two, ax=ax) is ax

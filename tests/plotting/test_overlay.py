@@ -159,7 +159,7 @@ def test_names_and_scores_stand_beside_the_objects():
     assert ax.texts[3].get_position() == (10, 22)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_names_never_leave_the_picture(seed):
     random = np.random.default_rng(seed)
