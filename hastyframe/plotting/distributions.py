@@ -110,7 +110,7 @@ def sizes(labels: pd.DataFrame | LabelSet, *, bins: int = 40, ax: Any = None) ->
     """
     labels, _ = _frame(labels, None)
     areas = (labels if "area" in labels else add_area(labels))["area"].to_numpy(dtype=float, na_value=np.nan)
-    side = np.sqrt(areas[areas > 0]).clip(1)
+    side = np.sqrt(areas[areas > 0])
     ax = plain(new_axes(ax, (7, 3.2)), grid="y")
     left, right = min(side.min(initial=16) / 1.2, 16), max(side.max(initial=160) * 1.2, 192)
     ax.set_xscale("log")

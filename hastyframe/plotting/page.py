@@ -61,12 +61,13 @@ def write_page(
     score = best_score(evaluation, iou) if score is None else score
     matches = evaluation.match(iou=iou, score=score)
     table = _images(evaluation, matches)
+    where = f"at IoU {iou:g}, from score {score:.2f} on"
     body = [
         _summary(evaluation),
         _figures(evaluation, iou, classes),
         _table("Classes", _classes(evaluation, iou), f"Counts at IoU 0.5, the best F1 at IoU {iou:g}."),
-        _pictures(evaluation, matches, table, pictures, classes, worst, f"at IoU {iou:g}, from score {score:.2f} on"),
-        _table("Images", table, f"The worst first, at IoU {iou:g}, from score {score:.2f} on."),
+        _pictures(evaluation, matches, table, pictures, worst, where),
+        _table("Images", table, f"The worst first, {where}."),
         _table("Suspects", _suspects(evaluation, iou), "Labels and predictions most likely to be labelling mistakes."),
     ]
     script = _part("page.js")
@@ -146,10 +147,10 @@ def _pictures(
     matches: pd.DataFrame,
     table: pd.DataFrame,
     pictures: Pictures,
-    classes: Classes,
     worst: int,
     where: str,
 ) -> str:
+    """Show the images with the most mistakes, their labels and predictions in the colours of what became of them."""
     images = evaluation.images
     if not worst or (pictures is None and not {"width", "height"} <= set(images.columns)):
         return ""
@@ -239,10 +240,7 @@ def _table(title: str, frame: pd.DataFrame, note: str) -> str:
     shown = frame.head(MOST_ROWS)
     if len(shown) < len(frame):
         note += f" The first {len(shown):,} of {len(frame):,}."
-    numeric = [
-        pd.api.types.is_numeric_dtype(frame[column]) and name not in _IDS
-        for name, column in zip(frame, frame, strict=True)
-    ]
+    numeric = [name not in _IDS and pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
     heads = "".join(
         f'<th scope="col"{_NUMBER if number else ""}><button type="button">{escape(str(name))}</button></th>'
         for name, number in zip(frame, numeric, strict=True)
@@ -261,6 +259,7 @@ def _table(title: str, frame: pd.DataFrame, note: str) -> str:
 
 _NUMBER = ' class="number"'
 _IDS = {"label", "prediction", "image"}
+"""Columns that hold no numbers even where they look like it."""
 
 
 def _cell(value: Any, number: bool) -> str:
