@@ -1,4 +1,4 @@
-"""Working on a few thousand numbers at a time.
+"""Working on some thousands of numbers at a time.
 
 Arrays that fit the processor's cache, and that the allocator hands out again and again, are several times faster than
 arrays of many megabytes. Kernels that need many arrays of intermediate results go through their masks in blocks.
@@ -17,8 +17,8 @@ from hastyframe.masks.ragged import Ragged, offsets_of
 
 __all__ = ["cuts", "in_blocks", "stacked"]
 
-BLOCK = 2**15
-"""Numbers in a block: 256 KiB of int64."""
+BLOCK = 2**16
+"""Numbers in a block: half a MiB of int64."""
 
 
 def cuts(offsets: NDArray[np.int64], most: int = BLOCK) -> list[int]:

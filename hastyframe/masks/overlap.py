@@ -72,8 +72,7 @@ def iou(
     one, other = _member(runs, boxes), _member(other_runs, other_boxes)
     index = _index(one.runs.n, other.runs.n, pairs)
     common = _mask_intersection(one, other, index)
-    found = _ratio(common, area(one.runs), area(other.runs), index, crowd)
-    return found.reshape(_shape(one.runs.n, other.runs.n, pairs))
+    return _ratio(common, area(one.runs), area(other.runs), index, crowd)
 
 
 def intersection_area(
@@ -102,7 +101,7 @@ def intersection_area(
     """
     one, other = _member(runs, boxes), _member(other_runs, other_boxes)
     index = _index(one.runs.n, other.runs.n, pairs)
-    return _mask_intersection(one, other, index).reshape(_shape(one.runs.n, other.runs.n, pairs))
+    return _mask_intersection(one, other, index)
 
 
 def box_iou(
@@ -135,8 +134,7 @@ def box_iou(
     one, other = float_boxes(boxes), float_boxes(others)
     index = _index(len(one), len(other), pairs)
     common = _common(one, other, index)
-    found = _ratio(common, _box_area(one), _box_area(other), index, crowd)
-    return found.reshape(_shape(len(one), len(other), pairs))
+    return _ratio(common, _box_area(one), _box_area(other), index, crowd)
 
 
 def box_intersection_area(boxes: ArrayLike, others: ArrayLike, *, pairs: Pairs = None) -> NDArray[np.float64]:
@@ -163,11 +161,11 @@ def box_intersection_area(boxes: ArrayLike, others: ArrayLike, *, pairs: Pairs =
     """
     one, other = float_boxes(boxes), float_boxes(others)
     index = _index(len(one), len(other), pairs)
-    return _common(one, other, index).reshape(_shape(len(one), len(other), pairs))
+    return _common(one, other, index)
 
 
-Index = tuple[Any, Any]
-"""What picks the two sides: arrays of rows, or slices that let the one broadcast against the other."""
+Index = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows of the two sides, of one shape or of two that broadcast to that of the answer."""
 
 
 def _index(n: int, m: int, pairs: Pairs) -> Index:
@@ -178,7 +176,7 @@ def _index(n: int, m: int, pairs: Pairs) -> Index:
     if isinstance(pairs, str):
         if pairs != "all":
             raise ValidationException(f'pairs is (rows, rows) or "all", not {pairs!r}.')
-        return np.repeat(np.arange(n), m), np.tile(np.arange(m), n)
+        return np.arange(n)[:, None], np.arange(m)
     one, other = (np.asarray(side, dtype=np.int64) for side in pairs)
     if one.shape != other.shape or one.ndim != 1:
         raise ValidationException(f"pairs are two flat arrays of one length; got {one.shape} and {other.shape}.")
@@ -188,10 +186,6 @@ def _index(n: int, m: int, pairs: Pairs) -> Index:
             at = int(np.argmax(bad))
             raise ValidationException(f"pair {at} asks for row {side[at]} of {count}.")
     return one, other
-
-
-def _shape(n: int, m: int, pairs: Pairs) -> tuple[int, ...]:
-    return (n, m) if isinstance(pairs, str) else (-1,)
 
 
 def _ratio(
@@ -204,7 +198,7 @@ def _ratio(
     total = area[index[0]] + other_area[index[1]] - common
     if crowd is not None:
         total = np.where(np.asarray(crowd, dtype=bool)[index[1]], area[index[0]], total)
-    return np.divide(common, total, out=np.zeros(len(total)), where=total > 0)
+    return np.divide(common, total, out=np.zeros(total.shape), where=total > 0)
 
 
 def float_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
@@ -230,9 +224,9 @@ def _box_area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _common(one: NDArray[np.float64], other: NDArray[np.float64], index: Index) -> NDArray[np.float64]:
     first, second = one[index[0]], other[index[1]]
-    side = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    side = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
     np.maximum(side, 0, out=side)
-    area: NDArray[np.float64] = side[:, 0] * side[:, 1]
+    area: NDArray[np.float64] = side[..., 0] * side[..., 1]
     return area
 
 
@@ -259,17 +253,19 @@ def _member(runs: Any, boxes: ArrayLike) -> Member:
 
 def _mask_intersection(one: Member, other: Member, index: Index) -> NDArray[np.int64]:
     """Shared pixels of each pair; only pairs whose boxes meet are looked at, so many at a time as the cache holds."""
-    out = np.zeros(len(index[0]), np.int64)
     box = shared(one.grid.take(index[0]), other.grid.take(index[1]))
-    meet = np.flatnonzero(box.size)
+    size = box.size
+    out = np.zeros(size.size, np.int64)
+    meet = np.flatnonzero(size)
     if not len(meet):
-        return out
-    pairs, box = (index[0][meet], index[1][meet]), box.take(meet)
-    pieces = sum(side.pieces[row] for side, row in zip((one, other), pairs, strict=True))
+        return out.reshape(size.shape)
+    row, other_row = (np.broadcast_to(side, size.shape).reshape(-1)[meet] for side in index)
+    box = Grid(*(side.reshape(-1)[meet] for side in box))
+    pieces = one.pieces[row] + other.pieces[other_row]
     for start, end in pairwise(cuts(offsets_of(pieces), AT_ONCE)):
         some = slice(start, end)
-        out[meet[some]] = _shared_pixels(one, other, pairs[0][some], pairs[1][some], box.take(some))
-    return out
+        out[meet[some]] = _shared_pixels(one, other, row[some], other_row[some], box.take(some))
+    return out.reshape(size.shape)
 
 
 def _shared_pixels(
