@@ -5,6 +5,9 @@ Run with ``python benchmarks/io.py``. The COCO file is made by repeating the 100
 looked for in ``$HASTYFRAME_DATA/coco``, else in the folder ``shared/data/coco`` beside the checkout. Peers that are not
 installed are left out: pycocotools, hotcoco, supervision.
 
+pycocotools and hotcoco open the file and paint nothing; ``masks=None`` is that work. The others also paint: all objects
+of several parts, and run-lengths, as masks.
+
 Each contestant runs in a process of its own, and the processes take turns, so that a busy machine slows down all of
 them. The time is that of the call, after the imports, the best of the rounds; the memory is by how much the call raised
 the peak of the process, the lowest of the rounds. supervision makes a picture of every mask at once, so it gets a tenth

@@ -94,15 +94,20 @@ def shapes_in(
 
 def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows with run-lengths, with one ring and with several."""
-    types = list(map(type, segments))
-    if not set(types) <= {list, dict, type(None)}:
-        row = next(row for row, kind in enumerate(types) if kind not in {list, dict, type(None)})
-        raise table.wrong(row, "'segmentation' should be polygons or run-lengths")
-    rles, lists = (
-        np.array([row for row, type_ in enumerate(types) if type_ is kind], np.int64) for kind in (dict, list)
-    )
-    counts = np.array([len(segments[row]) for row in lists.tolist()], np.int64)
-    return rles, lists[counts == 1], lists[counts > 1]
+    rings = np.array([_count(segment) for segment in segments], np.int64)
+    if (wrong := rings == _OTHER).any():
+        raise table.wrong(int(np.argmax(wrong)), "'segmentation' should be polygons or run-lengths")
+    return np.flatnonzero(rings == _CODED), np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
+
+
+_CODED, _OTHER = -1, -2
+
+
+def _count(segment: Any) -> int:
+    """How many rings; of other things a code."""
+    if type(segment) is list:
+        return len(segment)
+    return 0 if segment is None else _CODED if type(segment) is dict else _OTHER
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:

@@ -40,7 +40,8 @@ def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
     """Boxes of four numbers each, shape (n, 4), NaN where there is none."""
     values = table.get(key)
     try:
-        if set(map(len, values)) == {4} and set(map(type, chain.from_iterable(values))) <= {int, float}:
+        numbers = table.typed or set(map(type, chain.from_iterable(values))) <= {int, float}
+        if numbers and set(map(len, values)) == {4}:
             flat = np.fromiter(chain.from_iterable(values), np.float64, 4 * len(values))
             if np.isfinite(flat).all():
                 return flat.reshape(-1, 4)

@@ -22,7 +22,10 @@ __all__ = ["Columns", "Table", "column_of", "further_columns"]
 
 
 class Columns(dict[str, list[Any]]):
-    """A list of JSON objects that was taken apart: a list of values a key, None where an object lacks it."""
+    """A list of JSON objects that was taken apart: a list of values a key, None where an object lacks it.
+
+    Its ``bbox`` are tuples of four floats, or None.
+    """
 
 
 class Table:
@@ -62,6 +65,11 @@ class Table:
     def wrong(self, row: int, problem: str, remedy: str = "Correct it or leave it out") -> FormatError:
         """Complain about a row."""
         return FormatError(self.file, self.place(row), problem, remedy)
+
+    @property
+    def typed(self) -> bool:
+        """Whether the values were checked when the list was taken apart; they are not, if the rows are at hand."""
+        return self._rows is None
 
     def keys(self) -> set[Any]:
         """Keys that rows have."""
