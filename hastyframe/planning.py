@@ -382,7 +382,8 @@ def undo(project: Project, path: str | Path) -> Plan:
         if journal.project_id != project.id:
             raise JournalError(f"The journal {str(path)!r} is of another project, {journal.project_id}.")
         before, after = _sides(journal)
-    plan: Callable[..., Plan] = {
+        values = {str(journal.ids[row]): values for row, values in journal.values().items()}
+    make: Callable[..., Plan] = {
         "labels": lambda b, a: plan_labels(project, b, a, "keep"),
         "tags": lambda b, a: plan_tags(project, b, a),
         "statuses": lambda b, a: plan_status(project, b, a),
@@ -390,7 +391,9 @@ def undo(project: Project, path: str | Path) -> Plan:
         "label_classes": lambda b, a: plan_label_classes(project, b, a),
     }[journal.kind]
     read = _READ[journal.kind]
-    return plan(read(project, before), read(project, after))
+    plan = make(read(project, before), read(project, after))
+    plan.values = values
+    return plan
 
 
 def _sides(journal: Journal) -> tuple[list[Record], list[Record]]:

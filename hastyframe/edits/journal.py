@@ -53,6 +53,8 @@ class Change:
         What the thing was when it was read, as far as it was read; None for what was not there, empty if not known.
     new : dict or None
         What changes of it, or all of a new thing; None for what is to be gone.
+    values : dict or None
+        Of a label that is created in the place of a deleted one, the values of its attributes, by their ids.
     """
 
     row: int
@@ -60,6 +62,7 @@ class Change:
     key: str | None
     old: Record | None
     new: Record | None
+    values: Record | None = None
 
     @property
     def intent(self) -> str:
@@ -105,6 +108,9 @@ class Journal:
         What became of each row; None, None, None and 0 before anything has.
     labels, intents, names : list
         Of each row: its label in the frame, what is intended, and the unit it belongs to.
+    unnoted, lacking : set of int
+        Rows of known things that are to be deleted and whose attribute values are not written down; rows of new things
+        that have not been given theirs.
     """
 
     def __init__(self, path: Path, file: int) -> None:
@@ -122,6 +128,8 @@ class Journal:
         self.labels: list[Any] = []
         self.intents: list[str] = []
         self.names: list[str] = []
+        self.unnoted: set[int] = set()
+        self.lacking: set[int] = set()
 
     @classmethod
     def create(
@@ -256,9 +264,7 @@ class Journal:
     def changes(self, unit: Unit) -> list[Change]:
         """Read what is intended for a unit."""
         line = _read_at(self._file, unit.length, unit.offset)
-        return [
-            Change(c["row"], c["label"], c.get("id"), c.get("old"), c.get("new")) for c in orjson.loads(line)["changes"]
-        ]
+        return [_change(c) for c in orjson.loads(line)["changes"]]
 
     def _holds(self, units: Iterable[tuple[str, list[str] | None, list[Record]]]) -> bool:
         """Whether it was created with these units; what was there is left out, because it changes."""
@@ -314,6 +320,17 @@ class Journal:
             self._write([{"unit": unit.name, "swept": list(removed)}])
             unit.unseen.clear()
 
+    def noted(self, rows: Sequence[int], values: Sequence[Record]) -> None:
+        """Note the attribute values of things that are about to be deleted, by the ids of the attributes."""
+        self._write([{"values": list(values), "of": list(rows)}])
+        os.fsync(self._file)
+        self.unnoted.difference_update(rows)
+
+    def gave(self, rows: Sequence[int]) -> None:
+        """Note that new things were given their attribute values."""
+        self._write([{"gave": list(rows)}])
+        self.lacking.difference_update(rows)
+
     def tried(self, rows: Iterable[int]) -> None:
         """Count a request for these rows; this is not written down."""
         for row in rows:
@@ -326,6 +343,15 @@ class Journal:
             if text.startswith(b'{"rows"'):
                 line = orjson.loads(text)
                 found |= zip(line["rows"], line.get(name, ()), strict=name in line)
+        return found
+
+    def values(self) -> dict[int, Record]:
+        """Read the attribute values of rows that were to be deleted, of those that had any."""
+        found: dict[int, Record] = {}
+        for text, _, _ in self._lines():
+            if text.startswith(b'{"values"'):
+                line = orjson.loads(text)
+                found |= {row: values for row, values in zip(line["of"], line["values"], strict=True) if values}
         return found
 
     # The file ---------------------------------------------------------------------------------------------------------
@@ -388,9 +414,13 @@ class Journal:
         for values, nothing in self._columns():
             values.extend([nothing] * lacking)
         for c in line["changes"]:
-            change = Change(c["row"], c["label"], c.get("id"), c.get("old"), c.get("new"))
+            change = _change(c)
             self.labels[change.row], self.intents[change.row] = change.label, change.intent
             self.names[change.row], self.ids[change.row] = unit.name, change.key
+            if change.intent == "delete" and change.old:
+                self.unnoted.add(change.row)
+            if change.values:
+                self.lacking.add(change.row)
         return False
 
     def _columns(self) -> list[tuple[list[Any], Any]]:
@@ -408,6 +438,10 @@ class Journal:
             units[line["unit"]].unseen.extend(line["unseen"])
         elif "swept" in line:
             units[line["unit"]].unseen.clear()
+        elif "values" in line:
+            self.unnoted.difference_update(line["of"])
+        elif "gave" in line:
+            self.lacking.difference_update(line["gave"])
 
     def _apply(self, deed: Record) -> None:
         ids = deed.get("ids") or [None] * len(deed["rows"])
@@ -416,6 +450,11 @@ class Journal:
             self.messages[row] = deed.get("message")
             if id_ is not None:
                 self.ids[row] = id_
+
+
+def _change(written: Record) -> Change:
+    optional = (written.get(name) for name in ("id", "old", "new", "values"))
+    return Change(written["row"], written["label"], *optional)
 
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY

@@ -88,6 +88,9 @@ class Plan:
         What it is about: ``labels``, ``tags``, ``statuses``, ``label_attributes`` or ``label_classes``.
     keep : callable or None
         Gets rows and what the server stored for them, while the plan is applied.
+    values : dict
+        Attribute values that new labels get, by the rows' labels and the attributes' ids: those of the deleted labels
+        in whose place they are created.
     report : Report or None
         What became of it, once it has been applied or the application was interrupted.
     """
@@ -115,6 +118,7 @@ class Plan:
         self._new_have_keys = new_have_keys
         self._blind = blind
         self.keep: Keep | None = None
+        self.values: Mapping[str, Record] = {}
         self.report: Report | None = None
 
     @property
@@ -297,6 +301,8 @@ class Plan:
                 record["id"] = key
             if n == 0:
                 record["new"] = next(new[0])
+                if record["label"] in self.values:
+                    record["values"] = self.values[record["label"]]
             else:
                 record["old"] = next(old[n - 1])
             if n == 1:
@@ -416,7 +422,7 @@ def carry_out(
             _temporary_files.discard(journal.path)
             raise
     report = report_now(run.stopped)
-    failed = report.failed
+    failed = report[report["message"].notna()]  # those without all of their attribute values as well
     if len(failed):
         _temporary_files.discard(journal.path)
         if errors == "raise":

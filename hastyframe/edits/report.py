@@ -56,6 +56,8 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
     def undo(self) -> Plan:
         """Plan the way back: what was deleted is created again, what was created is deleted, edits are reversed.
 
+        Labels that are created again get new ids, and the attribute values that they had when they were deleted.
+
         Returns
         -------
         Plan

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hastyframe.errors import (
     HITS_ALL,
     ConnectionFailed,
+    HastyError,
     NotFound,
     OutcomeUnknown,
     RateLimited,
@@ -29,6 +30,7 @@ from hastyframe.errors import (
 from .journal import DONE, Change, Journal, Record, Unit
 from .resources import RESOURCES, Resource
 from .sightings import Sightings
+from .values import give_back, note
 
 if TYPE_CHECKING:
     from hastyframe.transport import Transport
@@ -82,13 +84,20 @@ class Run:
         self.stopped: Exception | None = None
 
     def finish(self, max_workers: int | None = None) -> None:
-        """Carry out all units, in parallel, then look for what came late."""
+        """Carry out all units, in parallel, then look for what came late, and set the values of labels made again."""
+        try:
+            note(self._transport, self._journal, max_workers)
+        except HastyError as error:
+            self.stopped = error
+            return
         units = [unit for unit in self._journal.units if not self._is_done(unit) or unit.unseen]
         self._transport.map(self._work, units, max_workers=max_workers)
         late = [unit for unit in units if unit.unseen]
         if late and self.stopped is None:
             self._transport.rest(self._in_doubt_at + self._transport.settling - time.monotonic())
             self._transport.map(self._sweep, late, max_workers=max_workers)
+        if self.stopped is None:
+            give_back(self._transport, self._journal, max_workers)
 
     # A unit -----------------------------------------------------------------------------------------------------------
 
