@@ -213,6 +213,11 @@ DIFFERENCES = [
     ),
     Difference(f"- {API}/uploads?count=1 (3 times)", {"three pictures"}, "see the next line"),
     Difference(f"+ {API}/uploads?count=3", {"three pictures"}, "one call fetches the addresses of many uploads"),
+    Difference(
+        f"+ {API}/images?dataset_id=<other>&{PAGE}",
+        {"three pictures"},
+        "what is there already is not sent again: the images of the dataset are read first, once",
+    ),
 ]
 
 
