@@ -63,7 +63,11 @@ def parse_coco(text: bytes) -> dict[str, Any] | None:
         except msgspec.ValidationError:
             keys = msgspec.json.decode(text, type=_Keys).annotations
             return _parsed(text, dict.fromkeys(sorted(set().union(*keys)), Any) | _FIELDS)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueErrors of text, and of keys that no field can have
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        RecursionError,
+    ):  # ValueErrors of text, and of keys that no field can have
         return None
 
 
