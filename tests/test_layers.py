@@ -36,7 +36,7 @@ KNOWS: dict[str, set[str]] = {
     "io": SHAPES | {"progress"},
     "evaluation": NAMES | SHAPES | {"checks", "geometry", "plotting"},
     "geometry": SHAPES,
-    "plotting": SHAPES | {"geometry"},
+    "plotting": SHAPES | {"io", "geometry"},
     "vocabulary": FLOOR | {"transport"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},
@@ -58,7 +58,7 @@ KNOWS: dict[str, set[str]] = {
 }
 """What each part of the package may know besides itself."""
 
-TYPES_ALONE = {("sync", "project"), ("planning", "project")}
+TYPES_ALONE = {("plotting", "evaluation"), ("sync", "project"), ("planning", "project")}
 """Who may name somebody above for the type checker, and only for it."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ValidationException
-from ..io._files import inside
+from ..paths import inside
 
 __all__ = ["Canvas", "Pictures", "canvas"]
 

@@ -11,7 +11,7 @@ from matplotlib.path import Path
 
 from .. import masks
 from ..frames import BOX
-from ..io._describe import kinds
+from ..painting import kinds
 
 __all__ = ["boxes_of", "outlines"]
 
