@@ -26,7 +26,7 @@ notebooks:  ## run the notebooks and keep their outputs
 	python notebooks/build.py
 
 bench:  ## measure this project and its peers
-	for file in benchmarks/*.py; do echo "== $$file"; python $$file; done
+	for file in benchmarks/[!_]*.py; do echo "== $$file"; python $$file; done
 
 fuzz:  ## fuzz every reader of files for a minute
 	python tests/io/fuzz.py

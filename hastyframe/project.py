@@ -1124,7 +1124,7 @@ class Project(Editable, entities.Project):
         except (TypeError, KeyError, ValueError):
             raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
-            images = self.get_images()
+            images = self._frame(entities.Image, [(path, None)])  # not get_images, which reads the datasets as well
             return images[images.index.isin(wanted)]
         found = self._requester.map(self._image_record, wanted)
         return self._vocabulary.records(entities.Image, [record for record in found if record is not None])

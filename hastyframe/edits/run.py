@@ -111,7 +111,17 @@ class Run:
                 return
             if isinstance(error, (*HITS_ALL, ConnectionFailed)):
                 self.stopped = error
-            self._fail([row for row in unit.rows if self._journal.outcomes[row] is None], str(error))
+            left = [row for row in unit.rows if self._journal.outcomes[row] is None]
+            self._note_in_doubt(unit, left)
+            self._fail(left, str(error))
+
+    def _note_in_doubt(self, unit: Unit, rows: Sequence[int]) -> None:
+        """Note what was sent to be created and could not be looked for, so that it is, should it come late."""
+        if self._resource.create is None:
+            return
+        sent = [row for row in rows if self._journal.intents[row] == "create" and self._journal.attempts[row]]
+        if sent:
+            self._journal.not_seen(unit, sent)
 
     def _is_done(self, unit: Unit) -> bool:
         return all(self._journal.outcomes[row] in DONE for row in unit.rows)

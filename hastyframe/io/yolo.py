@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from ..paths import inside
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, known_images, split_path
 from ._load import FolderIn
-from ._records import grouped, report_columns
+from ._records import DATASET, grouped, report_columns
 from ._report import Losses, OnLoss
 from ._shapes import bare, polygon_array
 
@@ -51,7 +52,8 @@ def read_yolo(
     ----------
     source : path or zipfile.ZipFile
         The folder. Its class names are in ``data.yaml`` or ``classes.txt``. Label files stand in the folder itself or
-        below ``labels``, each folder below a dataset.
+        below ``labels``, each folder below a dataset; one without a folder belongs to the image of its name, whatever
+        its dataset.
     images : path, zipfile.ZipFile, LabelSet or pandas.DataFrame, optional
         The pictures, in folders of the same names, or a frame with ``name``, ``dataset_name``, ``width`` and
         ``height``. By default the pictures in `source`, in the folder itself or below ``images``.
@@ -96,9 +98,7 @@ def read_yolo(
         for path in progress_bar(paths, "YOLO", progress):
             row = rows_of.get("/".join(split_path(path.with_suffix(""), skip="labels")))
             if row is None:
-                raise FormatError(
-                    folder.name, str(path), "there is no image of this name", "Give its picture in images"
-                )
+                raise _no_image(folder.name, path, rows_of)
             found = _lines(folder, path, len(names))
             lines += found
             owner += [row] * len(found)
@@ -153,8 +153,20 @@ def _text(folder: FolderIn, path: PurePosixPath) -> str:
 
 
 def _stems(images: pd.DataFrame, file: str) -> dict[str, int]:
-    """Row of each image by ``<dataset>/<stem>``, as label files are called."""
-    return {str(path): row for row, path in enumerate(file_paths(images, "", file))}
+    """Row of each image by ``<dataset>/<stem>``, as label files are called; a folder is needed to tell equal names."""
+    paths = file_paths(images, "", file)
+    rows = {str(path): row for row, path in enumerate(paths)}
+    counts = Counter(path.name for path in paths)
+    alone = {f"{DATASET}/{path.name}": row for row, path in enumerate(paths) if counts[path.name] == 1}
+    return alone | rows
+
+
+def _no_image(file: str, path: PurePosixPath, rows_of: Iterable[str]) -> FormatError:
+    several = [place for place in rows_of if PurePosixPath(place).name == path.stem]
+    if len(several) > 1:
+        what = f"several images have this name: {', '.join(several)}"
+        return FormatError(file, str(path), what, "Put it into a folder of the image's dataset")
+    return FormatError(file, str(path), "there is no image of this name", "Give its picture in images")
 
 
 def _lines(folder: FolderIn, path: PurePosixPath, classes: int) -> list[list[float]]:

@@ -127,6 +127,17 @@ def test_yolo_folders():
         hio.read_yolo(archive(**{"a.txt": "0 1 1 1 1"}), IMAGES.assign(width=None), classes=["cat"])
 
 
+def test_yolo_files_without_a_folder():
+    images = pd.DataFrame(
+        {"name": ["a.jpg", "a.jpg", "b.jpg"], "dataset_name": ["train", "val", "val"], "width": 20, "height": 10}
+    )
+    members = {"b.txt": "0 0.5 0.5 0.5 0.5", "labels/val/a.txt": "0 0.5 0.5 0.1 0.2"}
+    labels = hio.read_yolo(archive(**members), images, classes=["cat"]).labels
+    assert labels["image_id"].tolist() == ["2", "1"]
+    with pytest.raises(hio.FormatError, match=r"a\.txt: several images have this name: .*train/a, val/a"):
+        hio.read_yolo(archive(**{"a.txt": ""}), images, classes=["cat"])
+
+
 ENTITIES = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "{}">]><annotation><filename>&x;</filename></annotation>"""
 BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>4</xmax><ymax>{}</ymax></bndbox>"
 OBJECT = (

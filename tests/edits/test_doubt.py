@@ -1,0 +1,43 @@
+"""A request without an answer, after which nothing can be read: what it does later is found all the same."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hastyframe.errors import AuthorisationException, OutcomeUnknown
+from hastyframe.transport import Transport
+
+
+def test_what_could_not_be_looked_for_is_swept_when_it_lands_after_a_resume(project, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Transport, "settling", 0.0)
+    before = project.get_labels()
+    new = {"image_id": images.index[0], "class_name": "coin", "x_min": 1, "y_min": 1, "x_max": 5, "y_max": 5}
+    plan = project.plan_labels(before, pd.DataFrame([new]))
+    post = Transport.post
+    sent = []
+
+    def lost(transport, path, body, **options):
+        sent.append((path, body))
+        raise OutcomeUnknown("No answer.")
+
+    def closed(transport, path, params=None):
+        raise AuthorisationException("The key was withdrawn.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transport, "post", lost)
+        patch.setattr(Transport, "listing", closed)
+        report = plan.apply(tmp_path / "journal", errors="report")
+    assert report["outcome"].tolist() == ["failed"]
+
+    def then_the_lost_one_lands(transport, path, body, **options):
+        answer = post(transport, path, body, **options)
+        while sent:
+            post(transport, *sent.pop())
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transport, "post", then_the_lost_one_lands)
+        report = project.resume(tmp_path / "journal")
+    assert not sent
+    assert report["outcome"].tolist() == ["created"]
+    assert project.get_labels().index.tolist() == report["id"].tolist()
