@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["numbers_of"]
 
-_BLOCK = 2000
-"""Rings that are read at a time: what stays in the cache is read faster."""
+_BLOCK = 300
+"""Rings that are read at a time: arrays of their size are taken from memory at hand, and stay in the cache."""
 
 
 def numbers_of(rings: list[Raw]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
