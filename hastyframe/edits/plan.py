@@ -6,6 +6,7 @@ import atexit
 import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -422,6 +423,14 @@ def carry_out(
             _temporary_files.discard(journal.path)
             raise
     report = report_now(run.stopped)
+    if run.unswept:
+        _temporary_files.discard(journal.path)
+        warnings.warn(
+            f"On {len(run.unswept):,} of the {resource.unit.removesuffix('_id')}s it could not be looked for what "
+            f"requests without an answer did later: {run.unswept[0]} project.resume({str(journal.path)!r}) looks again.",
+            UserWarning,
+            stacklevel=3,
+        )
     failed = report[report["message"].notna()]  # those without all of their attribute values as well
     if len(failed):
         _temporary_files.discard(journal.path)

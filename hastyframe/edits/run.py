@@ -68,6 +68,8 @@ class Run:
     ----------
     stopped : Exception or None
         What ended the run before all units had their turn.
+    unswept : list of HastyError
+        Why it could not be looked for what came late, an error a unit; the next run looks again.
     """
 
     def __init__(self, transport: Transport, journal: Journal, bar: Any, keep: Keep | None = None) -> None:
@@ -82,6 +84,7 @@ class Run:
         self._lock = threading.Lock()
         self._in_doubt_at = time.monotonic()
         self.stopped: Exception | None = None
+        self.unswept: list[HastyError] = []
 
     def finish(self, max_workers: int | None = None) -> None:
         """Carry out all units, in parallel, then look for what came late, and set the values of labels made again."""
@@ -95,7 +98,7 @@ class Run:
         late = [unit for unit in units if unit.unseen]
         if late and self.stopped is None:
             self._transport.rest(self._in_doubt_at + self._transport.settling - time.monotonic())
-            self._transport.map(self._sweep, late, max_workers=max_workers)
+            self._transport.map(self._try_to_sweep, late, max_workers=max_workers)
         if self.stopped is None:
             give_back(self._transport, self._journal, max_workers)
 
@@ -302,6 +305,15 @@ class Run:
             self._journal.stored_as([row for row, _ in other], [content for _, content in other])
         self._did("created", changes, items)
         self._sightings.add(unit.name, [item[self._resource.key] for item in items])
+
+    def _try_to_sweep(self, unit: Unit) -> None:
+        try:
+            self._sweep(unit)
+        except NotFound:  # the unit is gone, or what came late: nothing is left to take away
+            self._journal.swept(unit, [])
+        except HastyError as error:
+            if not self._transport.stopped:
+                self.unswept.append(error)
 
     def _sweep(self, unit: Unit) -> None:
         """Take away what a request created after it had been given up and sent again."""

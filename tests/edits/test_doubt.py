@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
-from hastyframe.errors import AuthorisationException, OutcomeUnknown
+from hastyframe.edits.run import Run
+from hastyframe.errors import AuthorisationException, OutcomeUnknown, ServerError
 from hastyframe.transport import Transport
 
 
@@ -40,4 +42,32 @@ def test_what_could_not_be_looked_for_is_swept_when_it_lands_after_a_resume(proj
         report = project.resume(tmp_path / "journal")
     assert not sent
     assert report["outcome"].tolist() == ["created"]
+    assert project.get_labels().index.tolist() == report["id"].tolist()
+
+
+def test_a_look_for_what_came_late_that_fails_is_said_and_done_by_the_resume(project, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(Transport, "settling", 0.0)
+    new = {"image_id": images.index[0], "class_name": "coin", "x_min": 1, "y_min": 1, "x_max": 5, "y_max": 5}
+    plan = project.plan_labels(project.get_labels(), pd.DataFrame([new]))
+    post, sent = Transport.post, []
+
+    def once_lost(transport, path, body, **options):
+        sent.append(body)
+        if len(sent) == 1:
+            raise OutcomeUnknown("No answer.")
+        answer = post(transport, path, body, **options)
+        post(transport, path, sent[0], **options)  # the lost one lands late
+        return answer
+
+    def troubled(run, unit):
+        raise ServerError("The server had trouble.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transport, "post", once_lost)
+        patch.setattr(Run, "_sweep", troubled)
+        with pytest.warns(UserWarning, match="The server had trouble.*resume.*looks again"):
+            report = plan.apply(tmp_path / "journal")
+    assert report["outcome"].tolist() == ["created"]
+    assert len(project.get_labels()) == 2
+    project.resume(tmp_path / "journal")
     assert project.get_labels().index.tolist() == report["id"].tolist()
