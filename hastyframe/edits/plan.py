@@ -427,7 +427,8 @@ def carry_out(
         _temporary_files.discard(journal.path)
         warnings.warn(
             f"On {len(run.unswept):,} of the {resource.unit.removesuffix('_id')}s it could not be looked for what "
-            f"requests without an answer did later: {run.unswept[0]} project.resume({str(journal.path)!r}) looks again.",
+            f"requests without an answer did later: {run.unswept[0]} "
+            f"project.resume({str(journal.path)!r}) looks again.",
             UserWarning,
             stacklevel=3,
         )
