@@ -166,6 +166,9 @@ def check_labels(
     )
     frame["class_id"] = _ids_by_name(frame, "class_id", LabelClass, vocabulary, problems)
     _check_geometry(frame, problems)
+    if "parts" in frame:  # of readers of files; the API has one ring a polygon
+        lost = frame["parts"].notna().to_numpy() & ~_there(frame, "polygon") & ~_there(frame, "mask")
+        problems.add("parts", lost, "A label has one ring: read it with its mask, or push its label set.")
     if "z_index" in frame:
         problems.add("z_index", np.isinf(frame["z_index"]), "It must be a finite number.")
     problems.throw()
