@@ -438,7 +438,7 @@ def test_a_post_that_breaks_off_is_not_repeated(quick):
 def test_objects_of_several_parts_are_not_cut_to_their_boxes(recorded, recorder, images):
     rings = [[[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]], [[6.0, 6.0], [9.0, 6.0], [9.0, 9.0]]]
     row = {"image_id": images.index[0], "class_name": "coin", "bbox": [0, 0, 9, 9], "parts": rings}
-    with pytest.raises(hf.FrameError, match="parts, row 0.*push its label set"):
+    with pytest.raises(hf.FrameError, match=r"parts, row 0.*push its label set"):
         recorded.create_labels([row])
     assert {seen.method for seen in recorder.seen} <= {"GET"}
     recorded.create_labels([{**row, "mask": [1, 9]}])
