@@ -1,4 +1,4 @@
-"""Rows of frames -> batches of writes -> what became of each row.
+"""The plain writes of single images: rows of frames -> batches of writes -> what became of each row; no journal.
 
 A write is cut into batches of one image, sent in parallel, and put together again in the order of the rows. A batch
 that fails does not stop the others; what became of every row is in the report of the error that ends the call.
