@@ -142,6 +142,10 @@ class InferenceException(HastyError):
     """The model is not loaded."""
 
 
+PASSING = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
+"""Errors that may not come again when the same is tried later."""
+
+
 class JobFailed(HastyError):
     """An export or an automated labeling ended without a result."""
 

@@ -21,14 +21,12 @@ import pandas as pd
 
 from .entities import Image
 from .errors import (
+    PASSING,
     AuthorisationException,
     ConnectionFailed,
     HastyError,
     NotFound,
     OutcomeUnknown,
-    RateLimited,
-    RequestTimeout,
-    ServerError,
     UnexpectedAnswer,
     ValidationException,
 )
@@ -42,8 +40,6 @@ __all__ = ["Compare", "upload"]
 
 Compare: TypeAlias = Literal["size", "checksum"]
 
-_PASSING = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
-"""What may go better the next time."""
 _ROUNDS = 8
 """So many rounds in a row may bring nothing forward before what is left is given up."""
 _DATASETS_AT_ONCE = 100
@@ -159,7 +155,7 @@ class _Upload:
                 fate.message = "The address to upload to had expired."
         except OutcomeUnknown as error:
             fate.maybe_there, fate.message = True, str(error)
-        except _PASSING as error:
+        except PASSING as error:
             fate.maybe_there |= isinstance(error, UnexpectedAnswer)
             fate.message = str(error)
             if isinstance(error, ConnectionFailed):
@@ -190,7 +186,7 @@ class _Upload:
             there = self._there({self._pictures[i].dataset_id for i in some})
         except ConnectionFailed:
             raise
-        except _PASSING:  # others upload as well, say; the next round looks again
+        except PASSING:  # others upload as well, say; the next round looks again
             return
         found = []
         for i in some:

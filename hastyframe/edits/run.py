@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from hastyframe.errors import (
     HITS_ALL,
+    PASSING,
     ConnectionFailed,
     HastyError,
     NotFound,
     OutcomeUnknown,
-    RateLimited,
-    RequestTimeout,
-    ServerError,
-    UnexpectedAnswer,
     ValidationException,
 )
 
@@ -39,7 +36,7 @@ __all__ = ["Run"]
 
 _REFUSED = (ValidationException, NotFound)
 """The server looked at the request and did nothing."""
-_IN_DOUBT = (OutcomeUnknown, UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
+_IN_DOUBT = (OutcomeUnknown, *PASSING)
 """It may have been done or not, and may go better the next time."""
 _ROUNDS = 8
 """So often in a row a batch may come to nothing before it is given up."""
