@@ -24,6 +24,8 @@ from hastyframe.planning import label_contents
 
 TIMEOUT = (5.0, 1.0)
 SLOW = 1.3
+GIVEN_UP = 5
+"""So many of the processes of one plan may end with an error before something else must be wrong."""
 
 
 def faults(rate: float, seed: int) -> hf.local.Faults:
@@ -130,24 +132,29 @@ def planned(journal: Path) -> bool:
 
 
 def kill_and_resume(client: hf.Client, project: hf.Project, frames: Path, journal: Path, kills: int, seed: int) -> int:
-    """Apply the plan of two pickled frames in processes of which some are killed; return how many were."""
+    """Apply the plan of two pickled frames in processes of which some are killed; return how many were.
+
+    A process that gives up with an error, as it may with these faults, is followed by one more, like a killed one.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hastyframe.project", "edits.chaos"])
     rng = random.Random(seed)
-    done = 0
-    while True:
+    done = errors = 0
+    while errors <= GIVEN_UP:
         process = context.Process(target=work, args=(client.api_key, client.base_url, project.id, frames, journal))
         process.start()
         if done < kills:
-            process.join(rng.uniform(0.05, 0.6))
+            process.join(rng.uniform(0.02, 0.4))
             if process.exitcode is None:
                 os.kill(process.pid, signal.SIGKILL)
                 process.join()
                 done += 1
                 continue
         process.join()
-        assert process.exitcode == 0
-        return done
+        if process.exitcode == 0:
+            return done
+        errors += 1
+    raise AssertionError(f"{errors} processes ended with an error.")
 
 
 def wait_until_settled() -> None:

@@ -78,8 +78,8 @@ def test_a_process_that_is_killed_and_another_that_goes_on(world, tmp_path, seed
     after.to_pickle(tmp_path / "after.pickle")
 
     client.server.faults = chaos.faults(RATE, seed)
-    killed = chaos.kill_and_resume(client, project, tmp_path, tmp_path / "journal.jsonl", 10, seed)
+    killed = chaos.kill_and_resume(client, project, tmp_path, tmp_path / "journal.jsonl", 20, seed)
     client.server.faults = None
-    assert killed
+    assert killed == 20
     chaos.wait_until_settled()
     assert chaos.stored(client.folder, project.id) == chaos.intended(project, after)
