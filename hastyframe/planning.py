@@ -381,6 +381,8 @@ def undo(project: Project, path: str | Path) -> Plan:
     with Journal.open(path, hold=False) as journal:
         if journal.project_id != project.id:
             raise JournalError(f"The journal {str(path)!r} is of another project, {journal.project_id}.")
+        if journal.undone is not None:
+            raise journal.taken_back()
         before, after = _sides(journal)
         values = {str(journal.ids[row]): values for row, values in journal.values().items()}
     make: Callable[..., Plan] = {
@@ -392,7 +394,7 @@ def undo(project: Project, path: str | Path) -> Plan:
     }[journal.kind]
     read = _READ[journal.kind]
     plan = make(read(project, before), read(project, after))
-    plan.values = values
+    plan.values, plan.undoes = values, Path(path)
     return plan
 
 

@@ -902,6 +902,11 @@ class Project(Editable, entities.Project):
         ----------
         journal : str or Path
             The file that was given to `Plan.apply`.
+
+        Raises
+        ------
+        JournalError
+            If there is none, or it has been taken back before.
         """
         return undo(self, journal)
 

@@ -111,6 +111,8 @@ class Journal:
     unnoted, lacking : set of int
         Rows of known things that are to be deleted and whose attribute values are not written down; rows of new things
         that have not been given theirs.
+    undone : dict or None
+        Which journal took this one back, if one did: its ``token`` and its path.
     """
 
     def __init__(self, path: Path, file: int) -> None:
@@ -130,6 +132,7 @@ class Journal:
         self.names: list[str] = []
         self.unnoted: set[int] = set()
         self.lacking: set[int] = set()
+        self.undone: Record | None = None
 
     @classmethod
     def create(
@@ -173,6 +176,7 @@ class Journal:
                 journal._write(some)
             journal._write([{"planned": True}])
             os.fsync(file)
+            _sync_folder(path.parent)
             journal._read()
         except BaseException:
             journal.close()
@@ -233,7 +237,9 @@ class Journal:
         try:
             file = os.open(path, (os.O_RDWR | os.O_APPEND if hold else os.O_RDONLY) | _BINARY)
         except FileNotFoundError:
-            raise JournalError(f"There is no journal {str(path)!r}.") from None
+            raise JournalError(
+                f"There is no journal {str(path)!r}. Look at the path: a name alone is sought in {str(Path.cwd())!r}."
+            ) from None
         journal = cls(path, file)
         try:
             if hold:
@@ -330,6 +336,31 @@ class Journal:
         """Note that new things were given their attribute values."""
         self._write([{"gave": list(rows)}])
         self.lacking.difference_update(rows)
+
+    def undo_with(self, other: Journal) -> None:
+        """Note that another journal takes this one back, or goes on with it.
+
+        Raises
+        ------
+        JournalError
+            If a third one does.
+        """
+        if self.undone is None:
+            line = {"undone": other.options["token"], "by": str(other.path.resolve())}
+            self._write([line])
+            os.fsync(self._file)
+            self.undone = line
+        elif self.undone["undone"] != other.options["token"]:
+            raise self.taken_back()
+
+    def taken_back(self) -> JournalError:
+        """Say that this one has been taken back."""
+        assert self.undone is not None  # noqa: S101 (asked before)
+        by = self.undone["by"]
+        return JournalError(
+            f"What the journal {str(self.path)!r} holds has been taken back, with the journal {by!r}. "
+            f"project.resume({by!r}) finishes that if it was interrupted, project.undo({by!r}) takes it back in turn."
+        )
 
     def tried(self, rows: Iterable[int]) -> None:
         """Count a request for these rows; this is not written down."""
@@ -442,6 +473,8 @@ class Journal:
             self.unnoted.difference_update(line["of"])
         elif "gave" in line:
             self.lacking.difference_update(line["gave"])
+        elif "undone" in line:
+            self.undone = line
 
     def _apply(self, deed: Record) -> None:
         ids = deed.get("ids") or [None] * len(deed["rows"])
@@ -471,6 +504,16 @@ def _read_at(file: int, length: int, offset: int) -> bytes:
 
 
 _seeking = threading.Lock()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the name of a new file onto the disk, where the system can: a file without its name is lost."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _hold(file: int, path: Path) -> None:

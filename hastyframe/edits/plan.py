@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hastyframe.errors import BatchError, ValidationException
+from hastyframe.errors import BatchError, JournalError, ValidationException
 from hastyframe.vocabulary import choose
 
 from .journal import DONE, Journal, Record
@@ -92,6 +92,8 @@ class Plan:
     values : dict
         Attribute values that new labels get, by the rows' labels and the attributes' ids: those of the deleted labels
         in whose place they are created.
+    undoes : Path or None
+        The journal that it takes back.
     report : Report or None
         What became of it, once it has been applied or the application was interrupted.
     """
@@ -120,7 +122,9 @@ class Plan:
         self._blind = blind
         self.keep: Keep | None = None
         self.values: Mapping[str, Record] = {}
+        self.undoes: Path | None = None
         self.report: Report | None = None
+        self._applied: Path | None = None
 
     @property
     def creates(self) -> pd.DataFrame:
@@ -203,15 +207,24 @@ class Plan:
         BatchError
             If some were not carried out; its `report` says which and why.
         JournalError
-            If the journal is there already; nothing was sent.
+            If the journal is there already, this plan has been applied, or another one has taken back what this one
+            takes back; nothing was sent.
         KeyboardInterrupt
             After Ctrl-C: what was done so far and the line that resumes are printed, and the report is in `report`.
         """
         choose(errors, ("raise", "report"), "way to treat errors")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
+        if self._applied is not None:
+            raise JournalError(
+                f"This plan has been applied, which a second time would create anew what it creates. "
+                f"project.resume({str(self._applied)!r}) tries what was left undone; else read and plan again."
+            )
         path = _temporary(self._project_id) if journal is None else Path(journal)
-        options = {"on_conflict": on_conflict, "blind": self._blind}
+        options: Record = {"on_conflict": on_conflict, "blind": self._blind}
+        if self.undoes is not None:
+            options |= {"undoes": str(self.undoes.resolve()), "token": uuid.uuid4().hex}
         with Journal.create(path, self.kind, self._project_id, self._units(), options) as opened:
+            self._applied = path
             return self._carry_out(opened, errors, max_workers)
 
     def finish(self, journal: str | Path) -> Report:
@@ -399,6 +412,7 @@ def carry_out(
     told: Callable[[Report], None] | None = None,
 ) -> Report:
     """Carry out an open journal from where it stands, with a bar of rows; the parameters are those of `Plan.apply`."""
+    _claim_undo(journal)
     resource = RESOURCES[journal.kind](transport, journal.project_id)
     left = sum(outcome not in DONE for outcome in journal.outcomes)
 
@@ -442,6 +456,15 @@ def carry_out(
                 report,
             ) from run.stopped
     return report
+
+
+def _claim_undo(journal: Journal) -> None:
+    """Note in a journal that this one takes it back, which only one can: a second would create the same labels anew."""
+    undoes = journal.options.get("undoes")
+    if undoes is None or not Path(undoes).exists():  # what is gone nobody else can take back
+        return
+    with Journal.open(undoes) as undone:
+        undone.undo_with(journal)
 
 
 def _old_to_new(edits: pd.DataFrame) -> pd.DataFrame:

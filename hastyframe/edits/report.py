@@ -66,7 +66,7 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
         Raises
         ------
         JournalError
-            If the journal is gone.
+            If the journal is gone, or has been taken back before.
         """
         if self.journal is None or self._undo is None:
             raise AttributeError("this report has no journal, so that it cannot be undone")

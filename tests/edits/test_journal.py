@@ -101,6 +101,45 @@ except hf.JournalError as error:
     assert (project.resume(path)["outcome"] != "failed").all()
 
 
+def test_a_plan_is_applied_once(project, images, planned):
+    plan, _, path = planned
+    plan.apply()
+    applied = project.get_labels(images)
+    with pytest.raises(hf.JournalError, match="has been applied"):
+        plan.apply(path)
+    assert not path.exists()
+    assert equal_tables(project.get_labels(images), applied)
+
+
+def test_a_journal_is_taken_back_once(project, images, planned, tmp_path):
+    plan, before, path = planned
+    report = plan.apply(path)
+    one, other = report.undo(), project.undo(path)  # both before either is applied
+    back = one.apply(tmp_path / "back")
+    assert equal_tables(project.get_labels(images), before)
+    for again in (other.apply, report.undo, lambda: project.undo(path)):
+        with pytest.raises(hf.JournalError, match=r"has been taken back.*back"):
+            again()
+    assert equal_tables(project.get_labels(images), before)
+    assert set(project.resume(tmp_path / "back")["outcome"]) == set(back["outcome"])  # it goes on with its own
+    back.undo().apply()
+    assert equal_tables(project.get_labels(images), mixed(before))
+
+
+def test_a_way_back_whose_process_died_before_it_said_so(project, images, planned, tmp_path, monkeypatch):
+    plan, before, path = planned
+    report = plan.apply(path)
+    one, other = report.undo(), report.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "undo_with", lambda *_: (_ for _ in ()).throw(Death))
+        with pytest.raises(Death):
+            one.apply(tmp_path / "dead")
+    other.apply(tmp_path / "back")
+    with pytest.raises(hf.JournalError, match="has been taken back"):
+        project.resume(tmp_path / "dead")
+    assert equal_tables(project.get_labels(images), before)
+
+
 def test_what_failed_is_tried_again(project, images, tmp_path):
     doomed = project.create_label_class("doomed")
     rows = pd.DataFrame({"image_id": images.index[0], "class_name": ["coin", "doomed"], "x_min": [0, 1]})
