@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def intended(project: hf.Project, labels: pd.DataFrame) -> Counter[str]:
 
 def stored(folder: Path, project_id: str) -> Counter[str]:
     """Count the labels that the server holds, by what they are, straight from its database."""
-    with sqlite3.connect(folder / "hastyframe.sqlite") as database:
+    with closing(sqlite3.connect(folder / "hastyframe.sqlite")) as database:
         fields = ("class_id", "bbox", "polygon", "mask", "z_index", "external_id")
         rows = database.execute(
             f"SELECT image_id, {', '.join(fields)} FROM labels WHERE project_id = ?", [project_id]
