@@ -168,6 +168,18 @@ def spread(
     return out
 
 
+def stretched(values: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
+    """Each whole number for all of its row.
+
+    It is ``np.repeat(values, np.diff(offsets))`` by way of running sums, which take several times less where rows are
+    short and of unequal length: there is nothing for the processor to guess wrong.
+    """
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    out = np.zeros(int(offsets[-1]), values.dtype)
+    out[offsets[filled]] = np.diff(values[filled], prepend=values.dtype.type(0))
+    return np.cumsum(out, dtype=out.dtype, out=out)
+
+
 def segment_sum(values: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sum of each row as int64; 0 for an empty one."""
     return segment(np.add, values, offsets, 0)
