@@ -44,6 +44,7 @@ AIMS = {
     ("area", "pycocotools"): 10.0,
     ("bbox", "pycocotools"): 10.0,
     ("polygon_to_runs", "pycocotools"): 1.0,
+    ("polygon_to_coco_runs", "pycocotools"): 1.0,
     ("to_coco", "pycocotools"): 3.0,
 }
 """How many times as long as this project a peer should take at least."""
@@ -211,6 +212,17 @@ def polygon_to_runs(work: Work) -> Contest:
     return out
 
 
+def polygon_to_coco_runs(work: Work) -> Contest:
+    """Turn polygons into run-lengths by COCO's rule; pycocotools counts in images and by columns, this in boxes."""
+    flat = hm.as_polygons(work.polygons)
+    out: Contest = {OURS: lambda: hm.polygon_to_rle(work.polygons, work.sizes, rule="coco")}
+    out[f"{OURS}, from flat points"] = lambda: hm.polygon_to_rle(flat, work.sizes, rule="coco")
+    if coco := peer("pycocotools.mask"):
+        pairs = list(zip(work.polygons, work.sizes.tolist(), strict=True))
+        out["pycocotools"] = lambda: [coco.merge(coco.frPyObjects(parts, *size)) for parts, size in pairs]
+    return out
+
+
 def to_coco(work: Work) -> Contest:
     """Turn runs in boxes into COCO's strings; pycocotools decodes and encodes the boxes alone, which flatters it."""
     out: Contest = {OURS: lambda: hm.to_coco_rle(work.runs, work.boxes, work.sizes)}
@@ -255,7 +267,7 @@ def mask_iou(work: Work) -> Contest:
     return out
 
 
-CONTESTS = [encode, decode, area, bbox, polygon_to_runs, to_coco, from_coco, mask_iou]
+CONTESTS = [encode, decode, area, bbox, polygon_to_runs, polygon_to_coco_runs, to_coco, from_coco, mask_iou]
 
 
 def turn(call: Callable[[], Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -10,17 +11,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import cuts, stacked
-from hastyframe.masks.coco import from_coco_rle
+from hastyframe.masks.filling import Crossings, cells_between, fill
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
 from hastyframe.masks.polygon import Polygons, as_polygons, bounds_of, next_in_ring
-from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
-from hastyframe.masks.toggles import MOST, cancel, take_apart, tighten, to_runs, within_memory
+from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, stretched
+from hastyframe.masks.staircase import check_near, staircases
+from hastyframe.masks.toggles import within_memory
 
 __all__ = ["polygon_to_rle"]
 
+Rule = Literal["center", "coco"]
+Column = NDArray[np.int64]
+
+BLOCK = 2**18
+"""Crossings of scan lines that are worked on at a time."""
+
 
 def polygon_to_rle(
-    polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Literal["center", "coco"] = "center"
+    polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Rule = "center"
 ) -> tuple[Ragged, NDArray[np.int64]]:
     """Hasty run-lengths and tight boxes of polygons.
 
@@ -33,8 +41,8 @@ def polygon_to_rle(
     rule : {"center", "coco"}
         Which pixels belong to a polygon. ``"center"``: those whose centre lies inside an odd number of the object's
         rings; a centre on a left or upper edge is inside, on a right or lower one outside, so that polygons that
-        share an edge share no pixel. ``"coco"``: those that pycocotools paints, which needs `image_sizes`; the
-        parts of an object are united and holes are not known.
+        share an edge share no pixel. ``"coco"``: those that pycocotools paints, byte by byte, which needs
+        `image_sizes`; the parts of an object are united and holes are not known.
 
     Returns
     -------
@@ -46,8 +54,9 @@ def polygon_to_rle(
     Raises
     ------
     ValidationException
-        What :func:`as_polygons` refuses; a vertex more than 2**30 pixels away; a box of 2**31 pixels or more;
-        polygons that cross more scan lines than memory should hold; ``rule="coco"`` without `image_sizes`.
+        What :func:`as_polygons` refuses; a vertex more than 2**30 pixels away, with ``rule="coco"`` more than 2**22; a
+        box of 2**31 pixels or more; polygons that cross more scan lines than memory should hold; ``rule="coco"``
+        without `image_sizes`.
 
     Examples
     --------
@@ -62,120 +71,120 @@ def polygon_to_rle(
     [[1, 4, 6, 4]]
     """
     shapes = as_polygons(polygons)
-    if rule == "coco":
-        return _as_coco(shapes, image_sizes)
-    if rule != "center":
+    if rule not in ("center", "coco"):
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
-    grid = _around(shapes, image_sizes)
-    tight, box = tighten(_toggles(shapes, grid), grid)
-    filled = (tight.lengths > 0).astype(np.int64)
-    box = box._replace(x=box.x + grid.x * filled, y=box.y + grid.y * filled)
-    return to_runs(tight), box.boxes
+    if rule == "coco":
+        if image_sizes is None:
+            raise ValidationException('rule="coco" paints into the image: give image_sizes, rows (height, width).')
+        check_near(shapes)
+    images = _images(shapes, image_sizes)
+    _check_extent(shapes, images, rule)
+    painted = [_paint(some, frames, rule) for some, frames in _blocks(shapes, images, rule)]
+    return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
 
 
-def _around(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
-    """Find the whole pixels around each object, cut to the image."""
-    bounds = np.nan_to_num(bounds_of(shapes))
-    low = np.floor(bounds[:, :2]).astype(np.int64).T
-    high = np.ceil(bounds[:, 2:]).astype(np.int64).T
-    if image_sizes is not None:
-        height, width = as_sizes(image_sizes, shapes.n)
-        limit = np.stack([width, height])
-        low, high = np.clip(low, 0, limit), np.clip(high, 0, limit)
-    grid = Grid(low[0], low[1], high[0] - low[0], high[1] - low[1])
-    large = grid.size > LARGEST
+def _images(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
+    """Take the image of each object; without sizes, all of the plane that vertices may lie in."""
+    if image_sizes is None:
+        corner, side = np.full((2, shapes.n), [[-FARTHEST], [2 * FARTHEST]])
+        return Grid(corner, corner, side, side)
+    height, width = as_sizes(image_sizes, shapes.n)
+    zero = np.zeros_like(height)
+    return Grid(zero, zero, width, height)
+
+
+def _check_extent(shapes: Polygons, images: Grid, rule: Rule) -> None:
+    """Refuse boxes that are too large to count in."""
+    margin = 0.5 if rule == "coco" else 0.0  # a polygon may paint as far outside its bounds
+    bounds = np.nan_to_num(bounds_of(shapes)).T
+    low, side = np.stack([images.x, images.y]), np.stack([images.width, images.height])
+    begin, end = np.floor(bounds[:2] - margin), np.ceil(bounds[2:] + margin)
+    sides = np.clip(end, low, low + side) - np.clip(begin, low, low + side)
+    large = sides[0] * sides[1] > LARGEST
     if large.any():
         index = int(np.argmax(large))
+        width, height = sides[:, index]
         raise ValidationException(
-            f"polygon {index} spans {grid.width[index]} by {grid.height[index]} pixels; Hasty counts in 32 bits. "
+            f"polygon {index} spans {width:.0f} by {height:.0f} pixels; Hasty counts in 32 bits. "
             "Give image_sizes to cut it."
         )
-    return grid
 
 
-def _toggles(shapes: Polygons, grid: Grid) -> Ragged:
-    """Toggles of all objects in their grids, some objects at a time."""
-    owner = np.repeat(np.arange(shapes.n), np.diff(shapes.point_offsets))
-    scan = np.ceil(shapes.points[:, 1] - 0.5).astype(np.int64)  # the first scan line at or below a vertex
-    np.clip(scan, grid.y[owner], (grid.y + grid.height)[owner], out=scan)
-    following = next_in_ring(shapes.rings)
-    count = np.abs(scan[following] - scan)
-    crossings = offsets_of(segment_sum(count, shapes.point_offsets))
-    within_memory(int(crossings[-1]), "Scanning the polygons")
-    crossed = np.flatnonzero(count)
-    begin, end, owner = crossed, following[crossed], owner[crossed]
-    turned = scan[begin] > scan[end]
-    begin, end = np.where(turned, end, begin), np.where(turned, begin, end)
-    edges = np.searchsorted(owner, np.arange(shapes.n + 1))
-    parts = []
-    for first, last in pairwise(cuts(crossings)):
-        some = slice(edges[first], edges[last])
-        parts.append(
-            _cross(shapes.points, scan, begin[some], end[some], owner[some] - first, grid.take(slice(first, last)))
-        )
-    return stacked(parts)
+def _blocks(shapes: Polygons, images: Grid, rule: Rule) -> Iterator[tuple[Polygons, Grid]]:
+    """Go through some objects at a time, and their images."""
+    points, rings, offsets = shapes
+    passed = _passed(points[:, 1], images.y, images.height, shapes)
+    if rule == "coco":
+        passed += _passed(points[:, 0], images.x, images.width, shapes)
+    effort = offsets_of(segment_sum(passed, shapes.point_offsets))
+    within_memory(int(effort[-1]), "Scanning the polygons")
+    for first, last in pairwise(cuts(effort, BLOCK)):
+        ends = rings[offsets[first] : offsets[last] + 1]
+        some = Polygons(points[ends[0] : ends[-1]], ends - ends[0], offsets[first : last + 1] - offsets[first])
+        yield some, images.take(slice(first, last))
 
 
-def _cross(
-    points: NDArray[np.float64],
-    scan: NDArray[np.int64],
-    begin: NDArray[np.int64],
-    end: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    grid: Grid,
-) -> Ragged:
-    """Where scan lines through the pixel centres cross edges that go down: the first pixel to the right of each."""
-    x, y = points[begin].T
-    far_x, far_y = points[end].T
-    count = scan[end] - scan[begin]
-    base = offsets_of(grid.size + 1)
-    kind: Any = np.int32 if base[-1] <= LARGEST else np.int64  # what is short sorts faster
+def _passed(values: NDArray[np.float64], low: Column, side: Column, shapes: Polygons) -> Column:
+    """How many lines through pixel centres lie between each vertex and the next, on one axis."""
+    line = _lines(values, low, side, shapes)
+    return np.abs(line[next_in_ring(shapes.rings)] - line)
 
-    def along(values: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(values, count)
 
-    step = spread(np.zeros(len(count), np.int64), count)
-    column = step + along(scan[begin] + 0.5)
-    column -= along(y)
-    column *= along((far_x - x) / (far_y - y))
-    column += along(x)
+def _lines(values: NDArray[np.float64], low: Column, side: Column, shapes: Polygons) -> Column:
+    """For each vertex the first line through pixel centres at or after it, cut to the image."""
+    line = np.ceil(values - 0.5).astype(np.int64)
+    return _clipped(line, low, side, np.diff(shapes.point_offsets))
+
+
+def _clipped(values: NDArray[Any], low: Column, side: Column, count: Column) -> NDArray[Any]:
+    kind = values.dtype
+    np.maximum(values, np.repeat(low.astype(kind), count), out=values)
+    return np.minimum(values, np.repeat((low + side).astype(kind), count), out=values)
+
+
+def _paint(shapes: Polygons, images: Grid, rule: Rule) -> tuple[Ragged, NDArray[np.int64]]:
+    if rule == "coco":
+        return fill(staircases(shapes, images), shapes.offsets)
+    return fill(_scan(shapes, images))
+
+
+def _scan(shapes: Polygons, images: Grid) -> Crossings:
+    """Where lines through the centres of rows cross outlines, object by object: the first pixel to the right of each.
+
+    Every edge is followed from its upper end, so that two polygons that share it share its numbers.
+    """
+    x, y = np.ascontiguousarray(shapes.points.T)
+    row, rise = cells_between(_lines(y, images.y, images.height, shapes), shapes.rings)
+    count = np.abs(rise)
+    begin = np.flatnonzero(count != 0)
+    end = next_in_ring(shapes.rings)[begin]
+    edge = stretched(np.arange(len(begin)), offsets_of(count[begin]))
+    upper = np.where(rise[begin] > 0, begin, end)
+    column = row + 0.5
+    column -= y[upper].take(edge)
+    column *= ((x[end] - x[begin]) / (y[end] - y[begin])).take(edge)
+    column += x[upper].take(edge)
     column -= 0.5
-    pixel = np.ceil(column, out=column).astype(kind)
-    width = along(grid.width.astype(kind)[owner])
-    pixel -= along(grid.x.astype(kind)[owner])
-    np.maximum(pixel, 0, out=pixel)
-    np.minimum(pixel, width, out=pixel)
-    width *= step.astype(kind)
-    pixel += width
-    pixel += along((base[owner] + (scan[begin] - grid.y[owner]) * grid.width[owner]).astype(kind))
-    pixel.sort(kind="stable")  # merges edges, each of which goes down in order
-    return take_apart(cancel(pixel).astype(np.int64), base)
+    pixel = np.ceil(column, out=column).astype(np.int32)
+    offsets = offsets_of(count)[shapes.point_offsets]
+    crossings = Crossings(row, _clipped(pixel, images.x, images.width, np.diff(offsets)), offsets)
+    _blunt(crossings)
+    return crossings
 
 
-def _as_coco(shapes: Polygons, image_sizes: ArrayLike | None) -> tuple[Ragged, NDArray[np.int64]]:
-    """Let pycocotools paint, object by object."""
-    from pycocotools import mask as coco
+def _blunt(crossings: Crossings) -> None:
+    """Draw in tips without a pixel: what is crossed there and back at one place.
 
-    if image_sizes is None:
-        raise ValidationException('rule="coco" paints into the image: give image_sizes, rows (height, width).')
-    height, width = as_sizes(image_sizes, shapes.n)
-    _check_outline(shapes)
-    sizes = np.stack([height, width], axis=1).tolist()
-    flat, rings, offsets = shapes.points.reshape(-1), (shapes.rings * 2).tolist(), shapes.offsets.tolist()
-    rles = []
-    for index, (rows, columns) in enumerate(sizes):
-        first, last = offsets[index], offsets[index + 1]
-        parts = [flat[rings[ring] : rings[ring + 1]].tolist() for ring in range(first, last)]
-        painted = coco.frPyObjects(parts, rows, columns) if parts else []
-        rles.append(coco.merge(painted) if parts else {"size": [rows, columns], "counts": [rows * columns]})
-    return from_coco_rle(rles)
-
-
-def _check_outline(shapes: Polygons) -> None:
-    """Refuse outlines that pycocotools could not hold: it keeps five points a pixel of the longer side of each edge."""
-    step = np.abs(np.diff(shapes.points, axis=0, append=shapes.points[:1])).max(axis=1, initial=0)
-    if step.sum() > MOST / 5 or np.abs(shapes.points).max(initial=0) > FARTHEST / 8:
-        raise ValidationException(
-            f'The polygons\' outlines add up to {step.sum():,.0f} pixels, more than rule="coco" can walk along; '
-            "cut them to the image with clip_polygons()."
-        )
+    Wherever both crossings are, they cancel each other. At the one before them they do not widen the object's box.
+    """
+    row, column, offsets = crossings
+    same = row[1:] == row[:-1]
+    same &= column[1:] == column[:-1]
+    begins = np.zeros(len(row) + 1, bool)
+    begins[offsets] = True
+    same &= ~begins[:-2]  # there is one before them
+    same &= ~begins[1:-1]  # and both are of one object
+    tip = np.flatnonzero(same)
+    tip = tip[np.diff(tip, prepend=-2) > 1]
+    for values in (row, column):
+        values[tip] = values[tip + 1] = values[tip - 1]

@@ -96,14 +96,6 @@ def test_missing_polygons_are_empty():
     assert hm.polygon_to_rle([[], []])[0].n == 2
 
 
-def test_coco_rule_is_that_of_pycocotools(real_polygons):
-    shapes, sizes = real_polygons
-    runs, boxes = hm.polygon_to_rle(shapes, sizes, rule="coco")
-    ours = hm.to_coco_rle(runs, boxes, sizes)
-    for rle, parts, size in zip(ours, shapes, sizes, strict=True):
-        assert rle["counts"] == coco.merge(coco.frPyObjects(parts, *size))["counts"]
-
-
 def test_real_polygons_are_close_to_coco(real_polygons):
     shapes, sizes = real_polygons
     runs, boxes = hm.polygon_to_rle(shapes, sizes)
@@ -161,7 +153,7 @@ def test_coco_rule_needs_sizes_and_bounds():
     ring = [[0, 0], [4, 0], [4, 4]]
     with pytest.raises(ValidationException, match="image_sizes"):
         hm.polygon_to_rle(ring, rule="coco")
-    with pytest.raises(ValidationException, match="outlines"):
+    with pytest.raises(ValidationException, match=r"2\*\*22"):
         hm.polygon_to_rle([[0, 0], [1e9, 0], [1e9, 2]], (10, 10), rule="coco")
     with pytest.raises(ValidationException, match="rule"):
         hm.polygon_to_rle(ring, rule="other")
