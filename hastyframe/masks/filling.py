@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.masks.grids import LARGEST, Grid
-from hastyframe.masks.polygon import next_in_ring
-from hastyframe.masks.ragged import Ragged, offsets_of, segment, spread
+from hastyframe.masks.ragged import Ragged, offsets_of, segment, spread, stretched
 from hastyframe.masks.toggles import cancel, extent
 
-__all__ = ["Crossings", "cells_between", "fill"]
+__all__ = ["Crossings", "Passage", "fill", "passage"]
 
 
 class Crossings(NamedTuple):
@@ -30,6 +29,31 @@ class Crossings(NamedTuple):
     row: NDArray[np.int32]
     column: NDArray[np.int32]
     offsets: NDArray[np.int64]
+
+
+class Passage(NamedTuple):
+    """What closed paths pass through.
+
+    Parameters
+    ----------
+    cells : numpy.ndarray of int32, shape (k,)
+        The cells, in order.
+    begin : numpy.ndarray of int64, shape (e,)
+        Which levels a path leaves for another: the edges that pass cells.
+    rise : numpy.ndarray of int, shape (e,)
+        How many cells each passes, negative where it goes down.
+    offsets : numpy.ndarray of int64, shape (m + 1,)
+        Where the cells between each level and the next begin.
+    """
+
+    cells: NDArray[np.int32]
+    begin: NDArray[np.int64]
+    rise: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    def along(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Stretch whole numbers, one an edge, over the cells that each edge passes."""
+        return stretched(values, self.offsets[self.begin], len(self.cells))
 
 
 def fill(crossings: Crossings, objects: NDArray[np.int64] | None = None) -> tuple[Ragged, NDArray[np.int64]]:
@@ -76,43 +100,41 @@ def fill(crossings: Crossings, objects: NDArray[np.int64] | None = None) -> tupl
     return runs, grid.boxes * (runs.lengths > 0)[:, None]
 
 
-def cells_between(levels: NDArray[Any], rings: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Cells that closed paths pass through, where cell `c` lies between the levels `c` and `c + 1`.
+def passage(levels: NDArray[Any], rings: NDArray[np.int64]) -> Passage:
+    """Which cells closed paths pass through, where cell `c` lies between the levels `c` and `c + 1`.
 
     Parameters
     ----------
-    levels : numpy.ndarray of int64, shape (m,)
+    levels : numpy.ndarray of int, shape (m,)
         The levels that paths visit, one path after the other.
     rings : numpy.ndarray of int64, shape (n + 1,)
         Where each path begins in `levels`, and the end of the last. From its last level it goes to its first.
 
-    Returns
-    -------
-    cells : numpy.ndarray of int32
-        The cells passed, in order.
-    rise : numpy.ndarray of int64, shape (m,)
-        How many cells lie between each level and the next, negative where the path goes down.
-
     Examples
     --------
-    >>> cells, rise = cells_between(np.array([0, 3, 1]), np.array([0, 3]))
-    >>> cells.tolist(), rise.tolist()
-    ([0, 1, 2, 2, 1, 0], [3, -2, -1])
+    >>> found = passage(np.array([0, 3, 3, 1]), np.array([0, 4]))
+    >>> found.cells.tolist(), found.begin.tolist(), found.rise.tolist(), found.offsets.tolist()
+    ([0, 1, 2, 2, 1, 0], [0, 2, 3], [3, -2, -1], [0, 3, 3, 5, 6])
     """
-    rise = levels[next_in_ring(rings)] - levels
-    moving = np.flatnonzero(rise != 0)
-    up = rise[moving] > 0
-    turns = np.zeros(len(rise) + 1, bool)
-    turns[moving[1:][up[1:] != up[:-1]]] = True
+    rise = np.diff(levels, append=levels[:1])
+    filled = rings[1:] > rings[:-1]
+    last = rings[1:][filled] - 1
+    rise[last] = levels[rings[:-1][filled]] - levels[last]
+    offsets = offsets_of(np.abs(rise))
+    begin = np.flatnonzero(rise != 0)
+    moved = rise[begin]
+    up = moved > 0
+    turns = np.zeros(len(levels) + 1, bool)
+    turns[begin[1:][up[1:] != up[:-1]]] = True
     turns[rings] = True
-    begin = np.flatnonzero(turns[:-1])  # of stretches that go one way
-    total = np.add.reduceat(rise, begin) if len(begin) else rise
-    step, count = np.sign(total), np.abs(total)
-    ahead = offsets_of(count)
-    cells = np.arange(int(ahead[-1]), dtype=np.int32)
-    cells *= np.repeat(step, count).astype(np.int32)
-    cells += np.repeat(levels[begin] - (step < 0) - step * ahead[:-1], count).astype(np.int32)
-    return cells, rise
+    first = np.flatnonzero(turns[:-1])  # of each stretch that goes one way
+    step = np.sign(np.add.reduceat(rise, first)) if len(first) else rise
+    start = offsets[first]
+    count = np.diff(start, append=offsets[-1])
+    cells = np.arange(int(offsets[-1]), dtype=np.int32)
+    cells *= np.repeat(step, count).astype(np.int32, copy=False)
+    cells += np.repeat(levels[first] - (step < 0) - step * start, count).astype(np.int32)
+    return Passage(cells, begin, moved, offsets)
 
 
 def _around(crossings: Crossings, offsets: NDArray[np.int64]) -> Grid:

@@ -168,15 +168,14 @@ def spread(
     return out
 
 
-def stretched(values: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
-    """Each whole number for all of its row.
+def stretched(values: NDArray[Any], starts: NDArray[np.int64], total: int) -> NDArray[Any]:
+    """Each whole number from its start to the next, `total` of them.
 
-    It is ``np.repeat(values, np.diff(offsets))`` by way of running sums, which take several times less where rows are
-    short and of unequal length: there is nothing for the processor to guess wrong.
+    It is ``np.repeat(values, lengths)`` by way of running sums, for rows that all hold something. Where they are short
+    and of unequal length, that takes several times less: there is nothing for the processor to guess wrong.
     """
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    out = np.zeros(int(offsets[-1]), values.dtype)
-    out[offsets[filled]] = np.diff(values[filled], prepend=values.dtype.type(0))
+    out = np.zeros(total, values.dtype)
+    out[starts] = np.diff(values, prepend=values.dtype.type(0))
     return np.cumsum(out, dtype=out.dtype, out=out)
 
 

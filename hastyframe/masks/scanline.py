@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import cuts, stacked
-from hastyframe.masks.filling import Crossings, cells_between, fill
+from hastyframe.masks.filling import Crossings, fill, passage
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
 from hastyframe.masks.polygon import Polygons, as_polygons, bounds_of, next_in_ring
-from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, stretched
+from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
 from hastyframe.masks.staircase import check_near, staircases
 from hastyframe.masks.toggles import within_memory
 
@@ -154,19 +154,17 @@ def _scan(shapes: Polygons, images: Grid) -> Crossings:
     Every edge is followed from its upper end, so that two polygons that share it share its numbers.
     """
     x, y = np.ascontiguousarray(shapes.points.T)
-    row, rise = cells_between(_lines(y, images.y, images.height, shapes), shapes.rings)
-    count = np.abs(rise)
-    begin = np.flatnonzero(count != 0)
+    row, begin, rise, offsets = path = passage(_lines(y, images.y, images.height, shapes), shapes.rings)
+    edge = path.along(np.arange(len(begin)))
     end = next_in_ring(shapes.rings)[begin]
-    edge = stretched(np.arange(len(begin)), offsets_of(count[begin]))
-    upper = np.where(rise[begin] > 0, begin, end)
+    upper = np.where(rise > 0, begin, end)
     column = row + 0.5
     column -= y[upper].take(edge)
     column *= ((x[end] - x[begin]) / (y[end] - y[begin])).take(edge)
     column += x[upper].take(edge)
     column -= 0.5
     pixel = np.ceil(column, out=column).astype(np.int32)
-    offsets = offsets_of(count)[shapes.point_offsets]
+    offsets = offsets[shapes.point_offsets]
     crossings = Crossings(row, _clipped(pixel, images.x, images.width, np.diff(offsets)), offsets)
     _blunt(crossings)
     return crossings

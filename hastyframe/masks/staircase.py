@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.filling import Crossings, cells_between
+from hastyframe.masks.filling import Crossings, passage
 from hastyframe.masks.grids import Grid
 from hastyframe.masks.polygon import Polygons, next_in_ring
-from hastyframe.masks.ragged import offsets_of, stretched, where
+from hastyframe.masks.ragged import where
 
 __all__ = ["check_near", "staircases"]
 
@@ -61,25 +61,23 @@ def staircases(shapes: Polygons, images: Grid) -> Crossings:
     ([1, 2, 2, 1], [3, 3, 1, 1])
     """
     x, y = np.trunc(SCALE * np.ascontiguousarray(shapes.points.T) + 0.5)
-    width = np.repeat(images.width, np.diff(shapes.point_offsets))
-    column, ahead = cells_between(_pixel(x, width), shapes.rings)
-    passed = offsets_of(np.abs(ahead))
-    begin = np.flatnonzero(ahead != 0)
-    end = next_in_ring(shapes.rings)[begin]
-    edge = stretched(np.arange(len(begin)), np.append(passed[begin], passed[-1]))
-    height = np.repeat(images.height, np.diff(passed[shapes.point_offsets]))
-    level = _pixel(_heights(column, edge, (x[begin], y[begin]), (x[end], y[end])), height)
-    side = column + (ahead[begin] > 0).take(edge)
-    rings = passed[shapes.rings]
-    row, rise = cells_between(level, rings)
-    rows = offsets_of(np.abs(rise))
-    return Crossings(row, stretched(side, rows), rows[rings])
+    path = passage(_pixel(x, images.width, shapes.point_offsets), shapes.rings)
+    begin, end = path.begin, next_in_ring(shapes.rings)[path.begin]
+    edge = path.along(np.arange(len(begin)))
+    height = _heights(path.cells, edge, (x[begin], y[begin]), (x[end], y[end]))
+    rings = path.offsets[shapes.rings]
+    climb = passage(_pixel(height, images.height, path.offsets[shapes.point_offsets]), rings)
+    side = path.cells + path.along((path.rise > 0).astype(np.int32))
+    return Crossings(climb.cells, climb.along(side[climb.begin]), climb.offsets[rings])
 
 
-def _pixel(values: NDArray[np.float64], most: NDArray[np.int64]) -> NDArray[np.int64]:
+def _pixel(values: NDArray[np.float64], most: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int32]:
     """Find the first pixel, from 0 to `most`, whose centre does not lie before a place on the fine grid."""
-    pixel = (values.astype(np.int32) + SCALE // 2) // SCALE
-    return np.minimum(np.maximum(pixel, 0), most)
+    pixel = values.astype(np.int32)
+    pixel += SCALE // 2
+    pixel //= SCALE
+    np.maximum(pixel, 0, out=pixel)
+    return np.minimum(pixel, np.repeat(most.astype(np.int32), np.diff(offsets)), out=pixel)
 
 
 def _heights(column: NDArray[np.int32], edge: NDArray[np.int64], begin: Points, end: Points) -> NDArray[np.float64]:
@@ -117,4 +115,5 @@ def _heights(column: NDArray[np.int32], edge: NDArray[np.int64], begin: Points, 
     beyond = (walk >= before) == (slope > 0).take(edge)
     step += y.take(edge)
     step -= beyond
-    return np.where(steep.take(edge), step, np.floor(walk))
+    np.copyto(walk, step, where=steep.take(edge))
+    return walk
