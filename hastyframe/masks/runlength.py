@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.bits import pixels_from_runs, runs_from_pixels
+from hastyframe.masks.bits import changes_in_pixels, pixels_from_runs
 from hastyframe.masks.blocks import cuts
 from hastyframe.masks.grids import LARGEST, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
@@ -60,12 +60,13 @@ def encode(masks: Any) -> Ragged:
     sizes = np.diff(offsets)
     if len(sizes) and sizes.max() > LARGEST:
         raise ValidationException(f"mask {int(np.argmax(sizes))} has {sizes.max():,} pixels; Hasty counts in 32 bits.")
-    begin, end = runs_from_pixels(blocks, offsets)
-    rows = np.searchsorted(begin, offsets)
-    runs = np.empty(len(begin) * 2, np.int32)
-    end -= begin
-    begin -= np.repeat(offsets[:-1] - 1, np.diff(rows))
-    runs[0::2], runs[1::2] = begin, end
+    changes = changes_in_pixels(blocks, offsets)
+    begin = changes[0::2].copy()
+    rows = np.searchsorted(begin, offsets.astype(begin.dtype))
+    runs = np.empty(len(changes), np.int32)
+    np.subtract(changes[1::2], begin, out=runs[1::2], casting="same_kind")
+    begin -= np.repeat((offsets[:-1] - 1).astype(begin.dtype), np.diff(rows))
+    runs[0::2] = begin
     return Ragged(runs, rows * 2)
 
 
@@ -82,7 +83,8 @@ def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]
     flat = next((index for index, array in enumerate(arrays) if array.ndim != 2), None)
     if flat is not None:
         raise ValidationException(f"mask {flat} has shape {arrays[flat].shape}; a mask is (height, width).")
-    offsets = offsets_of(np.fromiter((array.size for array in arrays), np.int64, len(arrays)))
+    sizes = np.fromiter((array.size for array in arrays), np.int64, len(arrays))
+    offsets = offsets_of(sizes + 1) + 1
     return _groups(arrays, offsets), offsets
 
 
@@ -91,13 +93,16 @@ def _slices(pixels: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """Masks that lie here and there in memory, joined some at a time."""
+    """Masks that lie here and there in memory, joined some at a time, with a clear pixel ahead of each.
+
+    Where masks do not touch, no run has to be cut in two.
+    """
     if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
         arrays = [_bytes(array) for array in arrays]
     rest = np.empty(0, np.uint8)
     for first, last in pairwise(cuts(offsets, BLOCK)):
         buffers: list[Any] = [rest, *arrays[first:last]]
-        pixels = np.frombuffer(b"".join(buffers), np.uint8)
+        pixels = np.frombuffer(b"\0".join(buffers), np.uint8)
         whole = len(pixels) // 64 * 64
         yield pixels[:whole]
         rest = pixels[whole:]
