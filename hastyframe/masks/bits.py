@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hastyframe.masks.grids import LARGEST
 from hastyframe.masks.ragged import offsets_of, spread
 
 __all__ = ["changes_in_pixels", "pixels_from_runs"]
@@ -41,7 +42,7 @@ def changes_in_pixels(blocks: Iterable[NDArray[np.uint8]], offsets: NDArray[np.i
     array([0, 2, 2, 3, 4, 5], dtype=int32)
     """
     bits = _packed(blocks)
-    kind: Any = np.int32 if len(bits) * 64 <= np.iinfo(np.int32).max else np.int64  # half the memory, where it will do
+    kind: Any = np.int32 if offsets[-1] <= LARGEST else np.int64  # half the memory, where it will do
     starts = range(0, len(bits) - 1, BLOCK)
     changes = np.concatenate([_set_bits(_changed(bits[at : at + 1 + BLOCK]), at * 64, kind) for at in starts])
     border = offsets[1:-1][offsets[1:-1] > offsets[:-2]]

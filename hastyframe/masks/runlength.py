@@ -56,46 +56,42 @@ def encode(masks: Any) -> Ragged:
     >>> encode([np.ones((2, 2)), np.zeros((1, 3)), np.eye(2)]).to_list()
     [[1, 4], [], [1, 1, 4, 1]]
     """
-    blocks, offsets = _pixels(masks)
-    sizes = np.diff(offsets)
+    blocks, offsets, sizes = _pixels(masks)
     if len(sizes) and sizes.max() > LARGEST:
         raise ValidationException(f"mask {int(np.argmax(sizes))} has {sizes.max():,} pixels; Hasty counts in 32 bits.")
-    changes = changes_in_pixels(blocks, offsets)
-    begin = changes[0::2].copy()
-    rows = np.searchsorted(begin, offsets.astype(begin.dtype))
-    runs = np.empty(len(changes), np.int32)
-    np.subtract(changes[1::2], begin, out=runs[1::2], casting="same_kind")
-    begin -= np.repeat((offsets[:-1] - 1).astype(begin.dtype), np.diff(rows))
-    runs[0::2] = begin
-    return Ragged(runs, rows * 2)
+    runs = changes_in_pixels(blocks, offsets)
+    rows = np.searchsorted(runs[0::2], offsets.astype(runs.dtype))
+    runs[1::2] -= runs[0::2]
+    runs[0::2] -= np.repeat((offsets[:-1] - 1).astype(runs.dtype), np.diff(rows))
+    return Ragged(runs.astype(np.int32, copy=False), rows * 2)
 
 
-def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], NDArray[np.int64]]:
-    """All pixels in flat blocks, and where each mask begins in them."""
+def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], Index, Index]:
+    """All pixels in flat blocks, where each mask begins in them, and how many pixels each has."""
     if isinstance(masks, Ragged):
-        return _slices(masks.values), masks.offsets
+        return _slices(masks.values), masks.offsets, masks.lengths
     if isinstance(masks, np.ndarray) and masks.dtype != object:
         if masks.ndim not in (2, 3):
             raise ValidationException(f"A mask is an array (height, width), a stack (n, …); got shape {masks.shape}.")
-        count = 1 if masks.ndim == 2 else len(masks)
-        return _slices(masks.reshape(-1)), np.arange(count + 1) * (masks.shape[-2] * masks.shape[-1])
+        sizes = np.full(1 if masks.ndim == 2 else len(masks), masks.shape[-2] * masks.shape[-1])
+        return _slices(masks.reshape(-1)), offsets_of(sizes), sizes
     arrays = [np.asarray(mask, order="C") for mask in masks]
-    flat = next((index for index, array in enumerate(arrays) if array.ndim != 2), None)
-    if flat is not None:
-        raise ValidationException(f"mask {flat} has shape {arrays[flat].shape}; a mask is (height, width).")
-    sizes = np.fromiter((array.size for array in arrays), np.int64, len(arrays))
-    offsets = offsets_of(sizes + 1) + 1
-    return _groups(arrays, offsets), offsets
+    if not {array.ndim for array in arrays} <= {2}:
+        index = next(index for index, array in enumerate(arrays) if array.ndim != 2)
+        raise ValidationException(f"mask {index} has shape {arrays[index].shape}; a mask is (height, width).")
+    sizes = np.array([array.size for array in arrays], np.int64)
+    offsets = offsets_of(sizes + 1) + 1  # a clear pixel ahead of each
+    return _joined(arrays, offsets), offsets, sizes
 
 
 def _slices(pixels: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
     return (_bytes(pixels[start : start + BLOCK]) for start in range(0, len(pixels), BLOCK))
 
 
-def _groups(arrays: list[NDArray[Any]], offsets: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """Masks that lie here and there in memory, joined some at a time, with a clear pixel ahead of each.
+def _joined(arrays: list[NDArray[Any]], offsets: Index) -> Iterator[NDArray[np.uint8]]:
+    """Masks that lie here and there in memory, joined some at a time.
 
-    Where masks do not touch, no run has to be cut in two.
+    A clear pixel ahead of each keeps them apart: where masks do not touch, no run has to be cut in two.
     """
     if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
         arrays = [_bytes(array) for array in arrays]
