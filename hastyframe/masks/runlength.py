@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -76,10 +77,10 @@ def _pixels(masks: Any) -> tuple[Iterator[NDArray[np.uint8]], Index, Index]:
         sizes = np.full(1 if masks.ndim == 2 else len(masks), masks.shape[-2] * masks.shape[-1])
         return _slices(masks.reshape(-1)), offsets_of(sizes), sizes
     arrays = [np.asarray(mask, order="C") for mask in masks]
-    if not {array.ndim for array in arrays} <= {2}:
+    if not set(map(attrgetter("ndim"), arrays)) <= {2}:
         index = next(index for index, array in enumerate(arrays) if array.ndim != 2)
         raise ValidationException(f"mask {index} has shape {arrays[index].shape}; a mask is (height, width).")
-    sizes = np.array([array.size for array in arrays], np.int64)
+    sizes = np.fromiter(map(attrgetter("size"), arrays), np.int64, len(arrays))
     offsets = offsets_of(sizes + 1) + 1  # a clear pixel ahead of each
     return _joined(arrays, offsets), offsets, sizes
 
@@ -93,7 +94,7 @@ def _joined(arrays: list[NDArray[Any]], offsets: Index) -> Iterator[NDArray[np.u
 
     A clear pixel ahead of each keeps them apart: where masks do not touch, no run has to be cut in two.
     """
-    if not {array.dtype for array in arrays} <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
+    if not set(map(attrgetter("dtype"), arrays)) <= {np.dtype(np.bool_), np.dtype(np.uint8)}:
         arrays = [_bytes(array) for array in arrays]
     rest = np.empty(0, np.uint8)
     for first, last in pairwise(cuts(offsets, BLOCK)):
