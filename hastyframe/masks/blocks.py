@@ -29,9 +29,11 @@ def cuts(offsets: NDArray[np.int64], most: int = BLOCK) -> list[int]:
     >>> cuts(np.array([0, 3, 6, 7, 20, 22]), 6)
     [0, 2, 4, 5]
     """
+    if offsets[-1] <= most:
+        return [0, len(offsets) - 1]
     inner = np.searchsorted(offsets, np.arange(most, offsets[-1], most))
     ends: list[int] = np.unique(np.concatenate([[0], inner, [len(offsets) - 1]])).tolist()
-    return ends if len(ends) > 1 else [0, 0]
+    return ends
 
 
 def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any]) -> Ragged:

@@ -34,7 +34,11 @@ class Grid(NamedTuple):
     @property
     def boxes(self) -> NDArray[np.int64]:
         """The boxes as rows ``[x_min, y_min, x_max, y_max]``."""
-        return np.stack([self.x, self.y, self.x + self.width, self.y + self.height], axis=1)
+        out = np.empty((len(self.x), 4), np.int64)
+        out[:, 0], out[:, 1] = self.x, self.y
+        np.add(out[:, 0], self.width, out=out[:, 2])
+        np.add(out[:, 1], self.height, out=out[:, 3])
+        return out
 
     def take(self, index: Any) -> Grid:
         """Pick boxes."""
@@ -108,6 +112,10 @@ def numbers(boxes: ArrayLike) -> NDArray[Any]:
 
 
 def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: str) -> NDArray[np.int64]:
+    if table.dtype.kind == "i" and table.size:  # no value changes on the way, so two looks at all of them will do
+        whole = table.T.astype(np.int64, order="C")
+        if -FARTHEST <= whole.min() and whole.max() <= FARTHEST:
+            return whole
     with np.errstate(invalid="ignore"):
         whole = table.T.astype(np.int64, order="C")
     fine = ((whole == table.T) & (whole >= -FARTHEST) & (whole <= FARTHEST)).all(axis=0)

@@ -263,12 +263,11 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     array([[11, 10, 12, 12]])
     """
     rows = as_runs(runs)
-    filled = rows.lengths > 0
+    filled = rows.offsets[1:] > rows.offsets[:-1]
     grid = as_grid(boxes, rows.n, used=filled)
-    found = []
+    tight = np.empty((rows.n, 4), np.int64)
     for masks, offsets, begin, end in fitting_blocks(rows, grid.size):
-        some = extent(begin.view(np.uint32), end.view(np.uint32), offsets, grid.take(masks))
-        found.append(some.boxes)
-    tight = np.concatenate(found)
-    tight += np.stack([grid.x, grid.y, grid.x, grid.y], axis=1) * filled[:, None]
+        tight[masks] = extent(begin.view(np.uint32), end.view(np.uint32), offsets, grid.take(masks)).boxes
+    tight[:, 0::2] += (grid.x * filled)[:, None]
+    tight[:, 1::2] += (grid.y * filled)[:, None]
     return tight

@@ -44,7 +44,7 @@ MOST = 2**28
 def as_runs(runs: Any) -> Ragged:
     """Hasty run-lengths as a ragged pair of 32-bit numbers in pairs (start, length)."""
     rows = as_ragged(runs)
-    odd = rows.offsets % 2 != 0
+    odd = rows.offsets & 1
     if odd.any():
         index = int(np.argmax(odd)) - 1
         raise ValidationException(
@@ -105,13 +105,13 @@ class Some(NamedTuple):
     """Where they have ended."""
 
 
-def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**17) -> Iterator[Some]:
+def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
     """Take runs apart some at a time, so that the processor's cache holds them; see :func:`fitting`."""
     for first, last in pairwise(cuts(rows.offsets, most)):
         ends = rows.offsets[first : last + 1]
         some = Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
         masks = slice(first, last)
-        yield Some(masks, some.offsets // 2, *fitting(some, size[masks], first))
+        yield Some(masks, some.offsets >> 1, *fitting(some, size[masks], first))
 
 
 def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
@@ -143,7 +143,7 @@ def fitting(
     begin, end = rows.values[0::2].copy(), rows.values[1::2].copy()  # without gaps they are read much faster
     begin -= 1
     end += begin
-    if not _fits(begin, end, rows.offsets // 2, size):
+    if not _fits(begin, end, rows.offsets >> 1, size):
         raise ValidationException(_first_fault(rows, size, number))
     return begin, end
 
@@ -156,11 +156,12 @@ def _fits(
     An end beyond 32 bits has wrapped around and lies before its begin. So each run ends after it begins, and begins
     where the one ahead of it has ended or later; then only the first can begin too early, and the last end too late.
     """
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    head, tail = offsets[filled], offsets[filled + 1] - 1
+    head, tail, most = offsets[:-1], offsets[1:] - 1, LARGEST if size is None else size
+    filled = tail >= head
+    if not filled.all():
+        head, tail, most = head[filled], tail[filled], most if size is None else size[filled]
     apart = begin[1:] >= end[:-1]
     apart[tail[:-1]] = True
-    most = LARGEST if size is None else size[filled]
     return bool(apart.all() and (end > begin).all() and (begin[head] >= 0).all() and (end[tail] <= most).all())
 
 
@@ -402,10 +403,11 @@ def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], g
     heads = offsets[:-1]
     left = (np.minimum.reduceat(first, heads) // step).astype(np.int64)
     right = (np.maximum.reduceat(last, heads) // step).astype(np.int64) + 1
-    wraps = np.maximum.reduceat(end - begin, heads) > width  # what goes on in the next row touches both sides
-    wraps[np.searchsorted(offsets, np.flatnonzero(last < first), side="right") - 1] = True
-    left[wraps] = 0
-    right[wraps] = width[wraps]
+    if (right - left < width).any():  # where both sides are touched, it does not matter by what
+        wraps = np.maximum.reduceat(end - begin, heads) > width  # what goes on in the next row touches both sides
+        wraps |= np.logical_or.reduceat(last < first, heads)
+        left[wraps] = 0
+        right[wraps] = width[wraps]
     top, bottom = begin[heads] // width, (end[offsets[1:] - 1] - 1) // width + 1
     return Grid(left, top, right - left, bottom - top)
 
