@@ -267,7 +267,8 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     grid = as_grid(boxes, rows.n, used=filled)
     tight = np.empty((rows.n, 4), np.int64)
     for masks, offsets, begin, end in fitting_blocks(rows, grid.size):
-        tight[masks] = extent(begin.view(np.uint32), end.view(np.uint32), offsets, grid.take(masks)).boxes
-    tight[:, 0::2] += (grid.x * filled)[:, None]
-    tight[:, 1::2] += (grid.y * filled)[:, None]
+        some = grid.take(masks)
+        box = extent(begin.view(np.uint32), end.view(np.uint32), offsets, some)
+        used = filled[masks]
+        tight[masks] = box._replace(x=box.x + some.x * used, y=box.y + some.y * used).boxes
     return tight

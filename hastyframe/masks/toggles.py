@@ -140,12 +140,25 @@ def fitting(
         Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
         the first such mask.
     """
-    begin, end = rows.values[0::2].copy(), rows.values[1::2].copy()  # without gaps they are read much faster
+    begin, length = _pulled_apart(rows.values)  # without gaps they are read much faster
     begin -= 1
-    end += begin
+    end = np.add(begin, length, out=length)
     if not _fits(begin, end, rows.offsets >> 1, size):
         raise ValidationException(_first_fault(rows, size, number))
     return begin, end
+
+
+def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """First and second numbers of pairs.
+
+    The low half of a number of 64 bits is had in half the time that every other number of 32 bits takes. The second
+    numbers are low halves too, one place on.
+    """
+    pairs = np.ascontiguousarray(pairs, "<i4")
+    second = np.empty(len(pairs) // 2, np.int32)
+    second[:-1] = pairs[1:-1].view("<i8")
+    second[-1:] = pairs[-1:]
+    return pairs.view("<i8").astype(np.int32), second
 
 
 def _fits(
@@ -162,7 +175,7 @@ def _fits(
         head, tail, most = head[filled], tail[filled], most if size is None else size[filled]
     apart = begin[1:] >= end[:-1]
     apart[tail[:-1]] = True
-    return bool(apart.all() and (end > begin).all() and (begin[head] >= 0).all() and (end[tail] <= most).all())
+    return bool(apart.all() and (end > begin).all() and (begin.take(head) >= 0).all() and (end.take(tail) <= most).all())
 
 
 def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:
@@ -395,7 +408,7 @@ def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], g
     width = grid.width
     kind: Any = np.uint32 if (grid.size * width).max() < 2**32 else np.uint64
     step = np.iinfo(kind).max // width.astype(kind) + kind(1)  # 0 for a width of 1: all lies in column 0
-    share = np.repeat(step, np.diff(offsets))
+    share = np.repeat(step, offsets[1:] - offsets[:-1])
     first = begin.astype(kind, copy=False) * share
     last = end.astype(kind, copy=False) * share
     last -= share  # of the last pixel, one before the end
@@ -403,12 +416,14 @@ def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], g
     heads = offsets[:-1]
     left = (np.minimum.reduceat(first, heads) // step).astype(np.int64)
     right = (np.maximum.reduceat(last, heads) // step).astype(np.int64) + 1
-    if (right - left < width).any():  # where both sides are touched, it does not matter by what
-        wraps = np.maximum.reduceat(end - begin, heads) > width  # what goes on in the next row touches both sides
-        wraps |= np.logical_or.reduceat(last < first, heads)
-        left[wraps] = 0
-        right[wraps] = width[wraps]
-    top, bottom = begin[heads] // width, (end[offsets[1:] - 1] - 1) // width + 1
+    # What goes on in the next row touches both sides. Where they are touched in any case, nobody needs to ask.
+    if (right - left < width).any():
+        wraps = np.maximum.reduceat(end - begin, heads) > width
+        left[wraps], right[wraps] = 0, width[wraps]
+    if (right - left < width).any():
+        wraps = np.logical_or.reduceat(last < first, heads)
+        left[wraps], right[wraps] = 0, width[wraps]
+    top, bottom = begin.take(heads) // width, (end.take(offsets[1:] - 1) - 1) // width + 1
     return Grid(left, top, right - left, bottom - top)
 
 
