@@ -205,7 +205,9 @@ def _lined_up(rows: Ragged, size: NDArray[np.int64], base: NDArray[np.int64]) ->
     """Where runs begin and end among the pixels of all masks, some at a time."""
     for some in fitting_blocks(rows, size, RUNS * 2):
         shift = np.repeat(base[some.masks], np.diff(some.offsets))
-        yield some.begin + shift, some.end + shift
+        end = some.end + shift
+        shift -= 1
+        yield some.start + shift, end
 
 
 def area(runs: Any) -> NDArray[np.int64]:
@@ -266,9 +268,9 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     filled = rows.offsets[1:] > rows.offsets[:-1]
     grid = as_grid(boxes, rows.n, used=filled)
     tight = np.empty((rows.n, 4), np.int64)
-    for masks, offsets, begin, end in fitting_blocks(rows, grid.size):
+    for masks, offsets, start, end in fitting_blocks(rows, grid.size):
         some = grid.take(masks)
-        box = extent(begin.view(np.uint32), end.view(np.uint32), offsets, some)
+        box = extent(start.view(np.uint32), end.view(np.uint32), offsets, some)
         used = filled[masks]
         tight[masks] = box._replace(x=box.x + some.x * used, y=box.y + some.y * used).boxes
     return tight

@@ -83,9 +83,10 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     array([0, 2, 6, 8])
     """
     rows = as_runs(runs)
-    begin, end = fitting(rows, size)
+    start, end = fitting(rows, size)
     toggles = np.empty(len(rows.values), np.int64)
-    toggles[0::2], toggles[1::2] = begin, end
+    toggles[0::2], toggles[1::2] = start, end
+    toggles[0::2] -= 1
     return Ragged(toggles, rows.offsets)
 
 
@@ -98,11 +99,11 @@ class Some(NamedTuple):
     offsets: NDArray[np.int64]
     """Where the runs of each begin."""
 
-    begin: NDArray[np.int32]
-    """Where runs begin, counted from 0."""
+    start: NDArray[np.int32]
+    """The first pixel of each run, counted from 1."""
 
     end: NDArray[np.int32]
-    """Where they have ended."""
+    """The last pixel of each run, counted from 1."""
 
 
 def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
@@ -123,7 +124,7 @@ def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
 def fitting(
     rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Where runs begin, counted from 0, and where they have ended, if they are in order and fit `size` pixels.
+    """Return the first and last pixels of runs, counted from 1, if they are in order and fit `size` pixels.
 
     Parameters
     ----------
@@ -140,12 +141,12 @@ def fitting(
         Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
         the first such mask.
     """
-    begin, length = _pulled_apart(rows.values)  # without gaps they are read much faster
-    begin -= 1
-    end = np.add(begin, length, out=length)
-    if not _fits(begin, end, rows.offsets >> 1, size):
+    start, end = _pulled_apart(rows.values)  # without gaps they are read much faster
+    end -= 1
+    end += start
+    if not _fits(start, end, rows.offsets >> 1, size):
         raise ValidationException(_first_fault(rows, size, number))
-    return begin, end
+    return start, end
 
 
 def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -162,20 +163,20 @@ def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
 
 
 def _fits(
-    begin: NDArray[np.int32], end: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
+    start: NDArray[np.int32], end: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
 ) -> bool:
     """Whether all is well, in as few looks at the numbers as that takes.
 
-    An end beyond 32 bits has wrapped around and lies before its begin. So each run ends after it begins, and begins
-    where the one ahead of it has ended or later; then only the first can begin too early, and the last end too late.
+    An end beyond 32 bits has wrapped around and lies before its start. So no run ends before it starts, and each starts
+    after the end of the one ahead of it; then only the first can start too early, and the last end too late.
     """
     head, tail, most = offsets[:-1], offsets[1:] - 1, LARGEST if size is None else size
     filled = tail >= head
     if not filled.all():
         head, tail, most = head[filled], tail[filled], most if size is None else size[filled]
-    apart = begin[1:] >= end[:-1]
+    apart = start[1:] > end[:-1]
     apart[tail[:-1]] = True
-    return bool(apart.all() and (end > begin).all() and (begin.take(head) >= 0).all() and (end.take(tail) <= most).all())
+    return bool(apart.all() and (end >= start).all() and (start.take(head) > 0).all() and (end.take(tail) <= most).all())
 
 
 def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:
@@ -362,7 +363,7 @@ def column_changes(
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    box = extent(toggles.values[0::2], toggles.values[1::2], toggles.offsets // 2, grid)
+    box = extent(toggles.values[0::2] + 1, toggles.values[1::2], toggles.offsets // 2, grid)
     return in_blocks(_tighten, toggles, grid.width, *box), box
 
 
@@ -386,53 +387,52 @@ def _tighten(
     return take_apart(cancel(line), base)
 
 
-def extent(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+def extent(start: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
     """Find the tight boxes of masks, counted from the corner of their grids.
 
-    The first and the last run tell the rows. For the columns, positions are divided by the width in fixed point: they
-    are multiplied by ``2**32 / width``, rounded up, and the 32 bits that stay are what follows the point, which is how
-    far across its row a pixel lies. Rounding adds less than a column as long as ``position * width`` is below
-    ``2**32``; beyond that, 64 bits do the same.
+    The first and the last run tell the rows. For the columns, numbers of pixels are divided by the width in fixed
+    point: they are multiplied by ``2**32 / width``, rounded down, and the 32 bits that stay are what follows the point,
+    which is how far across its row the far side of a pixel lies. Without rounding it would be 0 for the last column;
+    a little less than that is the largest number there is. Rounding takes less than a column as long as
+    ``pixel * width`` is below ``2**32``; beyond that, 64 bits do the same.
 
     Parameters
     ----------
-    begin, end : numpy.ndarray of int
-        Where runs begin, counted from 0, and where they have ended.
+    start, end : numpy.ndarray of int
+        First and last pixels of runs, counted from 1.
     offsets : numpy.ndarray of int64, shape (n + 1,)
         Where the runs of each mask begin.
     grid : Grid
         The grids of the masks.
     """
     if len(offsets) == 1 or (offsets[1:] == offsets[:-1]).any():
-        return _with_empty(begin, end, offsets, grid)
+        return _with_empty(start, end, offsets, grid)
     width = grid.width
-    kind: Any = np.uint32 if (grid.size * width).max() < 2**32 else np.uint64
-    step = np.iinfo(kind).max // width.astype(kind) + kind(1)  # 0 for a width of 1: all lies in column 0
+    kind: Any = np.uint32 if ((grid.size + 1) * width).max() < 2**32 else np.uint64
+    step = np.iinfo(kind).max // width.astype(kind)
     share = np.repeat(step, offsets[1:] - offsets[:-1])
-    first = begin.astype(kind, copy=False) * share
+    first = start.astype(kind, copy=False) * share
     last = end.astype(kind, copy=False) * share
-    last -= share  # of the last pixel, one before the end
-    np.maximum(step, 1, out=step)
     heads = offsets[:-1]
-    left = (np.minimum.reduceat(first, heads) // step).astype(np.int64)
-    right = (np.maximum.reduceat(last, heads) // step).astype(np.int64) + 1
+    left = ((np.minimum.reduceat(first, heads) - kind(1)) // step).astype(np.int64)
+    right = ((np.maximum.reduceat(last, heads) - kind(1)) // step).astype(np.int64) + 1
     # What goes on in the next row touches both sides. Where they are touched in any case, nobody needs to ask.
     if (right - left < width).any():
-        wraps = np.maximum.reduceat(end - begin, heads) > width
+        wraps = np.maximum.reduceat(end - start, heads) >= width
         left[wraps], right[wraps] = 0, width[wraps]
     if (right - left < width).any():
         wraps = np.logical_or.reduceat(last < first, heads)
         left[wraps], right[wraps] = 0, width[wraps]
-    top, bottom = begin.take(heads) // width, (end.take(offsets[1:] - 1) - 1) // width + 1
+    top, bottom = (start.take(heads) - 1) // width, (end.take(offsets[1:] - 1) - 1) // width + 1
     return Grid(left, top, right - left, bottom - top)
 
 
-def _with_empty(begin: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+def _with_empty(start: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
     """Find tight boxes, of 0 by 0 where a mask has no runs."""
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
     box = Grid(*np.zeros((4, len(offsets) - 1), np.int64))
     if len(filled):
-        found = extent(begin, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
+        found = extent(start, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
         for column, part in zip(box, found, strict=True):
             column[filled] = part
     return box
