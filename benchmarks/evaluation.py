@@ -108,11 +108,11 @@ def ours(labels: str, detections: str, kind: str, arrays: bool) -> tuple[Callabl
     import hastyframe as hf
     from hastyframe import evaluation  # noqa: F401 - imports do not count
 
-    painting = "coco" if kind == "mask" else None
+    shapes: Any = {"masks": "coco"} if kind == "mask" else {"segmentation": False}
 
     def load() -> Any:
-        label_set = hf.read_coco(labels, masks=painting, on_loss="ignore")
-        return label_set, hf.read_coco_detections(detections, label_set, masks=painting, on_loss="ignore")
+        label_set = hf.read_coco(labels, **shapes, on_loss="ignore")
+        return label_set, hf.read_coco_detections(detections, label_set, **shapes, on_loss="ignore")
 
     def evaluate(loaded: Any) -> Any:
         label_set, predictions = loaded

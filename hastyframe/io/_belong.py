@@ -105,6 +105,8 @@ def nothing(dtype: Any, rows: int) -> Any:
         return pd.array(pa.nulls(rows, dtype.pyarrow_dtype), dtype=dtype)
     if isinstance(dtype, pd.StringDtype):
         return pd.array(pa.nulls(rows, pa.large_string()), dtype=dtype)
+    if dtype == np.dtype("float64"):
+        return np.full(rows, np.nan)
     return pd.array([None] * rows, dtype=dtype)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,9 +17,11 @@ from ..errors import ValidationException
 from ..frames import BOX
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
+from ..masks.coco import from_coco_texts
 from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
 from ..painting import kinds, known_sizes, paint, stacked
+from ._coco_text import Rle
 from ._fingerprint import unchanged
 from ._lists import KEPT, whole
 from ._report import Losses
@@ -94,6 +97,8 @@ def shapes_in(
 
 def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows with run-lengths, with one ring and with several."""
+    if segments.count(None) == len(segments):
+        return (np.empty(0, np.int64),) * 3
     rings = np.array([_count(segment) for segment in segments], np.int64)
     if (wrong := rings == _OTHER).any():
         raise table.wrong(int(np.argmax(wrong)), "'segmentation' should be polygons or run-lengths")
@@ -107,7 +112,7 @@ def _count(segment: Any) -> int:
     """How many rings; of other things a code."""
     if type(segment) is list:
         return len(segment)
-    return 0 if segment is None else _CODED if type(segment) is dict else _OTHER
+    return 0 if segment is None else _CODED if type(segment) in (Rle, dict) else _OTHER
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
@@ -164,10 +169,12 @@ def _decoded(
     table: Table, coded: dict[int, Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
 ) -> tuple[Ragged, NDArray[np.int64]]:
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
-        items = [coded[row] for row in rows.tolist()]
-        if any(item.get("size") != size for item, size in zip(items, known_sizes(sizes[rows]).tolist(), strict=True)):
+        items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
+        typed = type(items[0]) is Rle
+        told = list(map(attrgetter("size"), items)) if typed else [item.get("size") for item in items]
+        if told != (list(map(tuple, wanted.tolist())) if typed else wanted.tolist()):
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")
-        return masks.from_coco_rle(items)
+        return from_coco_texts(list(map(attrgetter("counts"), items)), wanted) if typed else masks.from_coco_rle(items)
 
     found: tuple[Ragged, NDArray[np.int64]] = blame(work, rles, table.place, table.file)
     return found

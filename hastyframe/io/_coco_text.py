@@ -6,6 +6,7 @@ memory. So a ring stays the piece of the text that it is, until Arrow reads the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
@@ -14,18 +15,25 @@ from msgspec import Raw
 
 from ._values import Columns
 
-__all__ = ["parse_coco"]
+__all__ = ["Rle", "parse_coco", "parse_detections"]
 
-_FIELDS: dict[str, Any] = {
-    "id": int | str | None,
+
+class Rle(msgspec.Struct, gc=False):
+    """Run-lengths as they stand in a file."""
+
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
+_SHAPE: dict[str, Any] = {
     "image_id": int | str | None,
     "category_id": int | str | None,
-    "segmentation": list[Raw] | dict[str, Any] | None,
+    "segmentation": list[Raw] | Rle | None,
     "bbox": tuple[float, float, float, float] | None,
-    "area": float | None,
-    "iscrowd": int | None,
 }
-"""Keys of an annotation, and what a file nearly always has there; what has something else is read another way."""
+_INSTANCE = {"id": int | str | None, **_SHAPE, "area": float | None, "iscrowd": int | None}
+_DETECTION = {**_SHAPE, "score": float | None}
+"""Keys of an object, and what a file nearly always has there; what has something else is read another way."""
 
 
 class _File(msgspec.Struct):
@@ -36,13 +44,19 @@ class _File(msgspec.Struct):
     licenses: Any = msgspec.UNSET
 
 
-def parse_coco(text: bytes) -> dict[str, Any] | None:
+class _Keys(msgspec.Struct):
+    annotations: list[dict[str, Raw]]
+
+
+def parse_coco(text: bytes, *, segmentation: bool = True) -> dict[str, Any] | None:
     """Parse a COCO file that is as such files are.
 
     Parameters
     ----------
     text : bytes
         All of it.
+    segmentation : bool
+        Whether segmentations are wanted.
 
     Returns
     -------
@@ -57,12 +71,54 @@ def parse_coco(text: bytes) -> dict[str, Any] | None:
     >>> data["annotations"]["id"], [bytes(ring) for ring in data["annotations"]["segmentation"][0]]
     ([1], [b'[0, 0, 4, 0, 4, 4]'])
     """
+
+    def decode(annotation: Any) -> tuple[dict[str, Any], list[Any]]:
+        file = msgspec.defstruct("file", [("annotations", list[annotation])], bases=(_File,), kw_only=True)
+        data = msgspec.structs.asdict(msgspec.json.decode(text, type=file))
+        return data, data.pop("annotations")
+
+    def keys() -> set[str]:
+        return set().union(*msgspec.json.decode(text, type=_Keys).annotations)
+
+    if (found := _parsed(decode, keys, _INSTANCE, segmentation)) is None:
+        return None
+    data, columns = found
+    return {key: value for key, value in data.items() if value is not msgspec.UNSET} | {"annotations": columns}
+
+
+def parse_detections(text: bytes, *, segmentation: bool = True) -> Columns | None:
+    """Parse a list of detections as :func:`parse_coco` parses annotations.
+
+    Examples
+    --------
+    >>> parse_detections(b'[{"image_id": 1, "score": 0.5}]')["score"]
+    [0.5]
+    """
+
+    def decode(detection: Any) -> tuple[None, list[Any]]:
+        return None, msgspec.json.decode(text, type=list[detection])
+
+    def keys() -> set[str]:
+        return set().union(*msgspec.json.decode(text, type=list[dict[str, Raw]]))
+
+    found = _parsed(decode, keys, _DETECTION, segmentation)
+    return found and found[1]
+
+
+def _parsed(
+    decode: Callable[[Any], tuple[Any, list[Any]]],
+    keys: Callable[[], set[str]],
+    fields: dict[str, Any],
+    segmentation: bool,
+) -> tuple[Any, Columns] | None:
+    """Decode with the usual keys, and if that fails, with all that there are."""
+    if not segmentation:
+        fields = fields | {"segmentation": Raw}  # passed over as it is
     try:
         try:
-            return _parsed(text, _FIELDS)
+            return _in_columns(decode, fields, segmentation)
         except msgspec.ValidationError:
-            keys = msgspec.json.decode(text, type=_Keys).annotations
-            return _parsed(text, dict.fromkeys(sorted(set().union(*keys)), Any) | _FIELDS)
+            return _in_columns(decode, dict.fromkeys(sorted(keys()), Any) | fields, segmentation)
     except (
         msgspec.MsgspecError,
         ValueError,
@@ -71,22 +127,19 @@ def parse_coco(text: bytes) -> dict[str, Any] | None:
         return None
 
 
-class _Keys(msgspec.Struct):
-    annotations: list[dict[str, Raw]]
-
-
-def _parsed(text: bytes, fields: dict[str, Any]) -> dict[str, Any]:
+def _in_columns(
+    decode: Callable[[Any], tuple[Any, list[Any]]], fields: dict[str, Any], segmentation: bool
+) -> tuple[Any, Columns]:
     # The names of the fields are their numbers: a key need not be a name in Python.
     names = {f"key_{number}": key for number, key in enumerate(fields)}
-    annotation: Any = msgspec.defstruct(
-        "annotation",
-        [(name, fields[key], None) for name, key in names.items()],
-        rename=names,
-        forbid_unknown_fields=True,
-        gc=False,
+    data, rows = decode(
+        msgspec.defstruct(
+            "row",
+            [(name, fields[key], None) for name, key in names.items()],
+            rename=names,
+            forbid_unknown_fields=True,
+            gc=False,
+        )
     )
-    file = msgspec.defstruct("file", [("annotations", list[annotation])], bases=(_File,), kw_only=True)
-    data = msgspec.structs.asdict(msgspec.json.decode(text, type=file))
-    rows = data["annotations"]
-    data["annotations"] = Columns((key, list(map(attrgetter(name), rows))) for name, key in names.items())
-    return {key: value for key, value in data.items() if value is not msgspec.UNSET}
+    wanted = {name: key for name, key in names.items() if segmentation or key != "segmentation"}
+    return data, Columns((key, list(map(attrgetter(name), rows))) for name, key in wanted.items())

@@ -45,6 +45,7 @@ class Table:
 
     def __init__(self, rows: Any, file: str, what: str, place: Callable[[int], str] | None = None) -> None:
         self.file, self.what, self._place = file, what, place
+        self._dropped: set[str] = set()
         if isinstance(rows, Columns):
             self._columns, self._length, self._rows = rows, len(next(iter(rows.values()))), None
             return
@@ -77,13 +78,16 @@ class Table:
 
     def get(self, key: str) -> list[Any]:
         """Values of a key, None where it is absent."""
+        if key in self._dropped:
+            return [None] * len(self)
         if self._rows is None:
             return self._columns.get(key) or [None] * len(self)
         return [row.get(key) for row in self._rows]
 
     def drop(self, key: str) -> None:
-        """Forget a key whose values are not needed any more, and take much memory."""
+        """Forget a key whose values are not wanted, or not any more, and take much memory."""
         self._columns.pop(key, None)
+        self._dropped.add(key)
 
     def has(self, key: str) -> bool:
         """Whether rows have a key."""
@@ -123,6 +127,14 @@ class Table:
         return rows
 
     def _as_texts(self, key: str) -> pa.Array:
+        if self.typed:  # so that no look at each of them is needed
+            try:
+                numbers = pa.array(self.get(key), pa.int64())
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+                pass
+            else:
+                if not numbers.null_count:
+                    return numbers.cast(pa.large_string())
         ids = self.ids(key)
         try:
             return pa.array(ids, pa.int64()).cast(pa.large_string())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..errors import FormatError, ValidationException
 from ..painting import kinds
 from ._belong import complete
 from ._coco_shapes import own_numbers, shapes_in, shapes_out
-from ._coco_text import parse_coco
+from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._lists import KEPT
@@ -21,7 +22,7 @@ from ._load import load_json, unhurried_gc
 from ._records import DATASET, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare
-from ._values import Table, further_columns
+from ._values import Columns, Table, further_columns
 
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
@@ -33,6 +34,7 @@ __all__ = ["read_coco", "read_coco_detections", "to_coco"]
 def read_coco(
     source: Source,
     *,
+    segmentation: bool = True,
     masks: Painting = "center",
     dataset: str = DATASET,
     file: str | None = None,
@@ -51,10 +53,14 @@ def read_coco(
     ----------
     source : path, binary file, zipfile.ZipFile or dict
         The file, an archive with it, or what it says.
+    segmentation : bool
+        With False the file's segmentations are passed over unread: labels have boxes, to the last digit, areas and
+        classes, but no polygons, parts and masks. That is all that an evaluation of boxes takes, and the quickest way.
+        What is written from such a label set has boxes only; :meth:`LabelSet.to_coco` says so.
     masks : {"center", "coco"} or None
         How to paint what has several parts: the pixels whose centres lie inside an odd number of rings, or those that
         pycocotools paints. With None nothing becomes a mask: labels have polygons and their boxes to the last digit,
-        which is quicker and all that an evaluation of boxes takes; run-lengths are boxes then, and left out.
+        which is quicker; run-lengths are boxes then, and left out.
     dataset : str
         Dataset of the images that name none.
     file : str, optional
@@ -71,7 +77,8 @@ def read_coco(
     ------
     FormatError
         Whatever is wrong with the file, with its place: ids twice or missing, images and categories that are referred
-        to and absent, polygons of two points, run-lengths that do not fit their image.
+        to and absent, polygons of two points, run-lengths that do not fit their image. With ``segmentation=False``
+        an annotation without a box, and nothing about segmentations.
 
     Examples
     --------
@@ -90,14 +97,14 @@ def read_coco(
     """
     from .label_set import LabelSet
 
-    data, name = load_json(source, file=file, parse=parse_coco)
+    data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation))
     if not isinstance(data, Mapping):
         raise FormatError(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
         )
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
     images, classes = Table(data.get("images"), name, "images"), Table(data.get("categories"), name, "categories")
-    annotations = Table(data.get("annotations", []), name, "annotations")
+    annotations = _table(data.get("annotations", []), name, "annotations", segmentation)
     image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
     image_rows = annotations.refer("image_id", image_frame.index, "images")
     class_rows = annotations.refer("category_id", class_frame.index, "categories")
@@ -114,8 +121,23 @@ def read_coco(
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
     labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
     losses.report()
-    info = {key: data[key] for key in ("info", "licenses") if key in data}
+    info = {key: data[key] for key in ("info", "licenses") if key in data} | ({} if segmentation else _UNREAD)
     return LabelSet(image_frame, labels, class_frame, info=info)
+
+
+_UNREAD = {"segmentation": "not read"}
+"""What tells in the ``info`` of a label set that its file has more than the labels."""
+
+
+def _table(rows: Any, name: str, what: str, segmentation: bool) -> Table:
+    table = Table(rows, name, what)
+    if not segmentation:
+        table.drop("segmentation")
+        boxes = table.get("bbox")
+        if None in boxes:
+            problem = "'bbox' is missing, and segmentations are passed over"
+            raise table.wrong(boxes.index(None), problem, "Give it one, or leave out segmentation=False")
+    return table
 
 
 def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
@@ -150,6 +172,7 @@ def read_coco_detections(
     source: Source,
     label_set: LabelSet,
     *,
+    segmentation: bool = True,
     masks: Painting = "center",
     file: str | None = None,
     on_loss: OnLoss = "warn",
@@ -162,7 +185,7 @@ def read_coco_detections(
         A list of ``{image_id, category_id, bbox | segmentation, score}``.
     label_set : LabelSet
         What they are detections on: the ids are those of its images and classes.
-    masks, file, on_loss
+    segmentation, masks, file, on_loss
         As in :func:`read_coco`.
 
     Returns
@@ -190,10 +213,11 @@ def read_coco_detections(
     prediction_id
     0                  a.jpg        dog    5.0    0.5
     """
-    data, name = load_json(source, file=file)
-    if isinstance(data, Mapping):
+    data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation))
+    if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
-    table, losses = Table(data, name, "detections"), Losses(f"Predictions cannot carry all of {name}", on_loss)
+    table = _table(data, name, "detections", segmentation)
+    losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
     images, classes = label_set.images, label_set.label_classes
     image_rows = table.refer("image_id", images.index, "the images of the label set")
     class_rows = table.refer("category_id", classes.index, "the classes of the label set")
@@ -273,12 +297,14 @@ def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "ke
 
 def _report(label_set: LabelSet, on_loss: OnLoss) -> None:
     losses = Losses("COCO cannot carry", on_loss)
-    labels = label_set.labels
+    labels, kind = label_set.labels, kinds(label_set.labels)
     for name, what in (("label_attributes", "attribute values"), ("tags", "tags")):
         frame = getattr(label_set, name)
         losses.add(0 if frame is None else len(frame), what)
+    if _UNREAD.items() <= label_set.info.items():
+        losses.add(int(kind.isin(["box"]).sum()), "segmentations that read_coco(segmentation=False) passed over")
     losses.add(int((labels["mask"].notna() & labels["polygon"].notna()).sum()), "polygons of labels that have a mask")
-    losses.add(int(kinds(labels).isin(["nothing"]).sum()), "missing places: labels without box, polygon and mask")
+    losses.add(int(kind.isin(["nothing"]).sum()), "missing places: labels without box, polygon and mask")
     losses.report()
 
 

@@ -6,7 +6,7 @@ Hasty counts row by row inside the label's box, COCO column by column over the w
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import in_blocks
+from hastyframe.masks.blocks import cuts, in_blocks, stacked
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, where
@@ -214,7 +214,41 @@ def from_coco_rle(rles: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tupl
         raise ValidationException(
             f'COCO run-lengths are {{"size": [height, width], "counts": …}}: mask {_first_broken(items)} is not.'
         ) from error
-    return from_coco_counts(_numbers(texts), sizes)
+    return from_coco_texts(texts, sizes)
+
+
+def from_coco_texts(texts: list[Any], image_sizes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
+    """Hasty run-lengths and tight boxes from the counts of COCO run-lengths, whichever way each is written.
+
+    Parameters
+    ----------
+    texts : list of bytes, str or list of int
+        The counts.
+    image_sizes : array_like of shape (n, 2) or (2,)
+        ``(height, width)`` of each mask's image, or of all.
+
+    Returns
+    -------
+    runs : Ragged of int32
+    boxes : numpy.ndarray of int64, shape (n, 4)
+
+    Raises
+    ------
+    ValidationException
+        As :func:`from_coco_rle`.
+
+    Examples
+    --------
+    >>> runs, boxes = from_coco_texts([b"211010O01"], (2, 6))
+    >>> runs.to_list(), boxes.tolist()
+    ([[1, 2, 7, 2]], [[1, 0, 5, 2]])
+    """
+    if not all(type(text) in (bytes, str) for text in texts):
+        return from_coco_counts(_numbers(texts), image_sizes)
+    strings = _characters(texts)
+    height, width = as_sizes(image_sizes, strings.n)
+    _check_images(height, width)
+    return _decoded(lambda some, *size: _upright(counts_from_strings(some), *size), strings, height, width)
 
 
 def _first_broken(items: list[Any]) -> int:
@@ -244,9 +278,13 @@ def _numbers(texts: list[Any]) -> Ragged:
 
 
 def _characters(texts: Iterable[str | bytes]) -> Ragged:
-    rows = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts]
-    offsets = offsets_of(np.fromiter(map(len, rows), np.int64, len(rows)))
-    return Ragged(np.frombuffer(b"".join(rows), np.uint8), offsets)
+    rows = list(texts)
+    try:
+        joined = "".join(rows).encode("ascii")  # type: ignore[arg-type]  # of bytes it is a TypeError
+    except (TypeError, UnicodeEncodeError):
+        rows = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in rows]
+        joined = b"".join(rows)  # type: ignore[arg-type]
+    return Ragged(np.frombuffer(joined, np.uint8), offsets_of(np.fromiter(map(len, rows), np.int64, len(rows))))
 
 
 def from_coco_counts(counts: Any, image_sizes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
@@ -278,6 +316,26 @@ def from_coco_counts(counts: Any, image_sizes: ArrayLike) -> tuple[Ragged, NDArr
     rows = as_ragged(counts)
     height, width = as_sizes(image_sizes, rows.n)
     _check_images(height, width)
+    return _decoded(_upright, rows, height, width)
+
+
+def _decoded(
+    work: Callable[..., tuple[Ragged, NDArray[np.int64]]], rows: Ragged, height: Column, width: Column
+) -> tuple[Ragged, NDArray[np.int64]]:
+    """Decode some masks at a time, so that the processor's cache holds all that lies between the two forms."""
+    parts = []
+    try:
+        for first, last in pairwise(cuts(rows.offsets)):
+            ends = rows.offsets[first : last + 1]
+            some = Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
+            parts.append(work(some, height[first:last], width[first:last]))
+    except ValidationException:
+        return work(rows, height, width)  # which names the mask by its place among all
+    return stacked([runs for runs, _ in parts]), np.concatenate([boxes for _, boxes in parts])
+
+
+def _upright(rows: Ragged, height: Column, width: Column) -> tuple[Ragged, NDArray[np.int64]]:
+    """Turn counts, column by column over the image, into run-lengths row by row in tight boxes."""
     flipped = _toggles(rows, height * width)
     zero = np.zeros_like(height)
     tight, box = tighten(flipped, Grid(zero, zero, height, width))

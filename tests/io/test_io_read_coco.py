@@ -74,6 +74,34 @@ def test_without_masks_boxes_are_those_of_the_file(coco_file):
     assert np.array_equal(boxes[:, :2], told[:, :2]) and np.array_equal(boxes[:, 2:], told[:, :2] + told[:, 2:])
 
 
+def test_segmentations_can_be_passed_over(coco_file):
+    whole = hio.read_coco(coco_file, masks=None)
+    for source in (coco_file, json.loads(coco_file.read_text())):
+        boxes = hio.read_coco(source, segmentation=False)
+        assert repr(boxes) == "LabelSet: 100 images, 839 labels (839 boxes), 80 classes"
+        lost = ["polygon", "parts", "as_read"]
+        assert_frame_equal(boxes.labels.drop(columns=lost[::2]), whole.labels.drop(columns=lost))
+        assert boxes.labels["polygon"].isna().all()
+        assert_frame_equal(boxes.images, whole.images)
+
+
+def test_what_was_passed_over_is_missed_when_the_file_is_written(tmp_path):
+    data = one(segmentation=[[0, 0, 4, 0, 4, 4]], area=7.5, bbox=[0, 0, 4, 3.9])
+    label_set = hio.read_coco(io.BytesIO(json.dumps(data).encode()), segmentation=False)
+    label_set.to_parquet(tmp_path)
+    for each in (label_set, label_set.filter(classes="cat"), hio.read_parquet(tmp_path)):
+        with pytest.warns(hio.FormatWarning, match=r"segmentations that read_coco\(.*\) passed over \(1\)"):
+            after = again(each)["annotations"][0]
+        assert after.items() >= {"segmentation": [], "area": 7.5, "bbox": [0, 0, 4, 3.9]}.items()
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_without_segmentations_every_annotation_has_a_box(text):
+    data = one(segmentation=[[0, 0, 4, 0, 4, 4]], bbox=None)
+    with pytest.raises(hio.FormatError, match=r"annotations\[0\] \(id 1\): 'bbox' is missing.*segmentation=False"):
+        hio.read_coco(io.BytesIO(json.dumps(data).encode()) if text else data, segmentation=False)
+
+
 def test_area_and_box_follow_geometry_that_changes():
     ring = [[0, 0, 4, 0, 4, 4]]
     label_set = hio.read_coco(one(segmentation=ring, area=7.5, bbox=[0, 0, 4, 3.9]))
@@ -174,19 +202,55 @@ def coco_texts(draw):
     return json.dumps(data, **options)
 
 
-def outcome(source) -> tuple:
+def outcome(source, read) -> tuple:
     try:
-        return None, hio.read_coco(source, on_loss="ignore").labels
+        return None, read(source)
     except hio.FormatError as error:
         return (error.place, error.problem, error.remedy), pd.DataFrame()
 
 
 @settings(max_examples=60, deadline=None)
-@given(coco_texts())
-def test_text_says_what_data_says(text):
-    (found, labels), (wanted, expected) = outcome(io.BytesIO(text.encode())), outcome(json.loads(text))
+@given(coco_texts(), st.sampled_from([{}, {"masks": None}, {"segmentation": False}]))
+def test_text_says_what_data_says(text, options):
+    def read(source):
+        return hio.read_coco(source, on_loss="ignore", **options).labels
+
+    (found, labels), (wanted, expected) = outcome(io.BytesIO(text.encode()), read), outcome(json.loads(text), read)
     assert found == wanted
     assert_frame_equal(labels, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(coco_texts(), st.sampled_from([{}, {"masks": None}, {"segmentation": False}]))
+def test_text_of_detections_says_what_their_data_says(text, options):
+    label_set = hio.read_coco(one())
+    detections = json.loads(text)["annotations"]
+    for detection in detections[1:]:  # the first keeps keys that detections rarely have
+        for key in ("id", "area", "iscrowd"):
+            detection.pop(key, None)
+
+    def read(source):
+        return hio.read_coco_detections(source, label_set, on_loss="ignore", **options)
+
+    found, predictions = outcome(io.BytesIO(json.dumps(detections).encode()), read)
+    wanted, expected = outcome(detections, read)
+    assert found == wanted
+    assert_frame_equal(predictions, expected)
+
+
+@pytest.mark.parametrize("counts", ["922000;", "922000\\", "ü", "", [4, 2, 26], [4.0, 2, 26], [4.5, 2, 25.5]])
+def test_run_lengths_of_detections_are_read_alike_from_text_and_data(counts):
+    label_set = hio.read_coco(one())
+    rles = [{"size": [4, 8], "counts": each} for each in ("922000;", counts)]
+    detections = [{"image_id": 1, "category_id": 1, "segmentation": rle, "score": 0.5} for rle in rles]
+
+    def read(source):
+        return hio.read_coco_detections(source, label_set, on_loss="ignore")
+
+    found, predictions = outcome(io.BytesIO(json.dumps(detections).encode()), read)
+    wanted, expected = outcome(detections, read)
+    assert found == wanted
+    assert_frame_equal(predictions, expected)
 
 
 def test_a_key_that_is_there_twice_has_its_last_value():
