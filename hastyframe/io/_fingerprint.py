@@ -47,6 +47,7 @@ def unchanged(labels: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_INVERSE = np.uint64(pow(int(_ODD), -1, 2**64))
 
 
 def all_different(texts: pa.LargeStringArray) -> bool:
@@ -67,39 +68,40 @@ def all_different(texts: pa.LargeStringArray) -> bool:
     return not (numbers[1:] == numbers[:-1]).any() or pc.count_distinct(texts).as_py() == len(texts)
 
 
-_BLOCK = 2**16
+_BLOCK = 2**15
 """Values that are mixed at a time: what stays in the cache is mixed several times as fast."""
 
 
 def row_sums(lists: Ragged) -> NDArray[np.uint64]:
-    """Sum of the values of each row, each times a factor that its place in the row decides."""
+    """Sum of the values of each row, each times a power of an odd number that its place in the row decides.
+
+    All values of a block are multiplied by rising powers; the power that a row began with is divided out of its sum.
+    """
     values, offsets = lists
-    factor = _factors(int(lists.lengths.max(initial=0)))
+    most = max(int(lists.lengths.max(initial=0)), min(_BLOCK, len(values))) + 1
+    powers, inverses = _powers(_ODD, most), _powers(_INVERSE, most)
     out = np.zeros(lists.n, np.uint64)
     first = 0
     while first < lists.n:
         last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + _BLOCK, side="right")) - 1)
-        out[first:last] = _block_sums(values, offsets[first : last + 1], factor)
+        ends = offsets[first : last + 1] - offsets[first]
+        sums = _sums(values[offsets[first] : offsets[last]], powers)
+        out[first:last] = (sums[ends[1:]] - sums[ends[:-1]]) * inverses[ends[:-1]]
         first = last
     return out
 
 
-def _factors(count: int) -> NDArray[np.uint64]:
-    """Odd numbers without a pattern, always the same (SplitMix64)."""
-    number = np.arange(1, count + 1, dtype=np.uint64) * _ODD
-    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (number ^ (number >> np.uint64(31))) | np.uint64(1)
+def _powers(number: np.uint64, count: int) -> NDArray[np.uint64]:
+    powers = np.full(count, number)
+    powers[0] = 1
+    return np.multiply.accumulate(powers, out=powers)
 
 
-def _block_sums(
-    values: NDArray[np.unsignedinteger[Any]], offsets: NDArray[np.int64], factor: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
-    start, lengths = offsets[0], np.diff(offsets)
-    mixed = values[start : offsets[-1]].astype(np.uint64)
+def _sums(values: NDArray[np.unsignedinteger[Any]], powers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sums of the first 0, 1, 2, ... values, each times its power."""
+    mixed = values.astype(np.uint64)
     mixed ^= mixed >> np.uint64(32)  # whole numbers differ in the high bits only
-    place = np.arange(len(mixed)) - np.repeat(offsets[:-1] - start, lengths)
-    mixed *= factor[place]
-    total = np.zeros(len(mixed) + 1, np.uint64)
-    np.cumsum(mixed, out=total[1:])
-    return total[offsets[1:] - start] - total[offsets[:-1] - start]
+    mixed *= powers[: len(mixed)]
+    sums = np.zeros(len(mixed) + 1, np.uint64)
+    np.cumsum(mixed, out=sums[1:])
+    return sums
