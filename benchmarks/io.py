@@ -56,10 +56,11 @@ def main() -> None:
 def read_coco(**options: Any) -> Callable[[str], Any]:
     import hastyframe.io as hio
 
+    shape = {"bbox": [0, 0, 4, 4], "segmentation": [[0, 0, 4, 0, 4, 4]] * 2}
     tiny = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}],
         "categories": [{"id": 1, "name": "cat"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 4, 4], "segmentation": [[0, 0, 4, 0, 4, 4]]}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **shape}],
     }
     hio.read_coco(io.BytesIO(json.dumps(tiny).encode()), **options)  # what is imported on first use
     return lambda path: hio.read_coco(path, **options, on_loss="ignore")

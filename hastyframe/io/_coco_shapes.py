@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import masks
 from ..blame import blame
 from ..errors import ValidationException
-from ..frames import BOX
+from ..frames import BOX, POLYGON
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
 from ..masks.coco import from_coco_texts
@@ -31,14 +31,40 @@ from ._values import Table
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
 
-__all__ = ["own_numbers", "shapes_in", "shapes_out"]
+__all__ = ["Segments", "own_numbers", "segments_in", "shapes_in", "shapes_out"]
+
+
+class Segments(NamedTuple):
+    """What annotations have under ``segmentation``, by kind, and in which rows."""
+
+    coded: dict[int, Any]
+    """Run-lengths by row."""
+
+    single: NDArray[np.int64]
+    rings: Polygons
+    """One ring each."""
+
+    several: NDArray[np.int64]
+    parts: Polygons
+    """Several rings each."""
+
+
+def segments_in(table: Table) -> Segments:
+    """Take the segmentations out of a table, and with them the text of the file that they are pieces of."""
+    values = table.get("segmentation")
+    rles, single, several = _by_kind(values, table)
+    points, ends = rings_in([values[row][0] for row in single.tolist()], single, table, "segmentation")
+    rings = Polygons(points, ends, np.arange(len(ends)))
+    counts = np.array([len(values[row]) for row in several.tolist()], np.int64)
+    pieces = list(itertools.chain.from_iterable(values[row] for row in several.tolist()))
+    points, ends = rings_in(pieces, np.repeat(several, counts), table, "segmentation")
+    coded = {row: values[row] for row in rles.tolist()}
+    table.drop("segmentation")
+    return Segments(coded, single, rings, several, Polygons(points, ends, offsets_of(counts)))
 
 
 def shapes_in(
-    table: Table,
-    sizes: NDArray[np.float64],
-    rule: Painting,
-    losses: Losses,
+    table: Table, segments: Segments | None, sizes: NDArray[np.float64], rule: Painting, losses: Losses
 ) -> dict[str, Any]:
     """Read boxes, polygons and masks, and what :func:`shapes_out` needs to write the same file again.
 
@@ -46,6 +72,8 @@ def shapes_in(
     ----------
     table : Table
         The annotations.
+    segments : Segments or None
+        Their segmentations; None if those were passed over.
     sizes : numpy.ndarray, shape (n, 2)
         Height and width of each annotation's image.
     rule : {"center", "coco"} or None
@@ -58,39 +86,37 @@ def shapes_in(
     dict
         Columns by name: the box, ``polygon``, ``mask``, ``area``, and where present ``parts`` and ``file_bbox``.
     """
-    segments = table.get("segmentation")
-    rles, single, several = _by_kind(segments, table)
     told = _told_boxes(table)
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
+    runs, filled = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64)), np.zeros(len(table), bool)
     columns: dict[str, Any] = {}
-
-    points, ends = rings_in([segments[row][0] for row in single.tolist()], single, table, "segmentation")
-    polygon = polygon_array(points, ends, single, len(table))
-    boxes[single] = _or_bounds(boxes[single], Polygons(points, ends, np.arange(len(ends))))
-    shapes = Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64))
-    if len(several):
-        columns["parts"], shapes = _parts(segments, several, table)
-        boxes[several] = _or_bounds(boxes[several], shapes)
-    coded = {row: segments[row] for row in rles.tolist()}
-    del segments
-    table.drop("segmentation")
-    runs = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64))
-    filled = np.zeros(len(table), bool)
-    if rule and (len(rles) or len(several)):
-        runs, found = _painted(table, coded, rles, several, shapes, sizes, rule)
-        filled[rles] = filled[several] = True
-        empty = filled & (runs.lengths == 0)
-        found[empty] = _cover(boxes[empty])
-        differs = filled & (found != boxes).any(axis=1) & ~np.isnan(told[:, 0])
-        if differs.any():
-            columns["file_bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
-        boxes[filled] = found[filled]
-        losses.add(
-            len(several),
-            "objects of several parts as polygons: they became masks, and the column 'parts' has their rings",
-        )
-    elif len(rles):
-        boxes[rles] = _or_decoded(boxes[rles], table, coded, rles, sizes)
+    if segments is None:
+        if (missing := np.isnan(told[:, 0])).any():
+            problem = "'bbox' is missing, and segmentations are passed over"
+            raise table.wrong(int(np.argmax(missing)), problem, "Give it one, or leave out segmentation=False")
+        polygon = pa.nulls(len(table), POLYGON)
+    else:
+        rles, several = np.array(list(segments.coded), np.int64), segments.several
+        polygon = polygon_array(segments.rings.points, segments.rings.rings, segments.single, len(table))
+        boxes[segments.single] = _or_bounds(boxes[segments.single], segments.rings)
+        if len(several):
+            columns["parts"] = _parts(segments, len(table))
+            boxes[several] = _or_bounds(boxes[several], segments.parts)
+        if rule and (len(rles) or len(several)):
+            runs, found = _painted(table, segments, sizes, rule)
+            filled[rles] = filled[several] = True
+            empty = filled & (runs.lengths == 0)
+            found[empty] = _cover(boxes[empty])
+            differs = filled & (found != boxes).any(axis=1) & ~np.isnan(told[:, 0])
+            if differs.any():
+                columns["file_bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
+            boxes[filled] = found[filled]
+            losses.add(
+                len(several),
+                "objects of several parts as polygons: they became masks, and the column 'parts' has their rings",
+            )
+        elif len(rles):
+            boxes[rles] = _or_decoded(boxes[rles], table, segments.coded, rles, sizes)
     columns |= dict(zip(BOX, np.ascontiguousarray(boxes.T), strict=True))
     return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
 
@@ -129,25 +155,19 @@ def _or_bounds(boxes: NDArray[np.float64], shapes: Polygons) -> NDArray[np.float
     return np.where(missing, bounds_of(shapes), boxes) if missing.any() else boxes
 
 
-def _parts(segments: list[Any], several: NDArray[np.int64], table: Table) -> tuple[pa.Array, Polygons]:
-    counts = np.zeros(len(segments), np.int64)
-    counts[several] = [len(segments[row]) for row in several.tolist()]
-    rings = list(itertools.chain.from_iterable(segments[row] for row in several.tolist()))
-    points, ends = rings_in(rings, np.repeat(np.arange(len(segments)), counts), table, "segmentation")
-    return parts_array(points, ends, counts, counts > 0), Polygons(points, ends, offsets_of(counts[several]))
+def _parts(segments: Segments, count: int) -> pa.Array:
+    rings = np.zeros(count, np.int64)
+    rings[segments.several] = np.diff(segments.parts.offsets)
+    return parts_array(segments.parts.points, segments.parts.rings, rings, rings > 0)
 
 
 def _painted(
-    table: Table,
-    coded: dict[int, Any],
-    rles: NDArray[np.int64],
-    several: NDArray[np.int64],
-    shapes: Polygons,
-    sizes: NDArray[np.float64],
-    rule: Literal["center", "coco"],
+    table: Table, segments: Segments, sizes: NDArray[np.float64], rule: Literal["center", "coco"]
 ) -> tuple[Ragged, NDArray[np.float64]]:
     """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
     boxes = np.full((len(table), 4), np.nan)
+    coded, several, shapes = segments.coded, segments.several, segments.parts
+    rles = np.array(list(coded), np.int64)
     place = {row: at for at, row in enumerate(several.tolist())}
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
@@ -162,7 +182,10 @@ def _painted(
     if len(several):
         found, boxes[several] = blame(work, several, table.place, table.file)
         runs.append(found)
-    return stacked(runs).take(np.argsort(np.concatenate([rest, rles, several]))), boxes
+    order = np.concatenate([rest, rles, several])
+    if len(order) == len(rles) or len(order) == len(several):
+        return runs[-1], boxes
+    return stacked(runs).take(np.argsort(order)), boxes
 
 
 def _decoded(

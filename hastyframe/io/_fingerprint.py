@@ -98,7 +98,7 @@ def _powers(number: np.uint64, count: int) -> NDArray[np.uint64]:
 
 
 def _sums(values: NDArray[np.unsignedinteger[Any]], powers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sums of the first 0, 1, 2, ... values, each times its power."""
+    """Add up the first 0, 1, 2, ... values, each times its power."""
     mixed = values.astype(np.uint64)
     mixed ^= mixed >> np.uint64(32)  # whole numbers differ in the high bits only
     mixed *= powers[: len(mixed)]

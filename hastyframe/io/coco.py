@@ -13,7 +13,7 @@ from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
 from ..painting import kinds
 from ._belong import complete
-from ._coco_shapes import own_numbers, shapes_in, shapes_out
+from ._coco_shapes import own_numbers, segments_in, shapes_in, shapes_out
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
@@ -104,7 +104,8 @@ def read_coco(
         )
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
     images, classes = Table(data.get("images"), name, "images"), Table(data.get("categories"), name, "categories")
-    annotations = _table(data.get("annotations", []), name, "annotations", segmentation)
+    annotations = Table(data.get("annotations", []), name, "annotations")
+    segments = segments_in(annotations) if segmentation else None  # first, so that the text of the file can go
     image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
     image_rows = annotations.refer("image_id", image_frame.index, "images")
     class_rows = annotations.refer("category_id", class_frame.index, "categories")
@@ -113,7 +114,7 @@ def read_coco(
         "image_id": image_frame.index.take(image_rows),
         "class_id": class_frame.index.take(class_rows),
         "class_name": pd.Categorical.from_codes(class_rows, pd.Index(class_frame["name"])),
-        **shapes_in(annotations, sizes, masks, losses),
+        **shapes_in(annotations, segments, sizes, masks, losses),
         "iscrowd": annotations.numbers("iscrowd") == 1,
         **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
     }
@@ -127,17 +128,6 @@ def read_coco(
 
 _UNREAD = {"segmentation": "not read"}
 """What tells in the ``info`` of a label set that its file has more than the labels."""
-
-
-def _table(rows: Any, name: str, what: str, segmentation: bool) -> Table:
-    table = Table(rows, name, what)
-    if not segmentation:
-        table.drop("segmentation")
-        boxes = table.get("bbox")
-        if None in boxes:
-            problem = "'bbox' is missing, and segmentations are passed over"
-            raise table.wrong(boxes.index(None), problem, "Give it one, or leave out segmentation=False")
-    return table
 
 
 def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
@@ -216,7 +206,8 @@ def read_coco_detections(
     data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation))
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
-    table = _table(data, name, "detections", segmentation)
+    table = Table(data, name, "detections")
+    segments = segments_in(table) if segmentation else None
     losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
     images, classes = label_set.images, label_set.label_classes
     image_rows = table.refer("image_id", images.index, "the images of the label set")
@@ -227,7 +218,7 @@ def read_coco_detections(
         "image_name": images["name"].take(image_rows),
         "class_id": classes.index.take(class_rows),
         "class_name": pd.Categorical.from_codes(class_rows, pd.Index(classes["name"])),
-        **shapes_in(table, sizes, masks, losses),
+        **shapes_in(table, segments, sizes, masks, losses),
         "score": table.numbers("score"),
         **further_columns(table, (*_KEYS, "score"), Prediction, (), losses),
     }
