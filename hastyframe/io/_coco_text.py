@@ -6,13 +6,16 @@ memory. So a ring stays the piece of the text that it is, until Arrow reads the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
+from ._load import Text
 from ._values import Columns
 
 __all__ = ["Rle", "parse_coco", "parse_detections"]
@@ -48,12 +51,12 @@ class _Keys(msgspec.Struct):
     annotations: list[dict[str, Raw]]
 
 
-def parse_coco(text: bytes, *, segmentation: bool = True) -> dict[str, Any] | None:
+def parse_coco(text: Text, *, segmentation: bool = True) -> dict[str, Any] | None:
     """Parse a COCO file that is as such files are.
 
     Parameters
     ----------
-    text : bytes
+    text : bytes or memoryview
         All of it.
     segmentation : bool
         Whether segmentations are wanted.
@@ -86,7 +89,7 @@ def parse_coco(text: bytes, *, segmentation: bool = True) -> dict[str, Any] | No
     return {key: value for key, value in data.items() if value is not msgspec.UNSET} | {"annotations": columns}
 
 
-def parse_detections(text: bytes, *, segmentation: bool = True) -> Columns | None:
+def parse_detections(text: Text, *, segmentation: bool = True) -> Columns | None:
     """Parse a list of detections as :func:`parse_coco` parses annotations.
 
     Examples
@@ -142,4 +145,11 @@ def _in_columns(
         )
     )
     wanted = {name: key for name, key in names.items() if segmentation or key != "segmentation"}
-    return data, Columns((key, list(map(attrgetter(name), rows))) for name, key in wanted.items())
+    return data, Columns((key, _column(key, map(attrgetter(name), rows), len(rows))) for name, key in wanted.items())
+
+
+def _column(key: str, values: Iterable[Any], count: int) -> Any:
+    values = list(values)
+    if key != "bbox" or None in values:
+        return values
+    return np.fromiter(itertools.chain.from_iterable(values), np.float64, 4 * count).reshape(-1, 4)

@@ -9,7 +9,9 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
 
 from ..errors import FormatError, NotFound
 from ..paths import inside
@@ -18,7 +20,9 @@ from ._files import name_of
 if TYPE_CHECKING:
     from .label_set import Source
 
-__all__ = ["FolderIn", "load_json", "unhurried_gc"]
+__all__ = ["FolderIn", "Text", "load_json", "unhurried_gc"]
+
+Text: TypeAlias = bytes | memoryview
 
 MOST_EXPANSION = 250
 """An archive's member may be this many times as large as it is packed, once it is over 64 MiB."""
@@ -43,7 +47,7 @@ def unhurried_gc() -> Iterator[None]:
 
 
 def load_json(
-    source: Source, *, file: str | None = None, parse: Callable[[bytes], Any | None] | None = None
+    source: Source, *, file: str | None = None, parse: Callable[[Text], Any | None] | None = None
 ) -> tuple[Any, str]:
     """Read JSON.
 
@@ -80,11 +84,11 @@ def load_json(
         parsed = parse(data) if parse else None
         return orjson.loads(data) if parsed is None else parsed, name
     except orjson.JSONDecodeError as error:
-        what = "it is empty" if not data.strip() else f"it is not JSON, or cut short: {error.msg}"
+        what = "it is empty" if not bytes(data).strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None
 
 
-def _read(source: Any, file: str | None) -> tuple[bytes, str]:
+def _read(source: Any, file: str | None) -> tuple[Text, str]:
     if isinstance(source, zipfile.ZipFile):
         return _read_json_member(source, file)
     if not isinstance(source, str | os.PathLike):
@@ -98,7 +102,16 @@ def _read(source: Any, file: str | None) -> tuple[bytes, str]:
     if zipfile.is_zipfile(path):
         with _archive(path) as archive:
             return _read_json_member(archive, file)
-    return path.read_bytes(), str(path)
+    return _content(path), str(path)
+
+
+def _content(path: Path) -> Text:
+    """Read a file into an array: NumPy takes large pages for it, which are there in half the time."""
+    with path.open("rb") as file:
+        text = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+        count = file.readinto(text.data)
+        rest = file.read()  # of a file that grows, or does not know its size
+    return text[:count].tobytes() + rest if rest else text[:count].data
 
 
 def _read_json_member(archive: zipfile.ZipFile, file: str | None) -> tuple[bytes, str]:

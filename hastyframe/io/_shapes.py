@@ -38,7 +38,11 @@ LEAST = 3
 
 def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
     """Boxes of four numbers each, shape (n, 4), NaN where there is none."""
-    values = table.get(key)
+    values: Any = table.get(key)
+    if isinstance(values, np.ndarray):
+        if np.isfinite(values).all():
+            return values
+        values = values.tolist()
     try:
         numbers = table.typed or set(map(type, chain.from_iterable(values))) <= {int, float}
         if numbers and set(map(len, values)) == {4}:

@@ -21,10 +21,10 @@ from ._report import Losses
 __all__ = ["Columns", "Table", "column_of", "further_columns"]
 
 
-class Columns(dict[str, list[Any]]):
+class Columns(dict[str, Any]):
     """A list of JSON objects that was taken apart: a list of values a key, None where an object lacks it.
 
-    Its ``bbox`` are tuples of four floats, or None.
+    Its ``bbox`` are tuples of four floats, or None; or an array of shape (n, 4), where none is missing.
     """
 
 
@@ -81,7 +81,7 @@ class Table:
         if key in self._dropped:
             return [None] * len(self)
         if self._rows is None:
-            return self._columns.get(key) or [None] * len(self)
+            return self._columns.get(key, [None] * len(self))
         return [row.get(key) for row in self._rows]
 
     def drop(self, key: str) -> None:

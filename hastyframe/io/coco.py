@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
@@ -223,7 +224,7 @@ def read_coco_detections(
         **further_columns(table, (*_KEYS, "score"), Prediction, (), losses),
     }
     losses.report()
-    index = pd.RangeIndex(len(table)).astype("str")
+    index = pd.Index(pa.array(np.arange(len(table))).cast(pa.large_string()), dtype="str")
     frame = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
     return complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
 

@@ -365,3 +365,11 @@ def test_crowds_and_areas_are_numbers(small):
         labels = small.labels.assign(**{column: ["many"] * 3})
         with pytest.raises(ValueError, match=f"numbers in the column '{column}'"):
             again(hio.LabelSet(small.images, labels, small.label_classes))
+
+
+@pytest.mark.parametrize("box", ["[1e999, 0, 1, 1]", "[0, 0, 1, 1e999]"])
+@pytest.mark.parametrize("segmentation", [True, False])
+def test_boxes_beyond_all_numbers_are_named(box, segmentation):
+    text = json.dumps(one(bbox=0)).replace('"bbox": 0', f'"bbox": {box}')
+    with pytest.raises(hio.FormatError):
+        hio.read_coco(io.BytesIO(text.encode()), segmentation=segmentation)
