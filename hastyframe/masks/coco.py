@@ -26,7 +26,6 @@ from hastyframe.masks.toggles import (
     column_changes,
     columns_first,
     from_runs,
-    line_up,
     take_apart,
     tighten,
     to_runs,
@@ -349,26 +348,26 @@ def _upright(rows: Ragged, height: Column, width: Column) -> tuple[Ragged, NDArr
 
 def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
     """Toggles, column by column, from counts that must cover the image exactly."""
-    values, offsets = counts.values.astype(np.int64, copy=False), counts.offsets
-    bad = (values < 0) | (values > 2**32)
-    if bad.any():
-        at = int(np.argmax(bad))
+    values, offsets, lengths = counts.values.astype(np.int64, copy=False), counts.offsets, counts.lengths
+    if values.min(initial=0) < 0 or values.max(initial=0) > 2**32:
+        at = int(np.argmax((values < 0) | (values > 2**32)))
         index, place = where(offsets, at)
         raise ValidationException(
             f"mask {index} holds count {values[at]} at place {place}; counts lie between 0 and height * width."
         )
-    total = np.concatenate([[0], np.cumsum(values)])
-    begin = total[offsets[:-1]]
-    wrong = total[offsets[1:]] - begin != size
+    sums = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=sums[1:])
+    total = sums[offsets]
+    wrong = total[1:] - total[:-1] != size
     if wrong.any():
         index = int(np.argmax(wrong))
         raise ValidationException(
-            f"The counts of mask {index} add up to {(total[offsets[1:]] - begin)[index]} of {size[index]} pixels; "
+            f"The counts of mask {index} add up to {(total[1:] - total[:-1])[index]} of {size[index]} pixels; "
             "they must cover height * width, zeros at the end included."
         )
-    lengths = counts.lengths
-    places = total[1:] - np.repeat(begin, lengths)
-    kept = np.ones(len(places), bool)
-    kept[offsets[1:][lengths % 2 == 1] - 1] = False
-    line, base = line_up(Ragged(places[kept], offsets_of(lengths - lengths % 2)), size)
-    return take_apart(cancel(line), base)
+    base = offsets_of(size + 1)  # all masks on one line, as in line_up()
+    line = sums[1:]
+    line += np.repeat(base[:-1] - total[:-1], lengths)
+    kept = np.ones(len(line), bool)
+    kept[offsets[1:][lengths % 2 == 1] - 1] = False  # where the image ends is no change
+    return take_apart(cancel(line.compress(kept)), base)

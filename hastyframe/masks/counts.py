@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import in_blocks
-from hastyframe.masks.ragged import Ragged, offsets_of, spread, where
+from hastyframe.masks.ragged import Ragged, offsets_of, where
 
 __all__ = ["counts_from_strings", "counts_to_strings"]
 
@@ -109,25 +109,25 @@ def counts_from_strings(strings: Ragged) -> Ragged:
 
 def _expand(strings: Ragged) -> Ragged:
     """Do what :func:`counts_from_strings` does, for as many strings as fit the cache."""
-    bits = strings.values.astype(np.int64) - 48
+    bits = strings.values - np.uint8(48)  # what is too small wraps around to what is too large
     _check_characters(strings, bits)
     last = np.flatnonzero(bits < 32)
     counts = np.searchsorted(last, strings.offsets)
-    first = np.concatenate([[0], last[:-1] + 1]) if len(last) else last
-    size = last - first + 1
+    size = np.diff(last, prepend=-1)
     if len(size) and size.max() > LONGEST:
         index, _ = where(counts, int(np.argmax(size > LONGEST)))
         raise ValidationException(f"The counts string of mask {index} holds a count beyond 32 bits; it is broken.")
-    value = bits[last] & 31
-    value -= (value & 16) << 1
+    value = (bits[last] ^ 16).astype(np.int64)
+    value -= 16  # bit 4 is the sign
+    longer = np.arange(len(last))
     for back in range(1, int(size.max(initial=1))):
-        longer = np.flatnonzero(size > back)
+        longer = longer[size[longer] > back]
         value[longer] = (value[longer] << 5) | (bits[last[longer] - back] & 31)
     return _add_up(value, counts)
 
 
-def _check_characters(strings: Ragged, bits: NDArray[np.int64]) -> None:
-    bad = (bits < 0) | (bits > 63)
+def _check_characters(strings: Ragged, bits: NDArray[np.uint8]) -> None:
+    bad = bits > 63
     if bad.any():
         at = int(np.argmax(bad))
         index, place = where(strings.offsets, at)
@@ -146,23 +146,33 @@ def _check_characters(strings: Ragged, bits: NDArray[np.int64]) -> None:
 def _add_up(value: NDArray[np.int64], offsets: NDArray[np.int64]) -> Ragged:
     """Turn differences to the count two back into counts.
 
-    The first count stands alone. The others form two chains, which become two columns once each mask is padded to
-    an even number of them.
+    That is a running sum over every second value, if it begins anew with each mask: if the first three of a mask are
+    differences to what is two back as well, in the mask before if need be. What that is, a sum that does not begin
+    anew tells.
     """
-    length = np.diff(offsets)
-    pairs = length // 2
-    begin = offsets_of(pairs)
-    table = np.zeros((int(begin[-1]), 2), np.int64)
-    chained = np.ones(len(value), bool)
-    heads = offsets[:-1][length > 0]
-    chained[heads] = False
-    slot = spread(begin[:-1] * 2, np.maximum(length - 1, 0))
-    table.reshape(-1)[slot] = value[chained]
-    np.cumsum(table, axis=0, out=table)
-    before = np.zeros((len(begin), 2), np.int64)
-    before[begin > 0] = table[begin[begin > 0] - 1]
-    table -= np.repeat(before[:-1], pairs, axis=0)
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    head, end = offsets[filled], offsets[filled + 1]
+    length, total = end - head, _every_second(value)
+    last = _count_at(head, length - 1, value, total)
+    second = np.where(length > 1, _count_at(head, np.maximum(length - 2, 0), value, total), np.append(0, last[:-1]))
+    steps = value.copy()
+    steps[head[1:]] -= second[:-1]
+    steps[head[1:][length[1:] > 1] + 1] -= last[:-1][length[1:] > 1]
+    steps[head[length > 2] + 2] -= value[head[length > 2]]
+    return Ragged(_every_second(steps), offsets)
+
+
+def _every_second(value: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum of each value and those two, four, six, ... back."""
     out = np.empty_like(value)
-    out[heads] = value[heads]
-    out[chained] = table.reshape(-1)[slot]
-    return Ragged(out, offsets)
+    for first in (0, 1):
+        np.cumsum(value[first::2], out=out[first::2])
+    return out
+
+
+def _count_at(
+    head: NDArray[np.int64], place: NDArray[np.int64], value: NDArray[np.int64], total: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Count at a place of each mask, from sums that run through all masks."""
+    before = np.where(head > 0, total[head - 1], 0)
+    return np.where(place == 0, value[head], total[head + place] - np.where(place % 2 == 0, total[head], before))
