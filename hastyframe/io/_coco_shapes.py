@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ from ..masks.coco import from_coco_texts
 from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
 from ..painting import kinds, known_sizes, paint, stacked
-from ._coco_text import Rle
+from ._coco_text import RawRle, Rle
 from ._fingerprint import unchanged
 from ._lists import KEPT, whole
+from ._numbers import numbers_of
 from ._report import Losses
 from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
 from ._values import Table
@@ -59,8 +61,23 @@ def segments_in(table: Table) -> Segments:
     pieces = list(itertools.chain.from_iterable(values[row] for row in several.tolist()))
     points, ends = rings_in(pieces, np.repeat(several, counts), table, "segmentation")
     coded = {row: values[row] for row in rles.tolist()}
+    _read_counts([item for item in coded.values() if type(item) is RawRle])
     table.drop("segmentation")
     return Segments(coded, single, rings, several, Polygons(points, ends, offsets_of(counts)))
+
+
+def _read_counts(items: list[Any]) -> None:
+    """Replace the pieces of text that the counts of run-lengths are by what they say."""
+    pieces = [item.counts for item in items]
+    counts: list[Any]
+    try:
+        numbers, lengths = numbers_of(pieces)
+        ends = offsets_of(lengths).tolist()
+        counts = [numbers[first:last] for first, last in itertools.pairwise(ends)]
+    except ValueError:
+        counts = orjson.loads(b"[%b]" % b",".join(pieces))
+    for item, each in zip(items, counts, strict=True):
+        item.counts = each
 
 
 def shapes_in(
@@ -138,7 +155,7 @@ def _count(segment: Any) -> int:
     """How many rings; of other things a code."""
     if type(segment) is list:
         return len(segment)
-    return 0 if segment is None else _CODED if type(segment) in (Rle, dict) else _OTHER
+    return 0 if segment is None else _CODED if isinstance(segment, Rle | dict) else _OTHER
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
@@ -174,18 +191,18 @@ def _painted(
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    rest = np.setdiff1d(np.arange(len(table)), np.concatenate([rles, several]))
-    runs = [Ragged(np.empty(0, np.int32), np.zeros(len(rest) + 1, np.int64))]
+    runs = [Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))] * 2
     if len(rles):
-        found, boxes[rles] = _decoded(table, coded, rles, sizes)
-        runs.append(found)
+        runs[0], boxes[rles] = _decoded(table, coded, rles, sizes)
     if len(several):
-        found, boxes[several] = blame(work, several, table.place, table.file)
-        runs.append(found)
-    order = np.concatenate([rest, rles, several])
-    if len(order) == len(rles) or len(order) == len(several):
-        return runs[-1], boxes
-    return stacked(runs).take(np.argsort(order)), boxes
+        runs[1], boxes[several] = blame(work, several, table.place, table.file)
+    order = np.concatenate([rles, several])
+    found = stacked(runs)
+    lengths = np.zeros(len(table), np.int64)
+    lengths[order] = found.lengths
+    if len(rles) and len(several):  # else they are in order
+        found = found.take(np.argsort(order))
+    return Ragged(found.values, offsets_of(lengths)), boxes
 
 
 def _decoded(
@@ -193,7 +210,7 @@ def _decoded(
 ) -> tuple[Ragged, NDArray[np.int64]]:
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
-        typed = type(items[0]) is Rle
+        typed = isinstance(items[0], Rle)
         told = list(map(attrgetter("size"), items)) if typed else [item.get("size") for item in items]
         if told != (list(map(tuple, wanted.tolist())) if typed else wanted.tolist()):
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")

@@ -18,7 +18,7 @@ from msgspec import Raw
 from ._load import Text
 from ._values import Columns
 
-__all__ = ["Rle", "parse_coco", "parse_detections"]
+__all__ = ["RawRle", "Rle", "parse_coco", "parse_detections"]
 
 
 class Rle(msgspec.Struct, gc=False):
@@ -28,13 +28,25 @@ class Rle(msgspec.Struct, gc=False):
     counts: str | list[int]
 
 
+class RawRle(Rle, gc=False):
+    """Run-lengths whose counts are still a piece of the text: those of crowds, which are long lists."""
+
+    counts: Raw  # type: ignore[assignment]  # until they are read
+
+
 _SHAPE: dict[str, Any] = {
     "image_id": int | str | None,
     "category_id": int | str | None,
     "segmentation": list[Raw] | Rle | None,
     "bbox": tuple[float, float, float, float] | None,
 }
-_INSTANCE = {"id": int | str | None, **_SHAPE, "area": float | None, "iscrowd": int | None}
+_INSTANCE = {
+    "id": int | str | None,
+    **_SHAPE,
+    "segmentation": list[Raw] | RawRle | None,
+    "area": float | None,
+    "iscrowd": int | None,
+}
 _DETECTION = {**_SHAPE, "score": float | None}
 """Keys of an object, and what a file nearly always has there; what has something else is read another way."""
 

@@ -178,13 +178,17 @@ JUNK = st.one_of(
 RINGS = st.lists(st.lists(NUMBERS, min_size=6, max_size=9).map(lambda ring: ring[: len(ring) // 2 * 2]), max_size=3)
 
 
+def rle(counts) -> dict:
+    return {"size": [4, 8], "counts": counts}
+
+
 @st.composite
 def coco_texts(draw):
     """COCO files with a few annotations, now and then with something odd in them, in all ways to write them."""
 
     def annotation(number: int) -> dict:
         usual = {"id": number, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": draw(NUMBERS)}
-        usual["segmentation"] = draw(st.one_of(RINGS, st.just({"size": [4, 8], "counts": [4, 2, 26]})))
+        usual["segmentation"] = draw(st.one_of(RINGS, st.sampled_from(["922000;", [4, 2, 26]]).map(rle)))
         usual["bbox"] = [draw(NUMBERS), draw(NUMBERS), draw(st.integers(0, 9)), draw(st.floats(0, 9))]
         for _ in range(draw(st.sampled_from([0, 0, 0, 0, 1, 2]))):
             usual[draw(st.sampled_from([*usual, "score", "not a name", "id ü", "key_0"]))] = draw(JUNK)
@@ -239,18 +243,22 @@ def test_text_of_detections_says_what_their_data_says(text, options):
 
 
 @pytest.mark.parametrize("counts", ["922000;", "922000\\", "ü", "", [4, 2, 26], [4.0, 2, 26], [4.5, 2, 25.5]])
-def test_run_lengths_of_detections_are_read_alike_from_text_and_data(counts):
+def test_run_lengths_are_read_alike_from_text_and_data(counts):
+    annotations = [one(id=i, segmentation=rle(each))["annotations"][0] for i, each in enumerate(("922000;", counts))]
     label_set = hio.read_coco(one())
-    rles = [{"size": [4, 8], "counts": each} for each in ("922000;", counts)]
-    detections = [{"image_id": 1, "category_id": 1, "segmentation": rle, "score": 0.5} for rle in rles]
 
-    def read(source):
+    def of_labels(source):
+        return hio.read_coco(source, on_loss="ignore").labels
+
+    def of_detections(source):
         return hio.read_coco_detections(source, label_set, on_loss="ignore")
 
-    found, predictions = outcome(io.BytesIO(json.dumps(detections).encode()), read)
-    wanted, expected = outcome(detections, read)
-    assert found == wanted
-    assert_frame_equal(predictions, expected)
+    cases = [(of_labels, one() | {"annotations": some}) for some in (annotations, annotations[1:])]
+    for read, data in [*cases, (of_detections, annotations)]:
+        found, frame = outcome(io.BytesIO(json.dumps(data).encode()), read)
+        wanted, expected = outcome(data, read)
+        assert found == wanted
+        assert_frame_equal(frame, expected)
 
 
 def test_a_key_that_is_there_twice_has_its_last_value():
