@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,9 @@ from .lists import ragged_of
 from .masks import Ragged
 from .masks.ragged import offsets_of
 
-__all__ = ["kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
+__all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
 
+Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
 
@@ -32,20 +33,23 @@ def kinds(labels: pd.DataFrame) -> pd.Series[str]:
     return kind
 
 
-def paint(labels: pd.DataFrame, sizes: NDArray[np.float64], file: str) -> Painted:
+def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule = "center") -> Painted:
     """Paint labels into their images.
 
-    A mask stays as it is, a polygon is filled (pixel centres inside it, even-odd), a box is filled where there is
-    nothing finer; all but masks are cut to the image.
+    A mask stays as it is, a polygon is filled, a box is filled where there is nothing finer; all but masks are cut to
+    the image.
 
     Parameters
     ----------
     labels : pandas.DataFrame
         Rows of a labels frame.
-    sizes : numpy.ndarray, shape (n, 2)
-        Height and width of each label's image.
+    sizes : numpy.ndarray, shape (n, 2), optional
+        Height and width of each label's image; without it nothing is cut.
     file : str
         What to call the whole in an error.
+    rule : {"center", "coco"}
+        Which pixels are inside, see :func:`hastyframe.masks.polygon_to_rle`. ``"coco"`` needs `sizes`, and paints a box
+        as the polygon of its corners.
 
     Returns
     -------
@@ -66,7 +70,10 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64], file: str) -> Painte
         rows = np.flatnonzero(kind == name)
         if not len(rows):
             continue
-        runs, boxes[rows] = blame(_rows_of(work, labels, sizes), rows, lambda i: f"label {labels.index[i]!r}", file)
+        of = _rows_of(work, labels, sizes, rule)
+        runs, boxes[rows] = blame(of, rows, lambda i: f"label {labels.index[i]!r}", file)
+        if len(rows) == len(labels):
+            return runs, boxes
         order.append(rows)
         parts.append(runs)
     return stacked(parts).take(np.argsort(np.concatenate(order))), boxes
@@ -94,11 +101,14 @@ def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return labels
 
 
-_Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.int64]], Painted]
+_Sizes: TypeAlias = NDArray[np.int64] | None
+_Work: TypeAlias = Callable[[pd.DataFrame, _Sizes, Rule], Painted]
 
 
-def _rows_of(work: _Work, labels: pd.DataFrame, sizes: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], Painted]:
-    return lambda rows: work(labels.iloc[rows], known_sizes(sizes[rows]))
+def _rows_of(
+    work: _Work, labels: pd.DataFrame, sizes: NDArray[np.float64] | None, rule: Rule
+) -> Callable[[NDArray[np.int64]], Painted]:
+    return lambda rows: work(labels.iloc[rows], None if sizes is None else known_sizes(sizes[rows]), rule)
 
 
 def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -108,24 +118,31 @@ def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     return sizes.astype(np.int64)
 
 
-def _mask(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+def _mask(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
     boxes = labels[list(BOX)].to_numpy(dtype=float)
     if not (np.isfinite(boxes).all() and (boxes == np.rint(boxes)).all()):
         raise ValidationException("A mask stands in a box of whole pixels, and this box is not one.")
     return ragged_of(labels["mask"], MASK)[0], boxes.astype(np.int64)
 
 
-def _polygon(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
-    return masks.polygon_to_rle(labels["polygon"], sizes)
+def _polygon(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
+    return masks.polygon_to_rle(labels["polygon"], sizes, rule=rule)
 
 
-def _parts(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
-    return masks.polygon_to_rle(labels["parts"], sizes)
+def _parts(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
+    return masks.polygon_to_rle(labels["parts"], sizes, rule=rule)
 
 
-def _box(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
-    limit = sizes[:, [1, 0, 1, 0]]
-    boxes = np.clip(np.rint(labels[list(BOX)].to_numpy(dtype=float)), 0, limit).astype(np.int64)
+def _box(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
+    corners = labels[list(BOX)].to_numpy(dtype=float)
+    if rule == "coco":
+        each = np.arange(len(corners) + 1)
+        rings = masks.Polygons(corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2), each * 4, each)
+        return masks.polygon_to_rle(rings, sizes, rule=rule)
+    corners = np.rint(corners)
+    if sizes is not None:
+        corners = np.clip(corners, 0, sizes[:, [1, 0, 1, 0]])
+    boxes = corners.astype(np.int64)
     area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
     if (area > np.iinfo(np.int32).max).any():
         raise ValidationException("A box of 2**31 pixels or more; Hasty counts in 32 bits.")
@@ -133,7 +150,7 @@ def _box(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
     return Ragged(runs.reshape(-1).astype(np.int32), offsets_of(2 * (area > 0))), boxes
 
 
-def _nothing(labels: pd.DataFrame, sizes: NDArray[np.int64]) -> Painted:
+def _nothing(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
     return Ragged(np.empty(0, np.int32), np.zeros(len(labels) + 1, np.int64)), np.zeros((len(labels), 4), np.int64)
 
 

@@ -43,7 +43,8 @@ def evaluate(
     ----------
     labels : pandas.DataFrame
         Indexed by ``label_id`` (or with it as a column): ``image_id``, ``class_name`` or ``class_id``, ``x_min``,
-        ``y_min``, ``x_max``, ``y_max`` in pixels, whole or not, and where masks are compared ``mask`` or ``polygon``.
+        ``y_min``, ``x_max``, ``y_max`` in pixels, whole or not, and where masks are compared ``mask``, ``polygon`` or
+        ``parts`` (several rings), the first of them that a row has.
         ``iscrowd`` marks labels that stand for many objects: what matches them counts neither way. ``area`` decides
         which range of sizes a label belongs to; measured where it is missing. Other columns are carried along.
     predictions : pandas.DataFrame
@@ -52,7 +53,7 @@ def evaluate(
         Indexed by ``image_id``: those that are evaluated, for :meth:`Evaluation.by` with their columns. All that
         labels or predictions are on if not given.
     iou : {"bbox", "mask"}
-        What overlaps. Where masks are compared, a polygon is painted, and so is a box that has nothing finer.
+        What overlaps. Where masks are compared, outlines are painted, and so is a box that has nothing finer.
     iou_thresholds : array_like of float, shape (T,), optional
         From which overlap on a prediction can match a label, in (0, 1]; 0.5, 0.55, …, 0.95 by default.
     max_detections : sequence of int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,15 @@ from .. import masks
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
-from ..masks import Ragged
-from ..masks.ragged import offsets_of
+from ..lists import PARTS, ragged_of
+from ..painting import Painted, Rule, paint
 
 __all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
 
 Kind: TypeAlias = Literal["bbox", "mask"]
-Rule: TypeAlias = Literal["center", "coco"]
-Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
 _OUTCOME = "nothing was evaluated"
+_SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,9 @@ def read_inputs(
     FrameError
         Names the rows that cannot be evaluated.
     """
-    if kind not in ("bbox", "mask"):
+    if kind not in get_args(Kind):
         raise ValidationException(f'iou is "bbox" or "mask", not {kind!r}.')
-    if rule not in ("center", "coco"):
+    if rule not in get_args(Rule):
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
     labels, predictions = _indexed(labels, "label_id", "labels"), _indexed(predictions, "prediction_id", "predictions")
     images = None if images is None else _indexed(images, "image_id", "images")
@@ -234,12 +233,13 @@ def _scores(predictions: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
-    """Boxes as they are, or those of the polygons; finite, and none inside out."""
+    """Boxes as they are, or those of the outlines; finite, and none inside out."""
     boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan, copy=True)
     lacking = np.isnan(boxes).all(axis=1)
-    if "polygon" in frame and lacking.any():
-        rows = np.flatnonzero(lacking & frame["polygon"].notna().to_numpy())
-        boxes[rows] = masks.polygon_bounds(_polygons(frame["polygon"].iloc[rows]))
+    for name in ("parts", "polygon"):  # of both, the second is what counts
+        if name in frame and lacking.any():
+            rows = np.flatnonzero(lacking & frame[name].notna().to_numpy())
+            boxes[rows] = masks.polygon_bounds(_lists(frame[name].iloc[rows], _SHAPES[name]))
     problems = Problems(frame)
     finite = np.isfinite(boxes).all(axis=1)
     remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (
@@ -282,6 +282,19 @@ def _crowds(labels: pd.DataFrame) -> NDArray[np.bool_]:
 # Masks ----------------------------------------------------------------------------------------------------------------
 
 
+def _finest(frame: pd.DataFrame, boxes: NDArray[np.float64]) -> pd.DataFrame:
+    """Boxes, and what is finer than they are, as columns of Arrow lists."""
+    out = pd.DataFrame(boxes, index=frame.index, columns=list(BOX))
+    for name, kind in _SHAPES.items():
+        if name in frame and frame[name].notna().any():
+            out[name] = _lists(frame[name], kind)
+    return out
+
+
+def _lists(column: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
+    return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(kind))
+
+
 def _painted(
     frame: pd.DataFrame,
     boxes: NDArray[np.float64],
@@ -291,43 +304,23 @@ def _painted(
     what: str,
 ) -> Painted:
     """Run-lengths of all objects: masks as they are; polygons, and boxes where there is nothing finer, are painted."""
-    there = {
-        name: frame[name].notna().to_numpy() if name in frame else np.zeros(len(frame), bool)
-        for name in ("mask", "polygon")
-    }
-    masked = np.flatnonzero(there["mask"])
-    outlined = np.flatnonzero(there["polygon"] & ~there["mask"])
-    boxed = np.flatnonzero(~there["polygon"] & ~there["mask"])
-    corners = boxes.astype(np.int64)
-    rows, parts = [masked, outlined, boxed], []
-    parts.append(_masks(frame, boxes, masked, what))
-    sizes = _sizes(images, image, rule, frame, outlined, what)
-    for some, rings in ((outlined, _rings(frame, outlined)), (boxed, _rectangles(boxes[boxed]))):
-        runs = Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))
-        if len(some):
-            runs, corners[some] = masks.polygon_to_rle(rings, None if sizes is None else sizes[some], rule=rule)
-        parts.append(runs)
-    values = np.concatenate([part.values.astype(np.int32, copy=False) for part in parts])
-    runs = Ragged(values, offsets_of(np.concatenate([part.lengths for part in parts])))
-    order = np.concatenate(rows)
-    if len(masked) < len(frame):
-        runs = runs.take(np.argsort(order))
-    return runs, corners
+    finest = _finest(frame, boxes)
+    masked = finest["mask"].notna().to_numpy() if "mask" in finest else np.zeros(len(frame), bool)
+    if masked.any():
+        _check_masks(finest, masked, what)
+    sizes = None if masked.all() else _sizes(images, image, ~masked, rule, frame, what)
+    return paint(finest, sizes, what, rule)
 
 
-def _masks(frame: pd.DataFrame, boxes: NDArray[np.float64], rows: NDArray[np.int64], what: str) -> Ragged:
-    """Masks of some rows, checked against their boxes."""
-    if not len(rows):
-        return Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))
+def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:
+    """Refuse masks that do not fit their boxes."""
+    rows = np.flatnonzero(masked)
+    boxes = frame[list(BOX)].to_numpy()
     problems = Problems(frame)
-    fraction = np.zeros(len(frame), bool)
-    fraction[rows] = (boxes[rows] != np.rint(boxes[rows])).any(axis=1)
+    fraction = masked & (boxes != np.rint(boxes)).any(axis=1)
     problems.add("bbox", fraction, "A mask stands in a box of whole pixels.", boxes)
     problems.throw(what, _OUTCOME)
-    column = frame["mask"] if len(rows) == len(frame) else frame["mask"].iloc[rows]
-    if not isinstance(column.dtype, pd.ArrowDtype):
-        column = arrow_list(column, pd.ArrowDtype(MASK))
-    runs = masks.as_ragged(column)
+    runs, _ = ragged_of(frame["mask"] if masked.all() else frame["mask"].iloc[rows], MASK)
     try:
         masks.check(runs, boxes[rows])
     except ValidationException:
@@ -339,39 +332,25 @@ def _masks(frame: pd.DataFrame, boxes: NDArray[np.float64], rows: NDArray[np.int
         )
         problems.throw(what, _OUTCOME)
         raise
-    return runs
-
-
-def _polygons(column: pd.Series[Any]) -> Any:
-    return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(POLYGON))
-
-
-def _rings(frame: pd.DataFrame, rows: NDArray[np.int64]) -> Any:
-    return _polygons(frame["polygon"].iloc[rows]) if len(rows) else []
-
-
-def _rectangles(boxes: NDArray[np.float64]) -> masks.Polygons:
-    points = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
-    return masks.Polygons(points, np.arange(len(boxes) + 1) * 4, np.arange(len(boxes) + 1))
 
 
 def _sizes(
     images: pd.DataFrame,
     image: NDArray[np.int64],
+    needed: NDArray[np.bool_],
     rule: Rule,
     frame: pd.DataFrame,
-    rows: NDArray[np.int64],
     what: str,
 ) -> NDArray[np.float64] | None:
-    """Height and width of the image of each row; None where they are not known and not needed."""
+    """Height and width of the image of each row where they are needed; None where they are not known at all."""
     if not {"width", "height"} <= set(images.columns):
-        if rule == "coco" and len(rows):
+        if rule == "coco":
             raise ValidationException(
                 'rule="coco" paints polygons into their images: give images with width and height.'
             )
         return None
     sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image]
     problems = Problems(frame)
-    problems.add("image_id", np.isnan(sizes).any(axis=1), "Its image has no width and height.")
+    problems.add("image_id", needed & np.isnan(sizes).any(axis=1), "Its image has no width and height.")
     problems.throw(what, _OUTCOME)
-    return sizes
+    return np.where(needed[:, None], sizes, 0.0)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import LARGEST, as_grid
 from hastyframe.masks.ragged import Ragged, as_ragged, segment
+from hastyframe.masks.toggles import as_runs, check_fit
 
 __all__ = ["check", "problems"]
 
@@ -36,12 +37,22 @@ def check(runs: Any, boxes: ArrayLike) -> None:
     Traceback (most recent call last):
     hastyframe.errors.ValidationException: mask 0 ends at pixel 9 of a box of 8 pixels. (1 of 1 masks is bad.)
     """
-    found = problems(runs, boxes)
-    if not found:
+    if _fine(runs, boxes):
         return
+    found = problems(runs, boxes)
     shown = " ".join(f"mask {index} {why}." for index, why in list(found.items())[:5])
     total = as_ragged(runs).n
     raise ValidationException(f"{shown} ({len(found)} of {total} masks {'is' if len(found) == 1 else 'are'} bad.)")
+
+
+def _fine(runs: Any, boxes: ArrayLike) -> bool:
+    """Whether all masks are good, in a fraction of the time that it takes to say what is wrong."""
+    try:
+        rows = as_runs(runs)
+        check_fit(rows, as_grid(boxes, rows.n, used=rows.lengths > 0).size)
+    except ValidationException:
+        return False
+    return True
 
 
 def problems(runs: Any, boxes: ArrayLike) -> dict[int, str]:

@@ -221,3 +221,28 @@ def test_sizes_are_needed_where_they_are_used():
     images = pd.DataFrame({"width": [10], "height": [np.nan]}, index=["a"])
     with pytest.raises(hf.FrameError, match="has no width and height"):
         hf.evaluate(labels, predictions, iou="mask", images=images)
+
+
+def test_parts_are_painted():
+    """Two squares, the second with a hole, are no box: 9 and 9 - 1 pixels."""
+    rings = [
+        [[0, 0], [3, 0], [3, 3], [0, 3]],
+        [[10, 0], [13, 0], [13, 3], [10, 3]],
+        [[11, 1], [12, 1], [12, 2], [11, 2]],
+    ]
+    labels = pd.DataFrame({"image_id": "a", "class_name": "cat", "parts": [rings]})
+    predictions = pd.DataFrame({"image_id": "a", "class_name": "cat", "score": [0.9, 0.8]})
+    predictions[BOX] = [[0, 0, 3, 3], [0, 0, 13, 3]]
+    matches = hf.evaluate(labels, predictions, iou="mask").match(0.4)
+    assert matches["nearest_iou"].iloc[:2].tolist() == [9 / 17, 17 / 39]
+    boxes = hf.evaluate(labels, predictions).match(0.4)
+    assert boxes["nearest_iou"].iloc[:2].tolist() == [9 / 39, 1.0]
+
+
+def test_a_mask_needs_no_size():
+    predictions = pd.DataFrame({"image_id": ["a"], "class_name": "cat", "score": 0.9, "mask": [[1, 12]]})
+    predictions[BOX] = [[0, 0, 4, 3]]
+    labels = predictions.drop(columns="score")
+    images = pd.DataFrame({"width": [np.nan], "height": [np.nan]}, index=["a"])
+    for given in (None, images):
+        assert hf.evaluate(labels, predictions, iou="mask", images=given, rule="coco").summary()["AP"] == pytest.approx(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from coco_cases import pycocotools, random_case
 
@@ -73,15 +74,25 @@ def test_figures_of_random_sets(seed, kind):
     assert_equal_arrays(ours, reference, 6)
 
 
-@pytest.mark.parametrize(("kind", "results"), [("bbox", "fakebbox100"), ("mask", "fakesegm100")])
-def test_real_files(data_folder, kind, results):
-
+@pytest.mark.parametrize(
+    ("kind", "results", "parts"),
+    [("bbox", "fakebbox100", False), ("mask", "fakesegm100", False), ("mask", "fakesegm100", True)],
+)
+def test_real_files(data_folder, kind, results, parts):
+    """Objects of several parts are painted when they are read, or when they are evaluated."""
     folder = data_folder / "coco"
     truth, found = folder / "instances_val2014_100.json", folder / f"instances_val2014_{results}_results.json"
     rule = "coco" if kind == "mask" else None
     label_set = hf.read_coco(truth, masks=rule, on_loss="ignore")
     predictions = hf.read_coco_detections(found, label_set, masks=rule, on_loss="ignore")
-    ours = hf.evaluate(label_set.labels, predictions, images=label_set.images, iou=kind, rule="coco")
+    labels = label_set.labels
+    if parts:
+        outlines = hf.read_coco(truth, masks=None, on_loss="ignore").labels.dropna(subset="parts")
+        assert len(outlines) > 50
+        assert outlines["mask"].isna().all()
+        columns = outlines.columns
+        labels = pd.concat([labels.drop(outlines.index)[columns], outlines]).loc[labels.index]
+    ours = hf.evaluate(labels, predictions, images=label_set.images, iou=kind, rule="coco")
 
     reference = pycocotools(json.loads(truth.read_text()), json.loads(found.read_text()), kind)
     assert_equal_figures(ours, reference)
