@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .accumulation import by_score
 from .figures import Tally, figures, positives
 from .inputs import Inputs
-from .matching import IGNORED, Matching, match, ranks
+from .matching import IGNORED, Matching, least_of, match, ranks
 from .overlaps import Pairs, overlaps
 from .protocol import Protocol
 
@@ -79,10 +79,22 @@ class Core:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Overlaps of the predictions of `line` with labels of their class."""
+        """Overlaps of the predictions of `line` with labels of their class, where it is enough for a threshold."""
+        return self._overlaps(least_of(self.protocol.iou_thresholds))
+
+    @cached_property
+    def all_pairs(self) -> Pairs:
+        """The same where it is not."""
+        return self._overlaps(0.0)
+
+    def _overlaps(self, least: float) -> Pairs:
         label = self.inputs.label
         label_group = label.image * self.classes + label.klass
-        return overlaps(self.inputs.prediction, label, self.line.rows, self.line.group, label_group)
+        return overlaps(self.inputs.prediction, label, self.line.rows, self.line.group, label_group, least)
+
+    def pairs_from(self, iou: float) -> Pairs:
+        """All overlaps of `iou` and more, and maybe lesser ones."""
+        return self.pairs if iou >= self.protocol.iou_thresholds.min() else self.all_pairs
 
     @cached_property
     def ignored(self) -> NDArray[np.bool_]:
@@ -102,7 +114,9 @@ class Core:
 
     def match_again(self, ignored: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> Matching:
         """Match with other labels ignored, or at other thresholds; the overlaps stay."""
-        pairs = self.pairs.where(~self.beyond[self.pairs.prediction]) if self.beyond.any() else self.pairs
+        pairs = self.pairs_from(thresholds.min())
+        if self.beyond.any():
+            pairs = pairs.where(~self.beyond[pairs.prediction])
         return match(pairs, self.line.group, thresholds, ignored, self.inputs.label.crowd)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,33 @@ from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
 from ..lists import PARTS, ragged_of
-from ..painting import Painted, Rule, paint
+from ..masks import Ragged
+from ..painting import Rule, paint
 
-__all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
+__all__ = ["Inputs", "Masks", "Objects", "Rule", "read_inputs"]
 
 Kind: TypeAlias = Literal["bbox", "mask"]
 
 _OUTCOME = "nothing was evaluated"
 _SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
+
+
+class Masks(NamedTuple):
+    """Masks of objects.
+
+    Parameters
+    ----------
+    runs : Ragged of int32
+        Run-lengths.
+    boxes : numpy.ndarray of int64, shape (n, 4)
+        What they stand in.
+    area : numpy.ndarray of float64, shape (n,)
+        Their pixels.
+    """
+
+    runs: Ragged
+    boxes: NDArray[np.int64]
+    area: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,8 +61,8 @@ class Objects:
         Of a prediction; nothing for labels.
     crowd : numpy.ndarray of bool, shape (n,)
         Labels that stand for many objects.
-    painted : (Ragged, numpy.ndarray), optional
-        Run-lengths and the boxes they stand in, where masks are compared.
+    masks : Masks, optional
+        Where masks are compared.
     """
 
     image: NDArray[np.int64]
@@ -52,7 +71,7 @@ class Objects:
     area: NDArray[np.float64]
     score: NDArray[np.float64]
     crowd: NDArray[np.bool_]
-    painted: Painted | None
+    masks: Masks | None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -95,9 +114,9 @@ def read_inputs(
         (predictions, "the predictions", image_of[1], class_of[1], scores),
     ):
         boxes = _boxes(frame, what, kind)
-        painted = _painted(frame, boxes, known, image, rule, what) if kind == "mask" else None
+        painted = _masks(frame, boxes, known, image, rule, what) if kind == "mask" else None
         sides = np.concatenate([boxes[:, :2], _sides(boxes)], axis=1)
-        area = sides[:, 2] * sides[:, 3] if painted is None else masks.area(painted[0]).astype(float)
+        area = sides[:, 2] * sides[:, 3] if painted is None else painted.area
         crowd = np.zeros(len(frame), bool)
         if frame is labels:
             area, crowd = _own_areas(labels, area), _crowds(labels)
@@ -295,21 +314,22 @@ def _lists(column: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
     return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(kind))
 
 
-def _painted(
+def _masks(
     frame: pd.DataFrame,
     boxes: NDArray[np.float64],
     images: pd.DataFrame,
     image: NDArray[np.int64],
     rule: Rule,
     what: str,
-) -> Painted:
+) -> Masks:
     """Run-lengths of all objects: masks as they are; polygons, and boxes where there is nothing finer, are painted."""
     finest = _finest(frame, boxes)
     masked = finest["mask"].notna().to_numpy() if "mask" in finest else np.zeros(len(frame), bool)
     if masked.any():
         _check_masks(finest, masked, what)
     sizes = None if masked.all() else _sizes(images, image, ~masked, rule, frame, what)
-    return paint(finest, sizes, what, rule)
+    runs, corners = paint(finest, sizes, what, rule)
+    return Masks(runs, corners, masks.area(runs).astype(float))
 
 
 def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:

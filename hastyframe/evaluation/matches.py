@@ -28,7 +28,7 @@ def matches(core: Core, iou: float, score: float) -> pd.DataFrame:
     code[rows] = np.array([_CODES[value] for value in range(3)])[outcome]
     took[rows] = label
     some = np.flatnonzero(label >= 0)
-    overlap[rows[some]] = iou_of(core.pairs, some, label[some], len(labels))
+    overlap[rows[some]] = iou_of(core.pairs_from(iou), some, label[some], len(labels))
     nearest, nearness = _nearest(core)
 
     kept = np.flatnonzero(predictions.score >= score)

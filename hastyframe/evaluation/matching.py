@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .overlaps import Pairs
 
-__all__ = ["FALSE", "IGNORED", "TRUE", "Matching", "match", "ranks"]
+__all__ = ["FALSE", "IGNORED", "TRUE", "Matching", "least_of", "match", "ranks"]
 
 FALSE, TRUE, IGNORED = 0, 1, 2
 """What becomes of a prediction."""
@@ -65,6 +65,11 @@ class Matching(NamedTuple):
         return out
 
 
+def least_of(thresholds: NDArray[np.float64]) -> float:
+    """From which overlap on a pair can match at one threshold at least."""
+    return min(float(thresholds.min()), NEARLY_ONE)
+
+
 def match(
     pairs: Pairs,
     group: NDArray[np.int64],
@@ -97,7 +102,7 @@ def match(
     before those that do not, the one with the greatest overlap, of equals the later one.
     """
     least = np.minimum(thresholds, NEARLY_ONE)
-    pairs = pairs.where(pairs.iou >= least.min()) if len(pairs.iou) else pairs
+    pairs = pairs.above(least_of(thresholds))
     new = np.diff(pairs.prediction, prepend=-1) != 0
     prediction = pairs.prediction[new]
     owner = np.cumsum(new) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import masks
 from ..masks.ragged import offsets_of, spread
-from .inputs import Objects
+from .inputs import Masks, Objects
 
 __all__ = ["Pairs", "best_of", "overlaps"]
 
@@ -37,6 +38,10 @@ class Pairs(NamedTuple):
         """Keep some of the pairs."""
         return Pairs(self.prediction[chosen], self.label[chosen], self.iou[chosen])
 
+    def above(self, least: float) -> Pairs:
+        """Keep what overlaps, and enough."""
+        return self.where((self.iou > 0) & (self.iou >= least))
+
 
 def overlaps(
     predictions: Objects,
@@ -44,6 +49,7 @@ def overlaps(
     rows: NDArray[np.int64],
     group: NDArray[np.int64],
     label_group: NDArray[np.int64],
+    least: float = 0.0,
 ) -> Pairs:
     """Overlaps of predictions with the labels of their group.
 
@@ -57,14 +63,31 @@ def overlaps(
         The group of each of `rows`: an image, or an image and a class.
     label_group : numpy.ndarray of int64, shape (g,)
         The group of each label.
+    least : float
+        From which overlap on a pair matters. Masks that cannot overlap so much are not compared.
 
     Returns
     -------
     Pairs
         ``prediction`` counts places in `rows`.
     """
-    found = [_compare(predictions, labels, rows, *pair) for pair in _together(group, label_group)]
-    return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    work = partial(_box_iou, predictions.box, labels.box)
+    if predictions.masks is not None and labels.masks is not None:
+        work = partial(_mask_bound, predictions.masks, labels.masks)
+    found = []
+    for one, other in _together(group, label_group):
+        pairs = Pairs(one, other, work(rows[one], other, labels.crowd[other]))
+        found.append(pairs.above(least))
+    pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    if predictions.masks is None or labels.masks is None:
+        return pairs
+    iou = masks.iou(
+        *predictions.masks[:2],
+        *labels.masks[:2],
+        pairs=(rows[pairs.prediction], pairs.label),
+        crowd=labels.crowd if labels.crowd.any() else None,
+    )
+    return pairs._replace(iou=iou).above(least)
 
 
 def _together(
@@ -86,32 +109,38 @@ def _together(
             return
 
 
-def _compare(
-    predictions: Objects, labels: Objects, rows: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]
-) -> Pairs:
-    if predictions.painted is None or labels.painted is None:
-        iou = _box_iou(predictions.box[rows[one]], labels.box[other], labels.crowd[other])
-    else:
-        iou = masks.iou(
-            *predictions.painted,
-            *labels.painted,
-            pairs=(rows[one], other),
-            crowd=labels.crowd if labels.crowd.any() else None,
-        )
-    return Pairs(one, other, iou).where(iou > 0)
-
-
-def _box_iou(one: NDArray[np.float64], other: NDArray[np.float64], crowd: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _box_iou(
+    boxes: NDArray[np.float64],
+    others: NDArray[np.float64],
+    row: NDArray[np.int64],
+    other_row: NDArray[np.int64],
+    crowd: NDArray[np.bool_],
+) -> NDArray[np.float64]:
     """Intersection over union in pycocotools' order of operations, so that rounding is the same.
 
-    Boxes are ``[x_min, y_min, width, height]``, row by row.
+    Boxes are ``[x_min, y_min, width, height]``; `crowd` has a value a pair.
     """
+    one, other = boxes[row], others[other_row]
     side = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
     side -= np.maximum(one[:, :2], other[:, :2])
     np.maximum(side, 0, out=side)
-    common = side[:, 0] * side[:, 1]
-    area = one[:, 2] * one[:, 3]
-    total = area + other[:, 2] * other[:, 3] - common
+    return _ratio(side[:, 0] * side[:, 1], one[:, 2] * one[:, 3], other[:, 2] * other[:, 3], crowd)
+
+
+def _mask_bound(
+    one: Masks, other: Masks, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Bound the overlap of masks: they share no more pixels than their boxes do, nor than the smaller one has."""
+    common = masks.box_intersection_area(one.boxes, other.boxes, pairs=(row, other_row))
+    area, other_area = one.area[row], other.area[other_row]
+    np.minimum(common, np.minimum(area, other_area), out=common)
+    return _ratio(common, area, other_area, crowd)
+
+
+def _ratio(
+    common: NDArray[np.float64], area: NDArray[np.float64], other_area: NDArray[np.float64], crowd: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    total = area + other_area - common
     np.copyto(total, area, where=crowd)
     return np.divide(common, total, out=np.zeros(len(total)), where=total > 0)
 
