@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.masks.grids import LARGEST, Grid
-from hastyframe.masks.ragged import Ragged, offsets_of
-from hastyframe.masks.toggles import divide, within_memory
+from hastyframe.masks.ragged import Ragged, offsets_of, spread
+from hastyframe.masks.toggles import within_memory
 
 __all__ = ["Canvas", "on_canvas"]
 
@@ -65,38 +65,67 @@ def on_canvas(runs: Ragged, grid: Grid) -> Canvas:
     """
     x, y = int(grid.x.min()), int(grid.y.min())
     width, height = int((grid.x + grid.width).max()) - x, int((grid.y + grid.height).max()) - y
-    left, right, row, count = _cut(runs, grid.width)
-    start = row * width
-    start += np.repeat((grid.y - y) * width + grid.x - x, count)
-    pieces = np.empty((len(row), 2), np.int32 if width * height <= LARGEST else np.int64)
-    np.add(start, left, out=pieces[:, 0], casting="unsafe")
-    np.add(start, right, out=pieces[:, 1], casting="unsafe")
+    kind: Any = np.int32 if width * height <= LARGEST else np.int64
     first_row = offsets_of(grid.height)
-    row += np.repeat(first_row[:-1], count)
+    number = np.diff(runs.offsets) // 2
+
+    def along(values: NDArray[np.int64]) -> NDArray[Any]:
+        return np.repeat(values.astype(kind), number)
+
+    across = along(grid.width)
+    left = runs.values[0::2] - kind(1)
+    row = (left / across).astype(kind)  # as exact as integers of 32 bits need it, and far faster than their division
+    left -= row * across
+    pieces = np.empty((len(row), 2), kind)
+    np.multiply(row, kind(width), out=pieces[:, 0])
+    pieces[:, 0] += left
+    pieces[:, 0] += along((grid.y - y) * width + grid.x - x)
+    np.add(pieces[:, 0], runs.values[1::2], out=pieces[:, 1])
+    left += runs.values[1::2]  # now the column where each run has ended, counted on beyond its row
+    over = np.flatnonzero(left > across)
+    row = row + np.repeat(first_row[:-1], number)
+    if len(over):
+        pieces, row = _cut(pieces, row, over, left[over], across[over], width)
     return Canvas(pieces, row, first_row, width, y)
 
 
-Index = NDArray[np.int64]
+def _cut(
+    pieces: NDArray[Any],
+    row: NDArray[np.int64],
+    over: NDArray[np.int64],
+    right: NDArray[Any],
+    across: NDArray[Any],
+    width: int,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Cut runs that go over into further rows.
 
-
-def _cut(runs: Ragged, width: Index) -> tuple[Index, Index, Index, Index]:
-    """Cut runs at the ends of rows: columns where pieces begin and end, their rows, and how many each mask has."""
-    offsets = runs.offsets // 2
-    across = np.repeat(width, np.diff(offsets))
-    begin = runs.values[0::2] - np.int64(1)
-    end = begin + runs.values[1::2]
-    top, bottom = divide(begin, across), divide(end - 1, across)
-    begin -= top * across
-    end -= bottom * across
-    ends = offsets_of(bottom - top + 1)
-    total = int(ends[-1])
-    within_memory(total, "Cutting the masks into rows")
-    count = np.diff(ends[offsets])
-    if total == len(top):  # no run goes over from one row to the next
-        return begin, end, top, count
-    first, last = ends[:-1], ends[1:] - 1
-    left, right, row = np.zeros(total, np.int64), np.repeat(width, count), np.ones(total, np.int64)
-    left[first], right[last] = begin, end
-    row[first] = top
-    row[first[1:]] -= bottom[:-1]
-    return left, right, np.cumsum(row, out=row), count
+    Parameters
+    ----------
+    pieces, row
+        As in :class:`Canvas`, a run each.
+    over : numpy.ndarray of int64, shape (k,)
+        The runs that go over.
+    right : numpy.ndarray, shape (k,)
+        The column where each of them would have ended in its first row.
+    across : numpy.ndarray, shape (k,)
+        The width of its box.
+    width : int
+        The width of the canvas.
+    """
+    right, across = right.astype(np.int64), across.astype(np.int64)
+    further = (right - 1) // across
+    times = np.ones(len(row), np.int64)
+    times[over] += further
+    within_memory(len(row) + int(further.sum()), "Cutting the masks into rows")
+    first = over + offsets_of(further)[:-1]
+    begin = pieces[over, 0].astype(np.int64)
+    left = right - (pieces[over, 1] - begin)
+    pieces, row = np.repeat(pieces, times, axis=0), np.repeat(row, times)
+    place = spread(first, further + 1)
+    down = spread(np.zeros_like(further), further + 1)
+    row[place] += down
+    start = np.repeat(begin - left, further + 1) + down * width
+    pieces[place, 0], pieces[place, 1] = start, start + np.repeat(across, further + 1)
+    pieces[first, 0] = begin
+    pieces[first + further, 1] = begin - left + further * width + right - further * across
+    return pieces, row
