@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ValidationException
 from .core import Core
-from .figures import figures, positives
+from .resampling import Sample
 from .tables import means
 
 __all__ = ["compare"]
@@ -31,12 +31,12 @@ def compare(core: Core, other: Core, resamples: int, seed: int, confidence: floa
             f"The evaluations are of different images, {len(differ):,} are in one alone, as {differ[0]!r}; give both "
             "the same `images`."
         )
-    samples = [_Sample(one) for one in (core, other)]
+    samples = [Sample(one) for one in (core, other)]
     rng = np.random.default_rng(seed)
     draws = (np.bincount(rng.integers(len(images), size=len(images)), minlength=len(images)) for _ in range(resamples))
 
     def difference(copies: NDArray[np.int64]) -> NDArray[np.float64]:
-        one, two = (sample.figures(copies) for sample in samples)
+        one, two = (means(sample.figures(copies.astype(np.int32))) for sample in samples)
         return two - one
 
     # NumPy lets go of the interpreter while it works on arrays.
@@ -48,26 +48,6 @@ def compare(core: Core, other: Core, resamples: int, seed: int, confidence: floa
         {"this": this, "other": that, "difference": that - this, "low": low, "high": high},
         index=pd.Index(core.protocol.figures, name="figure"),
     )
-
-
-class _Sample:
-    """An evaluation whose images can be drawn any number of times."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        tally = core.by_class.within(core.protocol.max_detections[-1])
-        # The order of `by_class` again, with the image of each prediction.
-        rows = core.line.rows[core.class_order]
-        keep = core.line.rank[core.class_order] < core.protocol.max_detections[-1]
-        self._tally, self._image = tally, core.inputs.prediction.image[rows[keep]]
-
-    def figures(self, copies: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Figures where each image is there as often as `copies` says; its copies stand next to each other."""
-        core = self._core
-        tally = self._tally.take(np.repeat(np.arange(len(self._image)), copies[self._image]))
-        label = np.repeat(np.arange(len(core.inputs.label)), copies[core.inputs.label.image])
-        count = positives(core.ignored[:, label], core.inputs.label.klass[label], core.classes)
-        return means(figures(tally, count, core.protocol))
 
 
 def _interval(found: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:

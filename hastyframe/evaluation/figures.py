@@ -11,7 +11,7 @@ from .accumulation import Curves, accumulate, by_score
 from .matching import TRUE
 from .protocol import Protocol
 
-__all__ = ["Tally", "curves", "figures", "positives"]
+__all__ = ["Tally", "columns", "curves", "figures", "positives"]
 
 AT_ONCE = 2**12
 """Segments whose curves are held at a time."""
@@ -112,21 +112,54 @@ def figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArr
         ]
         return np.concatenate(parts)
     found = curves(tally.within(protocol.max_detections[-1]), count, protocol)
+    precision = np.stack([curve.precision.mean(axis=1) for curve in found])
+    recall = np.stack([curve.recall for curve in found])
     fewer = [_recall(tally, most, count[0]) for most in protocol.max_detections[:-1]]
-    recalls = [curve.recall.mean(axis=0) for curve in found]
-    columns = [
-        found[0].precision.mean(axis=(0, 1)),
-        *(found[0].precision[place].mean(axis=0) for place in protocol.single_thresholds.values()),
-        *(curve.precision.mean(axis=(0, 1)) for curve in found[1:]),
-        *fewer,
-        *recalls,
-    ]
-    out = np.stack(columns, axis=1)
-    return np.where(out < 0, np.nan, out)
+    return columns(precision, recall, fewer, count, protocol)
+
+
+def columns(
+    precision: NDArray[np.float64],
+    recall: NDArray[np.float64],
+    fewer: list[NDArray[np.float64]],
+    count: NDArray[np.int64],
+    protocol: Protocol,
+) -> NDArray[np.float64]:
+    """Figures from the means of curves.
+
+    Parameters
+    ----------
+    precision : numpy.ndarray of float64, shape (A, T, S)
+        Mean over the recall thresholds.
+    recall : numpy.ndarray of float64, shape (A, T, S)
+        Of all predictions that count.
+    fewer : list of numpy.ndarray of float64, shape (S,)
+        Mean recall over the thresholds, of all sizes, with fewer predictions an image: an array for each number.
+    count, protocol
+        As in :func:`figures`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (S, F)
+        As :func:`figures`.
+    """
+    out = np.stack(
+        [
+            precision[0].mean(axis=0),
+            *(precision[0][place] for place in protocol.single_thresholds.values()),
+            *precision[1:].mean(axis=1),
+            *fewer,
+            *recall.mean(axis=1),
+        ],
+        axis=1,
+    )
+    sizes = list(range(1, len(count)))
+    area = [0] * (1 + len(protocol.single_thresholds)) + sizes + [0] * len(fewer) + [0] + sizes
+    return np.where(count[area].T > 0, out, np.nan)
 
 
 def _recall(tally: Tally, most: int, count: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean recall over the thresholds where only the best of each image and class count; all sizes."""
     hit = (tally.outcome[0] == TRUE) & (tally.rank < most)
     hits = np.bincount(tally.segment, weights=hit.sum(axis=0), minlength=len(count))
-    return np.where(count > 0, hits / np.maximum(count, 1) / len(hit), -1.0)
+    return hits / np.maximum(count, 1) / len(hit)
