@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..masks.blocks import cuts
 from .accumulation import Curves, accumulate, by_score
 from .matching import TRUE
 from .protocol import Protocol
 
 __all__ = ["Tally", "columns", "curves", "figures", "positives"]
 
-AT_ONCE = 2**12
-"""Segments whose curves are held at a time."""
+AT_ONCE = 2**20
+"""Predictions and points of curves, at all thresholds, that are worked on at a time: about what the cache holds."""
 
 
 class Tally(NamedTuple):
@@ -81,10 +84,26 @@ def positives(ignored: NDArray[np.bool_], segment: NDArray[np.int64], segments: 
 
 def curves(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> list[Curves]:
     """Curves of all segments, one set an area range."""
+    parts = [_curves(*part, protocol) for part in _parts(tally, count, protocol)]
+    return [
+        Curves(*(np.concatenate(pieces, axis=-1) for pieces in zip(*of_range, strict=True)))
+        for of_range in zip(*parts, strict=True)
+    ]
+
+
+def _curves(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> list[Curves]:
     return [
         accumulate(outcome, tally.segment, tally.score, positive, protocol.recall_thresholds)
         for outcome, positive in zip(tally.outcome, count, strict=True)
     ]
+
+
+def _parts(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> Iterator[tuple[Tally, NDArray[np.int64]]]:
+    """Go through the segments, some at a time."""
+    segments = np.arange(count.shape[1] + 1)
+    work = np.searchsorted(tally.segment, segments) + segments * len(protocol.recall_thresholds)
+    for first, last in pairwise(cuts(work * len(protocol.iou_thresholds), AT_ONCE)):
+        yield tally.part(first, last), count[:, first:last]
 
 
 def figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArray[np.float64]:
@@ -104,14 +123,12 @@ def figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArr
     numpy.ndarray of float64, shape (S, F)
         Columns as :attr:`Protocol.figures` says; NaN where there is no label that counts.
     """
-    segments = count.shape[1]
-    if segments > AT_ONCE:
-        starts = range(0, segments, AT_ONCE)
-        parts = [
-            figures(tally.part(start, start + AT_ONCE), count[:, start : start + AT_ONCE], protocol) for start in starts
-        ]
-        return np.concatenate(parts)
-    found = curves(tally.within(protocol.max_detections[-1]), count, protocol)
+    parts = [_figures(*part, protocol) for part in _parts(tally, count, protocol)]
+    return np.concatenate(parts)
+
+
+def _figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArray[np.float64]:
+    found = _curves(tally.within(protocol.max_detections[-1]), count, protocol)
     precision = np.stack([curve.precision.mean(axis=1) for curve in found])
     recall = np.stack([curve.recall for curve in found])
     fewer = [_recall(tally, most, count[0]) for most in protocol.max_detections[:-1]]

@@ -36,7 +36,8 @@ class Pairs(NamedTuple):
 
     def where(self, chosen: NDArray[np.bool_]) -> Pairs:
         """Keep some of the pairs."""
-        return Pairs(self.prediction[chosen], self.label[chosen], self.iou[chosen])
+        rows = np.flatnonzero(chosen)
+        return Pairs(self.prediction.take(rows), self.label.take(rows), self.iou.take(rows))
 
     def above(self, least: float) -> Pairs:
         """Keep what overlaps, and enough."""
@@ -71,12 +72,13 @@ def overlaps(
     Pairs
         ``prediction`` counts places in `rows`.
     """
-    work = partial(_box_iou, predictions.box, labels.box)
-    if predictions.masks is not None and labels.masks is not None:
+    if predictions.masks is None or labels.masks is None:
+        work = partial(_box_iou, np.ascontiguousarray(predictions.box.T), np.ascontiguousarray(labels.box.T))
+    else:
         work = partial(_mask_bound, predictions.masks, labels.masks)
     found = []
     for one, other in _together(group, label_group):
-        pairs = Pairs(one, other, work(rows[one], other, labels.crowd[other]))
+        pairs = Pairs(one, other, work(rows.take(one), other, labels.crowd.take(other)))
         found.append(pairs.above(least))
     pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
     if predictions.masks is None or labels.masks is None:
@@ -118,13 +120,17 @@ def _box_iou(
 ) -> NDArray[np.float64]:
     """Intersection over union in pycocotools' order of operations, so that rounding is the same.
 
-    Boxes are ``[x_min, y_min, width, height]``; `crowd` has a value a pair.
+    Boxes are columns ``x_min, y_min, width, height``; `crowd` has a value a pair.
     """
-    one, other = boxes[row], others[other_row]
-    side = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
-    side -= np.maximum(one[:, :2], other[:, :2])
-    np.maximum(side, 0, out=side)
-    return _ratio(side[:, 0] * side[:, 1], one[:, 2] * one[:, 3], other[:, 2] * other[:, 3], crowd)
+    x, y, width, height = (side.take(row) for side in boxes)
+    other_x, other_y, other_width, other_height = (side.take(other_row) for side in others)
+    across = np.minimum(x + width, other_x + other_width)
+    across -= np.maximum(x, other_x)
+    down = np.minimum(y + height, other_y + other_height)
+    down -= np.maximum(y, other_y)
+    np.maximum(across, 0, out=across)
+    np.maximum(down, 0, out=down)
+    return _ratio(across * down, width * height, other_width * other_height, crowd)
 
 
 def _mask_bound(
