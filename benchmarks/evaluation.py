@@ -8,7 +8,7 @@ not installed are left out: pycocotools, faster-coco-eval, hotcoco.
 *evaluate* is from loaded annotations (here: frames) to the twelve figures, the median of three in a process; *arrays*
 adds the precision and recall of everything, which the peers cannot leave out. *file to figures* is from JSON files to
 the first twelve figures in a process, imports left out. *memory* is what the process holds at most beyond its imports
-(Linux).
+(Linux). With ``--growth``, what 1,000 images take the more there are.
 The figures of all contestants are compared; more than 1e-9 of difference is an error for this project.
 """
 
@@ -162,8 +162,8 @@ def forget() -> int:
     return most_held()
 
 
-def run(name: str, folder: str, kind: str) -> None:
-    """Be one contestant, and print what it took."""
+def run(name: str, folder: str, kind: str, warm: bool) -> None:
+    """Be one contestant, and print what it took; of the evaluations after the first one where asked for."""
     warnings.simplefilter("ignore")
     files = (f"{folder}/labels.json", f"{folder}/{kind}.json")
     with contextlib.redirect_stdout(io.StringIO()):
@@ -175,13 +175,14 @@ def run(name: str, folder: str, kind: str) -> None:
         figures = evaluate(loaded)
         whole, memory = time.perf_counter() - start, most_held() - before
         times = [whole - loading]
-        while len(times) < 3 and whole < 8:
+        while len(times) < (4 if warm else 3) and (warm or whole < 8):
             if not own:
                 loaded = load()  # they write into what they evaluate
             start = time.perf_counter()
             evaluate(loaded)
             times.append(time.perf_counter() - start)
-    print(json.dumps({"evaluate": statistics.median(times), "whole": whole, "memory": memory, "figures": figures}))
+    middle = statistics.median(times[1:] if warm else times)
+    print(json.dumps({"evaluate": middle, "first": times[0], "whole": whole, "memory": memory, "figures": figures}))
 
 
 # The contest ----------------------------------------------------------------------------------------------------------
@@ -195,18 +196,46 @@ def contest(times: int, kind: str, rounds: int, threads: int | None, names: list
             f"\n{kind}, {times * 100:,} images, files of {size:,.0f} MiB, {threads or os.cpu_count()} threads, "
             f"{rounds} rounds"
         )
-        environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)} if threads else dict(os.environ)
+        environment = environment_of(threads)
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
         for turn in range(rounds):
             for name in names:
                 if name == REFERENCE and turn:
                     continue  # its time is long enough to be sure
-                command = [sys.executable, __file__, "--run", name, folder, kind]
-                done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    sys.exit(f"{name} failed:\n{done.stderr}")
-                results[name].append(json.loads(done.stdout.splitlines()[-1]))
+                results[name].append(measure(name, folder, kind, environment))
     report(results)
+
+
+def measure(name: str, folder: str, kind: str, environment: dict[str, str], *options: str) -> dict[str, Any]:
+    """Let a contestant run in a process of its own."""
+    command = [sys.executable, __file__, "--run", name, folder, kind, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def growth(kind: str, tiles: list[int], threads: int | None, names: list[str]) -> None:
+    """Say what an image takes the more there are: the median of three evaluations after the first one."""
+    print(f"\n{kind}: the evaluation step, {threads or os.cpu_count()} threads")
+    print(f"{'':20}{'images':>9}{'first':>10}{'evaluate':>11}{'1,000 images':>15}{'ratio':>8}{'memory':>12}")
+    base: dict[str, float] = {}
+    for times in tiles:
+        with tempfile.TemporaryDirectory() as folder:
+            tile(Path(folder), times, kind)
+            for name in names:
+                found = measure(name, folder, kind, environment_of(threads), "--warm")
+                each = found["evaluate"] / times / 100
+                ratio = each / base.setdefault(name, each)
+                print(
+                    f"{name:20}{times * 100:9,}{found['first']:8.3f} s{found['evaluate']:9.3f} s{each * 1e6:12.2f} ms"
+                    f"{ratio:8.2f}{found['memory'] / 2**20:8,.0f} MiB"
+                )
+
+
+def environment_of(threads: int | None) -> dict[str, str]:
+    return {**os.environ, "RAYON_NUM_THREADS": str(threads)} if threads else dict(os.environ)
 
 
 def report(results: dict[str, list[dict[str, Any]]]) -> None:
@@ -235,21 +264,28 @@ def installed() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiles", type=int, nargs="+", default=[50], help="how often the 100 images are repeated")
+    parser.add_argument("--tiles", type=int, nargs="+", help="how often the 100 images are repeated; 50 by default")
+    parser.add_argument("--growth", action="store_true", help="what an image takes the more there are, and no contest")
     parser.add_argument("--kinds", nargs="+", default=["bbox", "mask"], choices=["bbox", "mask"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, help="threads that hotcoco may take; all by default")
     parser.add_argument("--without", nargs="+", default=[], help="contestants to leave out")
     parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--warm", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
-        run(*options.run)
+        run(*options.run, options.warm)
         return
     if not (DATA / "coco").is_dir():
         sys.exit(f"No annotations at {DATA / 'coco'}. Set HASTYFRAME_DATA to the folder that holds coco/.")
+    names = [name for name in installed() if name not in options.without]
     for kind in options.kinds:
-        for times in options.tiles:
-            contest(times, kind, options.rounds, options.threads, [n for n in installed() if n not in options.without])
+        if options.growth:
+            tiles = options.tiles or ([50, 100, 200, 500] if kind == "bbox" else [50, 100])
+            growth(kind, tiles, options.threads, [name for name in names if name in (OURS, ARRAYS, "hotcoco")])
+            continue
+        for times in options.tiles or [50]:
+            contest(times, kind, options.rounds, options.threads, names)
 
 
 if __name__ == "__main__":
