@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..masks.ragged import offsets_of
 from .matching import IGNORED, TRUE
 
-__all__ = ["Curves", "accumulate", "by_score"]
+__all__ = ["Curves", "accumulate"]
 
 EPSILON = np.spacing(1)
 """pycocotools adds it to every denominator; it makes a difference where the denominator is 1."""
@@ -37,14 +37,6 @@ class Curves(NamedTuple):
     score: NDArray[np.float64]
 
 
-def by_score(segment: NDArray[np.int64], score: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Order of predictions by segment, then score from the top; what is equal stays in order."""
-    order = np.argsort(-score, kind="stable")
-    key = segment[order]
-    small = len(key) == 0 or int(key.max()) < np.iinfo(np.int16).max
-    return order[np.argsort(key.astype(np.int16) if small else key, kind="stable")]  # NumPy sorts int16 by radix
-
-
 def accumulate(
     outcome: NDArray[np.uint8],
     segment: NDArray[np.int64],
@@ -57,7 +49,7 @@ def accumulate(
     Parameters
     ----------
     outcome : numpy.ndarray of uint8, shape (T, d)
-        FALSE, TRUE or IGNORED, predictions in the order of :func:`by_score`.
+        FALSE, TRUE or IGNORED, predictions by segment, then from the best score down.
     segment : numpy.ndarray of int64, shape (d,)
         The segment of each prediction; does not fall.
     score : numpy.ndarray of float64, shape (d,)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .accumulation import by_score
 from .figures import Tally, figures, positives
 from .inputs import Inputs
 from .matching import IGNORED, Matching, least_of, match, ranks
 from .overlaps import Pairs, overlaps
 from .protocol import Protocol
+from .sorting import order_of, turns
 
 __all__ = ["Core", "Line"]
 
@@ -36,11 +36,11 @@ class Line(NamedTuple):
     rank: NDArray[np.int64]
 
     @classmethod
-    def up(cls, group: NDArray[np.int64], score: NDArray[np.float64]) -> Line:
-        """Line up predictions; what is equal stays in order."""
-        order = np.argsort(-score, kind="stable")
-        order = order[np.argsort(group[order], kind="stable")]
-        return cls(order, group[order], ranks(group[order]))
+    def up(cls, group: NDArray[np.int64], turn: NDArray[np.int64]) -> Line:
+        """Line up predictions by group, then turn; what is equal stays in order."""
+        order = order_of(turn, group)
+        group = group.take(order)
+        return cls(order, group, ranks(group))
 
     def only(self, keep: NDArray[np.bool_]) -> Line:
         """Keep some of the predictions, with the ranks that they have among themselves."""
@@ -64,13 +64,18 @@ class Core:
         self.protocol = protocol
         self.classes = len(inputs.classes)
 
+    @cached_property
+    def turn(self) -> NDArray[np.int64]:
+        """Place of each prediction by score, from the best; of equals the same."""
+        return turns(self.inputs.prediction.score)
+
     # In each image and class, as COCO matches -------------------------------------------------------------------------
 
     @cached_property
     def line(self) -> Line:
         """Predictions in the order of images and classes."""
         objects = self.inputs.prediction
-        return Line.up(objects.image * self.classes + objects.klass, objects.score)
+        return Line.up(objects.image * self.classes + objects.klass, self.turn)
 
     @cached_property
     def beyond(self) -> NDArray[np.bool_]:
@@ -156,11 +161,13 @@ class Core:
         keep = keep[self.line.rows]
         pairs = self.pairs.where(keep[self.pairs.prediction])
         place = np.cumsum(keep) - 1
-        return self._with(line=self.line.only(keep), pairs=pairs._replace(prediction=place[pairs.prediction]))
+        return self._with(
+            turn=self.turn, line=self.line.only(keep), pairs=pairs._replace(prediction=place[pairs.prediction])
+        )
 
     def ignoring(self, labels: NDArray[np.bool_]) -> Core:
         """Ignore more labels, shape (g,), as those of another size are ignored; the overlaps stay."""
-        return self._with(line=self.line, pairs=self.pairs, ignored=self.ignored | labels)
+        return self._with(turn=self.turn, line=self.line, pairs=self.pairs, ignored=self.ignored | labels)
 
     def _with(self, **known: Any) -> Core:
         other = Core(self.inputs, self.protocol)
@@ -183,7 +190,8 @@ class Core:
     @cached_property
     def class_order(self) -> NDArray[np.int64]:
         """Places in `line` of the predictions of `by_class`."""
-        return by_score(self.inputs.prediction.klass[self.line.rows], self.inputs.prediction.score[self.line.rows])
+        rows = self.line.rows
+        return order_of(self.turn.take(rows), self.inputs.prediction.klass.take(rows))
 
     @cached_property
     def positives(self) -> NDArray[np.int64]:
@@ -201,7 +209,7 @@ class Core:
     def image_line(self) -> Line:
         """All predictions, in the order of images."""
         objects = self.inputs.prediction
-        return Line.up(objects.image, objects.score)
+        return Line.up(objects.image, self.turn)
 
     @cached_property
     def image_pairs(self) -> Pairs:

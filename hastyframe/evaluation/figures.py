@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks.blocks import cuts
-from .accumulation import Curves, accumulate, by_score
+from .accumulation import Curves, accumulate
 from .matching import TRUE
 from .protocol import Protocol
+from .sorting import by_score
 
 __all__ = ["Tally", "columns", "curves", "figures", "positives"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .overlaps import Pairs
+from .sorting import order_of, turns
 
 __all__ = ["FALSE", "IGNORED", "TRUE", "Matching", "least_of", "match", "ranks"]
 
@@ -123,7 +124,7 @@ def _first_come(pairs: Pairs, least: NDArray[np.float64], crowd: NDArray[np.bool
 
     It does where the overlap is enough and that of no better prediction with the label was.
     """
-    order = np.argsort(pairs.label, kind="stable")
+    order = order_of(pairs.label)
     label, iou = pairs.label[order], pairs.iou[order]
     place = ranks(label)
     before = np.zeros(len(label))
@@ -147,7 +148,7 @@ def _in_rounds(
 ) -> None:
     """Let the contested predictions choose, the first of each group, then the second, and so on."""
     turn = _turns(pairs.prediction, group)
-    order = np.lexsort([pairs.iou, owner, turn])  # of equal overlaps the later label is the better one
+    order = order_of(turns(-pairs.iou), owner, turn)  # of equal overlaps the later label is the better one
     iou, label, owner, turn = pairs.iou[order], pairs.label[order], owner[order], turn[order]
     names, label = np.unique(label, return_inverse=True)
     counts, crowd = ~ignored.T[names], crowd[names]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import masks
 from ..masks.ragged import offsets_of, spread
 from .inputs import Masks, Objects
+from .sorting import order_of, turns
 
 __all__ = ["Pairs", "best_of", "overlaps"]
 
@@ -96,7 +97,7 @@ def _together(
     group: NDArray[np.int64], label_group: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs of one group, some at a time."""
-    order = np.argsort(label_group, kind="stable")
+    order = order_of(label_group)
     standing = label_group[order]
     first = np.searchsorted(standing, group, side="left")
     count = np.searchsorted(standing, group, side="right") - first
@@ -160,7 +161,7 @@ def best_of(pairs: Pairs, size: int) -> tuple[NDArray[np.int64], NDArray[np.floa
         -1 where there is none.
     iou : numpy.ndarray of float64, shape (size,)
     """
-    order = np.lexsort([-pairs.label, pairs.iou])
+    order = order_of(pairs.label, turns(pairs.iou))[::-1]
     label, iou = np.full(size, -1), np.zeros(size)
     label[pairs.prediction[order]] = pairs.label[order]  # the last one stays
     iou[pairs.prediction[order]] = pairs.iou[order]

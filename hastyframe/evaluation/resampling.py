@@ -14,6 +14,7 @@ from .accumulation import EPSILON
 from .core import Core
 from .figures import columns
 from .matching import IGNORED, TRUE
+from .sorting import order_of
 
 __all__ = ["Sample"]
 
@@ -84,7 +85,7 @@ class Sample:
     def _count_labels(self, core: Core) -> None:
         area, label = np.nonzero(~core.ignored)
         own = area * core.classes + core.inputs.label.klass[label]
-        order = np.argsort(own, kind="stable")
+        order = order_of(own)
         ends = np.searchsorted(own[order], np.arange(self._shape[0] * core.classes + 1))
         self._labels = _Sums(core.inputs.label.image[label[order]], None, ends)
 

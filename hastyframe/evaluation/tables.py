@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .accumulation import accumulate, by_score
+from .accumulation import accumulate
 from .core import Core
 from .matches import class_column, unmatched
 from .matching import FALSE, IGNORED, TRUE
+from .sorting import by_score
 
 __all__ = ["best_thresholds", "f1_curve", "means", "per_class", "pr_curve"]
 

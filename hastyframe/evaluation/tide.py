@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .accumulation import accumulate, by_score
+from .accumulation import accumulate
 from .core import Core
 from .matches import unmatched
 from .matching import FALSE, TRUE
 from .overlaps import Pairs, best_of
+from .sorting import by_score
 
 __all__ = ["KINDS", "Mistakes", "errors"]
 
