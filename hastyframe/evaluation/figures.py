@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.blocks import cuts
+from ..masks.blocks import cuts, in_threads
 from .accumulation import Curves, accumulate
 from .matching import TRUE
 from .protocol import Protocol
@@ -17,7 +17,7 @@ from .sorting import by_score
 
 __all__ = ["Tally", "columns", "curves", "figures", "positives"]
 
-AT_ONCE = 2**20
+AT_ONCE = 2**18
 """Predictions and points of curves, at all thresholds, that are worked on at a time: about what the cache holds."""
 
 
@@ -85,7 +85,7 @@ def positives(ignored: NDArray[np.bool_], segment: NDArray[np.int64], segments: 
 
 def curves(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> list[Curves]:
     """Curves of all segments, one set an area range."""
-    parts = [_curves(*part, protocol) for part in _parts(tally, count, protocol)]
+    parts = in_threads(lambda part: _curves(*part, protocol), _parts(tally, count, protocol))
     return [
         Curves(*(np.concatenate(pieces, axis=-1) for pieces in zip(*of_range, strict=True)))
         for of_range in zip(*parts, strict=True)
@@ -124,8 +124,7 @@ def figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArr
     numpy.ndarray of float64, shape (S, F)
         Columns as :attr:`Protocol.figures` says; NaN where there is no label that counts.
     """
-    parts = [_figures(*part, protocol) for part in _parts(tally, count, protocol)]
-    return np.concatenate(parts)
+    return np.concatenate(in_threads(lambda part: _figures(*part, protocol), _parts(tally, count, protocol)))
 
 
 def _figures(tally: Tally, count: NDArray[np.int64], protocol: Protocol) -> NDArray[np.float64]:

@@ -7,11 +7,13 @@ groups go in one round, the second in the next, for all thresholds and all area 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..masks.blocks import cuts, in_threads
 from .overlaps import Pairs
 from .sorting import order_of, turns
 
@@ -22,6 +24,8 @@ FALSE, TRUE, IGNORED = 0, 1, 2
 
 NEARLY_ONE = 1 - 1e-10
 """pycocotools lets a prediction match from this overlap on where 1 is asked for."""
+PAIRS_AT_ONCE = 2**14
+"""Pairs that are matched at a time."""
 AT_ONCE = 2**20
 """Pairs, thresholds and area ranges that are compared at a time."""
 
@@ -57,12 +61,17 @@ class Matching(NamedTuple):
         """
         ranges, thresholds = len(ignored), self.label.shape[1]
         out = np.empty((ranges, thresholds, outside.shape[1]), np.uint8)
-        out[:] = (outside * np.uint8(IGNORED))[:, None]
+        alone = outside * np.uint8(IGNORED)
         flags = np.where(ignored, np.uint8(IGNORED), np.uint8(TRUE))
-        for place in range(ranges):
+
+        def of(place: int) -> None:
             label = self.label[:, :, place].T
-            alone = (outside[place, self.prediction] * np.uint8(IGNORED))[None]
-            out[place][:, self.prediction] = np.where(label >= 0, _at(flags[place], label), alone)
+            out[place] = alone[place]
+            out[place][:, self.prediction] = np.where(
+                label >= 0, _at(flags[place], label), alone[place, self.prediction]
+            )
+
+        in_threads(of, range(ranges))
         return out
 
 
@@ -104,6 +113,21 @@ def match(
     """
     least = np.minimum(thresholds, NEARLY_ONE)
     pairs = pairs.above(least_of(thresholds))
+    # What happens in one group has no influence on another.
+    groups = np.append(np.flatnonzero(np.diff(group.take(pairs.prediction), prepend=-1)), len(pairs.iou))
+    ends = pairwise(groups[cuts(groups, PAIRS_AT_ONCE)].tolist())
+    parts = in_threads(lambda some: _match(pairs.part(*some), group, least, ignored, crowd), ends)
+    return Matching(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _match(
+    pairs: Pairs,
+    group: NDArray[np.int64],
+    least: NDArray[np.float64],
+    ignored: NDArray[np.bool_],
+    crowd: NDArray[np.bool_],
+) -> Matching:
+    """Match all groups of some pairs."""
     new = np.diff(pairs.prediction, prepend=-1) != 0
     prediction = pairs.prediction[new]
     owner = np.cumsum(new) - 1

@@ -40,6 +40,10 @@ class Pairs(NamedTuple):
         rows = np.flatnonzero(chosen)
         return Pairs(self.prediction.take(rows), self.label.take(rows), self.iou.take(rows))
 
+    def part(self, first: int, last: int) -> Pairs:
+        """Take some of the pairs, counted from 0."""
+        return Pairs(self.prediction[first:last], self.label[first:last], self.iou[first:last])
+
     def above(self, least: float) -> Pairs:
         """Keep what overlaps, and enough."""
         return self.where((self.iou > 0) & (self.iou >= least))
@@ -77,10 +81,12 @@ def overlaps(
         work = partial(_box_iou, np.ascontiguousarray(predictions.box.T), np.ascontiguousarray(labels.box.T))
     else:
         work = partial(_mask_bound, predictions.masks, labels.masks)
-    found = []
-    for one, other in _together(group, label_group):
-        pairs = Pairs(one, other, work(rows.take(one), other, labels.crowd.take(other)))
-        found.append(pairs.above(least))
+
+    def compare(some: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Pairs:
+        one, other = some
+        return Pairs(one, other, work(rows.take(one), other, labels.crowd.take(other))).above(least)
+
+    found = [compare(some) for some in _together(group, label_group)]
     pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
     if predictions.masks is None or labels.masks is None:
         return pairs

@@ -6,16 +6,21 @@ arrays of many megabytes. Kernels that need many arrays of intermediate results 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["cuts", "in_blocks", "stacked"]
+__all__ = ["cuts", "in_blocks", "in_threads", "stacked"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 BLOCK = 2**16
 """Numbers in a block: half a MiB of int64."""
@@ -64,6 +69,21 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
         some = Ragged(rows.values[offsets[0] : offsets[-1]], offsets - offsets[0])
         parts.append(work(some, *(column[first:last] for column in columns)))
     return stacked(parts)
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Do the work on some items at a time: NumPy lets go of the interpreter while it works on arrays.
+
+    Examples
+    --------
+    >>> in_threads(abs, [-1, 2])
+    [1, 2]
+    """
+    some = list(items)
+    if len(some) < 2:
+        return [work(item) for item in some]
+    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, some))
 
 
 def stacked(parts: list[Ragged]) -> Ragged:

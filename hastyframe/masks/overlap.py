@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import cuts, stacked
+from hastyframe.masks.blocks import cuts, in_threads, stacked
 from hastyframe.masks.canvas import on_canvas
 from hastyframe.masks.grids import LARGEST, Grid, as_grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
@@ -21,7 +21,7 @@ __all__ = ["box_intersection_area", "box_iou", "intersection_area", "iou"]
 
 Pairs = tuple[ArrayLike, ArrayLike] | Literal["all"] | None
 
-AT_ONCE = 2**19
+AT_ONCE = 2**18
 """Pieces of pairs that are compared at a time: so many that masks of many pairs are not cut up for each, and few enough
 that the arrays stay in memory that the allocator keeps; larger ones it gives back and has to clear again."""
 
@@ -262,9 +262,12 @@ def _mask_intersection(one: Member, other: Member, index: Index) -> NDArray[np.i
     row, other_row = (np.broadcast_to(side, size.shape).reshape(-1)[meet] for side in index)
     box = Grid(*(side.reshape(-1)[meet] for side in box))
     pieces = one.pieces[row] + other.pieces[other_row]
-    for start, end in pairwise(cuts(offsets_of(pieces), AT_ONCE)):
-        some = slice(start, end)
+
+    def compare(ends: tuple[int, int]) -> None:
+        some = slice(*ends)
         out[meet[some]] = _shared_pixels(one, other, row[some], other_row[some], box.take(some))
+
+    in_threads(compare, pairwise(cuts(offsets_of(pieces), AT_ONCE)))
     return out.reshape(size.shape)
 
 
