@@ -14,6 +14,9 @@ from hastyframe.errors import ValidationException
 
 __all__ = ["Ragged", "as_ragged"]
 
+_AT_ONCE = 2**16
+"""Values that are picked at a time: their places take twice the memory of the values."""
+
 
 class Ragged(NamedTuple):
     """Many lists in two arrays: row ``i`` is ``values[offsets[i]:offsets[i + 1]]``.
@@ -65,8 +68,15 @@ class Ragged(NamedTuple):
         """
         rows = np.asarray(index, dtype=np.int64)
         lengths = self.lengths[rows]
-        offsets = offsets_of(lengths)
-        return Ragged(self.values[spread(self.offsets[rows], lengths, offsets)], offsets)
+        offsets, starts = offsets_of(lengths), self.offsets[rows]
+        if offsets[-1] <= _AT_ONCE:
+            return Ragged(self.values[spread(starts, lengths, offsets)], offsets)
+        values = np.empty(int(offsets[-1]), self.values.dtype)
+        inner = np.searchsorted(offsets, np.arange(_AT_ONCE, offsets[-1], _AT_ONCE))
+        for first, last in pairwise([0, *inner.tolist(), len(rows)]):
+            some = slice(first, last)
+            values[offsets[first] : offsets[last]] = self.values[spread(starts[some], lengths[some])]
+        return Ragged(values, offsets)
 
     def to_list(self) -> list[list[Any]]:
         """Every row as a plain list of Python numbers, ready for JSON.
