@@ -5,15 +5,14 @@ A segment is what gets a curve of its own: a class, or a class in one part of th
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.ragged import offsets_of
 from .matching import IGNORED, TRUE
 
-__all__ = ["Curves", "accumulate"]
+__all__ = ["Curves", "accumulate", "running"]
 
 EPSILON = np.spacing(1)
 """pycocotools adds it to every denominator; it makes a difference where the denominator is 1."""
@@ -68,16 +67,15 @@ def accumulate(
     Precision rises only where a prediction is right, so that the true positives are all that has to be looked at: the
     greatest precision from a recall on is found among them by maxima over the stretches between recall thresholds.
     """
-    thresholds, segments = len(outcome), len(positives)
+    (thresholds, size), segments = outcome.shape, len(positives)
     borders = np.searchsorted(segment, np.arange(segments + 1))
-    true = outcome == TRUE
-    row = np.repeat(np.arange(thresholds), np.count_nonzero(true, axis=1))
-    place = np.flatnonzero(true) - row * outcome.shape[1]
-    key = row * segments + segment[place]
-    hits = np.bincount(key, minlength=thresholds * segments)
-    first = offsets_of(hits)
-    nth = np.arange(1, len(key) + 1) - first[key]
-    precision = nth / (_counted(outcome, borders, row, place, segment) + EPSILON)
+    start = (np.arange(thresholds)[:, None] * size + borders[:-1]).reshape(-1)  # of each segment at each threshold
+    true = np.flatnonzero(outcome == TRUE)
+    first = np.append(np.searchsorted(true, start), len(true))
+    hits = np.diff(first)
+    nth = np.arange(1, len(true) + 1) - np.repeat(first[:-1], hits)
+    total = running(outcome != IGNORED)
+    precision = nth / (total.take(true + 1) - np.repeat(total.take(start), hits) + EPSILON)
 
     # The true positive with which each recall is reached, (T, S, R); one beyond the last where it is not.
     needed = _needed(positives, recall_thresholds)
@@ -86,7 +84,8 @@ def accumulate(
     index = first[:-1].reshape(hits.shape) + np.minimum(needed - 1, hits)
     stretch = np.maximum.reduceat(np.append(precision, 0.0), index.reshape(-1)).reshape(index.shape)
     best = np.maximum.accumulate(np.where(reached, stretch, 0.0)[:, :, ::-1], axis=2)[:, :, ::-1]
-    at = np.where(reached, np.append(score[place], 0.0)[index], 0.0)
+    place = np.append(true, 0).take(index) - np.arange(thresholds)[:, None, None] * size
+    at = np.where(reached, np.append(score, 0.0).take(np.where(reached, place, -1)), 0.0)
     some = borders[1:] > borders[:-1]
     if some.any():  # recall 0 is reached with the first prediction, right or wrong
         at[:, some, : np.searchsorted(recall_thresholds, 0.0, side="right")] = score[borders[:-1][some], None]
@@ -96,18 +95,12 @@ def accumulate(
     return Curves(best.transpose(0, 2, 1), recall, at.transpose(0, 2, 1))
 
 
-def _counted(
-    outcome: NDArray[np.uint8],
-    borders: NDArray[np.int64],
-    row: NDArray[np.int64],
-    place: NDArray[np.int64],
-    segment: NDArray[np.int64],
-) -> NDArray[np.int32]:
-    """How many predictions of its segment count up to each true positive, itself included."""
-    total = np.zeros((len(outcome), outcome.shape[1] + 1), np.int32)
-    np.cumsum(outcome != IGNORED, axis=1, dtype=np.int32, out=total[:, 1:])
-    counted: NDArray[np.int32] = total[row, place + 1] - total[row, borders[segment[place]]]
-    return counted
+def running(values: NDArray[Any]) -> NDArray[np.int32]:
+    """Sum of what is ahead of each place, and of all. Where sums wrap around, differences are right all the same."""
+    total = np.empty(values.size + 1, np.int32)
+    total[0] = 0
+    np.cumsum(values, dtype=np.int32, out=total[1:])
+    return total
 
 
 def _needed(positives: NDArray[np.int64], recall_thresholds: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks.ragged import offsets_of
-from .accumulation import EPSILON
+from .accumulation import EPSILON, running
 from .core import Core
 from .figures import columns
 from .matching import IGNORED, TRUE
@@ -96,7 +96,7 @@ class Sample:
         """
         labels = self._labels.of(copies).reshape(self._shape[0], -1)
         positives = np.broadcast_to(labels[:, None], self._shape)
-        counted, true = (_running(copies.take(images)) for images in (self._counted, self._true))
+        counted, true = (running(copies.take(images)) for images in (self._counted, self._true))
         hit = true.take(self._end[1]) - true.take(self._begin[1])
         precision = hit / (counted.take(self._end[0]) - counted.take(self._begin[0]) + EPSILON)
         precision += self._lift
@@ -124,16 +124,8 @@ class _Sums:
 
     def of(self, copies: NDArray[np.int32]) -> Index:
         value = copies.take(self._image)
-        total = _running(value if self._weight is None else value * self._weight)
+        total = running(value if self._weight is None else value * self._weight)
         return np.diff(total[self._offsets])
-
-
-def _running(values: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Totals up to each value, from 0 on. Where they wrap around, differences are right all the same."""
-    total = np.empty(len(values) + 1, np.int32)
-    total[0] = 0
-    np.cumsum(values, out=total[1:])
-    return total
 
 
 def _reached(thresholds: NDArray[np.float64], recall: NDArray[np.float64]) -> Index:
