@@ -203,7 +203,7 @@ def _shrink(
 
     at, begin = spread(offsets[rows], lengths, ends), along(base[rows])
     place = changes[at] - begin
-    box = extent(place[0::2], place[1::2], ends // 2, within)
+    box = extent(place[0::2] + 1, place[1::2], ends // 2, within)
     place[1::2] -= 1  # the last pixel of a run lies in the same row as its end
     place -= place // along(within.width) * along(within.width - box.width)
     place -= along(box.y * box.width + box.x)

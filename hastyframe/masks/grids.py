@@ -114,7 +114,7 @@ def numbers(boxes: ArrayLike) -> NDArray[Any]:
 def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: str) -> NDArray[np.int64]:
     if table.dtype.kind == "i" and table.size:  # no value changes on the way, so two looks at all of them will do
         whole = table.T.astype(np.int64, order="C")
-        if -FARTHEST <= whole.min() and whole.max() <= FARTHEST:
+        if whole.min() >= -FARTHEST and whole.max() <= FARTHEST:
             return whole
     with np.errstate(invalid="ignore"):
         whole = table.T.astype(np.int64, order="C")

@@ -176,7 +176,8 @@ def _fits(
         head, tail, most = head[filled], tail[filled], most if size is None else size[filled]
     apart = start[1:] > end[:-1]
     apart[tail[:-1]] = True
-    return bool(apart.all() and (end >= start).all() and (start.take(head) > 0).all() and (end.take(tail) <= most).all())
+    in_order = apart.all() and (end >= start).all()
+    return bool(in_order and (start.take(head) > 0).all() and (end.take(tail) <= most).all())
 
 
 def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:

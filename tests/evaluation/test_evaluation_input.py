@@ -245,4 +245,5 @@ def test_a_mask_needs_no_size():
     labels = predictions.drop(columns="score")
     images = pd.DataFrame({"width": [np.nan], "height": [np.nan]}, index=["a"])
     for given in (None, images):
-        assert hf.evaluate(labels, predictions, iou="mask", images=given, rule="coco").summary()["AP"] == pytest.approx(1)
+        found = hf.evaluate(labels, predictions, iou="mask", images=given, rule="coco")
+        assert found.summary()["AP"] == pytest.approx(1)
