@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment, spread, stretched
-from hastyframe.masks.toggles import cancel, extent
+from hastyframe.masks.toggles import cancel
 
 __all__ = ["Crossings", "Passage", "fill", "passage"]
 
@@ -203,15 +203,19 @@ def _shrink(
 
     at, begin = spread(offsets[rows], lengths, ends), along(base[rows])
     place = changes[at] - begin
-    box = extent(place[0::2] + 1, place[1::2], ends // 2, within)
-    place[1::2] -= 1  # the last pixel of a run lies in the same row as its end
-    place -= place // along(within.width) * along(within.width - box.width)
-    place -= along(box.y * box.width + box.x)
+    place[1::2] -= 1  # the last pixel of a run
+    row, column = np.divmod(place, along(within.width))
+    reach = column.copy()
+    goes_on = row[0::2] < row[1::2]  # in the next row, and so it touches both sides
+    reach[0::2][goes_on], reach[1::2][goes_on] = 0, along(within.width)[1::2][goes_on] - 1
+    x, x_end = segment(np.minimum, reach, ends, 0), segment(np.maximum, reach, ends, -1) + 1
+    y, y_end = segment(np.minimum, row, ends, 0), segment(np.maximum, row, ends, -1) + 1
+    place = (row - along(y)) * along(x_end - x) + column - along(x)
     place[1::2] += 1
     changes[at] = place + begin
-    tight = Grid(*(column.copy() for column in grid))
-    for column, found in zip(tight, box._replace(x=box.x + within.x, y=box.y + within.y), strict=True):
-        column[rows] = found
+    tight = Grid(*(values.copy() for values in grid))
+    for values, found in zip(tight, (within.x + x, within.y + y, x_end - x, y_end - y), strict=True):
+        values[rows] = found
     return cancel(changes), tight
 
 
