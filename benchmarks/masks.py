@@ -43,7 +43,7 @@ AIMS = {
     ("decode", "rlemasklib"): 1.0,
     ("area", "pycocotools"): 10.0,
     ("bbox", "pycocotools"): 10.0,
-    ("polygon_to_runs", "pycocotools"): 1.0,
+    ("polygon_to_runs", "pycocotools"): 1.5,
     ("polygon_to_coco_runs", "pycocotools"): 1.0,
     ("to_coco", "pycocotools"): 3.0,
 }
