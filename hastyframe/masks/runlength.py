@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.bits import changes_in_pixels, pixels_from_runs
 from hastyframe.masks.blocks import cuts
-from hastyframe.masks.grids import LARGEST, as_grid, numbers
+from hastyframe.masks.grids import LARGEST, Grid, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
 from hastyframe.masks.toggles import as_runs, extent, fitting, fitting_blocks
 
@@ -25,7 +25,7 @@ __all__ = ["area", "bbox", "decode", "decode_flat", "encode"]
 BLOCK = 2**20
 """Pixels that are packed to bits at a time: few enough to stay in the cache."""
 
-RUNS = 2**14
+RUNS = 2**16
 """Runs that are painted at a time."""
 
 Index = NDArray[np.int64]
@@ -150,8 +150,8 @@ def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
     one_size = boxes.ndim == 1 and len(boxes) > 0
     one_row = one_size and _is_one(runs)
     rows = as_runs([runs] if one_row else runs)
-    pixels, offsets = decode_flat(rows, boxes, max_pixels=max_pixels)
     grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    pixels, offsets = _painted(rows, grid, max_pixels)
     if one_size:
         shape = as_grid(boxes, 1)
         stack = pixels.reshape(rows.n, int(shape.height[0]), int(shape.width[0]))
@@ -190,7 +190,11 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
     Ragged(values=array([1, 0, 0, 1, 1], dtype=uint8), offsets=array([0, 2, 5]))
     """
     rows = as_runs(runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    return _painted(rows, as_grid(boxes, rows.n, used=rows.lengths > 0), max_pixels)
+
+
+def _painted(rows: Ragged, grid: Grid, max_pixels: int) -> Ragged:
+    """Check that runs fit their boxes, and paint them into one buffer."""
     total = sum(grid.size.tolist())
     if total > max_pixels:
         raise ValidationException(
