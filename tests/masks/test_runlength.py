@@ -56,6 +56,38 @@ def test_blocks_of_pixels_make_no_difference(monkeypatch, block):
         assert hm.encode(way).to_list() == expected.to_list()
 
 
+@pytest.mark.parametrize("words", [1, 2, 64])
+@pytest.mark.parametrize("dense", [0, 6.4, 64])
+@pytest.mark.parametrize("largest", [0, 2**31 - 1])
+def test_no_way_to_find_changes_makes_a_difference(monkeypatch, words, dense, largest):
+    some = [*MANY[:200], *(np.ones((side, side), np.uint8) for side in (1, 8, 8, 16))]
+    flat = hm.Ragged(np.concatenate([mask.ravel() for mask in some]), np.cumsum([0, *(mask.size for mask in some)]))
+    expected = hm.encode([mask.astype(float) for mask in some])
+    monkeypatch.setattr("hastyframe.masks.bits.BLOCK", words)
+    monkeypatch.setattr("hastyframe.masks.bits.DENSE", dense)
+    monkeypatch.setattr("hastyframe.masks.bits.LARGEST", largest)
+    for way in (some, flat):
+        runs = hm.encode(way)
+        assert runs.values.dtype == np.int32
+        assert runs.to_list() == expected.to_list()
+
+
+@pytest.mark.parametrize("runs", [1, 7, 1000])
+def test_blocks_of_runs_make_no_difference(monkeypatch, runs):
+    monkeypatch.setattr("hastyframe.masks.runlength.RUNS", runs)
+    back = hm.decode(hm.encode(MANY[:300]), shapes_of(MANY[:300]))
+    assert all((one == other).all() for one, other in zip(MANY[:300], back, strict=True))
+
+
+def test_runs_need_not_lie_side_by_side_in_memory():
+    runs = hm.encode(MANY[:100])
+    apart = hm.Ragged(np.repeat(runs.values, 2)[::2], runs.offsets)
+    assert not apart.values.flags.c_contiguous
+    shape = shapes_of(MANY[:100])
+    assert (hm.bbox(apart, shape) == hm.bbox(runs, shape)).all()
+    assert (hm.decode_flat(apart, shape).values == hm.decode_flat(runs, shape).values).all()
+
+
 @given(mask_lists)
 def test_lists_come_back(samples):
     back = hm.decode(hm.encode(samples), shapes_of(samples))
@@ -241,8 +273,8 @@ def naive_extent(pixels, width):
     return [min(columns), min(rows), max(columns) + 1, max(rows) + 1] if rows else [0, 0, 0, 0]
 
 
-sides = st.sampled_from([1, 2, 3, 7, 640, 1625, 1626, 4001, 40_000])
-"""Up to boxes whose size times width is beyond 32 bits."""
+sides = st.sampled_from([1, 2, 3, 7, 640, 1024, 1625, 1626, 2047, 2048, 4001, 40_000])
+"""Up to boxes whose size times width is beyond 32 bits, among them 2**32 itself."""
 
 
 @given(st.data(), st.lists(st.tuples(sides, sides), min_size=1, max_size=4))
