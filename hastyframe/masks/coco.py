@@ -264,9 +264,9 @@ def _numbers(texts: list[Any]) -> Ragged:
     if written.all():
         return counts_from_strings(_characters(texts))
     if not written.any():
-        return as_ragged(texts)
+        return _lists(texts)
     first = counts_from_strings(_characters([text for text in texts if isinstance(text, str | bytes)]))
-    second = as_ragged([text for text in texts if not isinstance(text, str | bytes)])
+    second = _lists([text for text in texts if not isinstance(text, str | bytes)])
     both = Ragged(
         np.concatenate([first.values, second.values]),
         np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
@@ -274,6 +274,12 @@ def _numbers(texts: list[Any]) -> Ragged:
     order = np.empty(len(texts), np.int64)
     order[np.concatenate([np.flatnonzero(written), np.flatnonzero(~written)])] = np.arange(len(texts))
     return both.take(order)
+
+
+def _lists(counts: list[Any]) -> Ragged:
+    """Read lists of counts; bare numbers are none, so an empty list behind them keeps them from passing for one."""
+    rows = as_ragged([*counts, []])
+    return Ragged(rows.values, rows.offsets[:-1])
 
 
 def _characters(texts: Iterable[str | bytes]) -> Ragged:

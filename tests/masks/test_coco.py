@@ -158,3 +158,9 @@ def test_stripes_that_would_fill_the_memory_are_refused():
     stripes = np.stack([np.arange(1, side * side, 2 * side), np.full(side // 2, side)], axis=1)
     with pytest.raises(ValidationException, match="run ends"):
         hm.to_coco_rle(stripes.reshape(-1), [0, 0, side, side], (side, side))
+
+
+@pytest.mark.parametrize("others", [[], [{"size": [1, 1], "counts": "1"}]])
+def test_a_bare_number_is_no_list_of_counts(others):
+    with pytest.raises(ValidationException, match="flat list"):
+        hm.from_coco_rle([*others, {"size": [1, 1], "counts": 1}, {"size": [1, 1], "counts": 1}])
