@@ -19,7 +19,7 @@ __all__ = ["changes_in_pixels", "pixels_from_runs"]
 
 WORD = np.dtype("<u8")
 BLOCK = 2**17
-"""Words that are worked on at a time: few enough to stay in the cache."""
+"""Words that are worked on at a time: few enough for the cache, and enough to make little of what calls cost."""
 
 DENSE = 6.4
 """Bits a word from which on a look at each costs less than picking out those that are set."""
