@@ -22,7 +22,7 @@ BLOCK = 2**17
 """Words that are worked on at a time: few enough for the cache, and enough to make little of what calls cost."""
 
 DENSE = 6.4
-"""Bits a word from which on a look at each costs less than picking out those that are set."""
+"""Bits set in a word, a tenth of all, from which on a look at each bit costs less than picking out those that are set."""
 
 
 def changes_in_pixels(blocks: Iterable[NDArray[np.uint8]], offsets: NDArray[np.int64]) -> NDArray[Any]:
@@ -93,7 +93,7 @@ def _set_bits(words: NDArray[np.uint64], first: int, kind: Any) -> NDArray[Any]:
         some, place, slot = some.take(more), place.take(more), slot.take(more)
         slot += 1
     data = some.view(np.uint8)
-    byte = np.flatnonzero(data != 0)
+    byte = np.flatnonzero(data != 0)  # of their bits, an eighth or more are set
     bit = _clear_or_set(data.take(byte))
     byte = byte.take(bit >> 3)
     found[spread(slot, np.bitwise_count(some))] = place.take(byte >> 3) + (byte & 7) * 8 + (bit & 7)
@@ -101,7 +101,7 @@ def _set_bits(words: NDArray[np.uint64], first: int, kind: Any) -> NDArray[Any]:
 
 
 def _clear_or_set(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Positions of the bits that are set, by a look at each: fast where more than a tenth of them is."""
+    """Positions of the bits that are set, by a look at each: fast where at least a tenth of them are."""
     return np.flatnonzero(np.unpackbits(data, bitorder="little").view(np.bool_))
 
 
