@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from .. import masks
 from ..blame import blame
 from ..errors import ValidationException
-from ..frames import BOX, POLYGON
+from ..frames import BOX, MASK, POLYGON
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
 from ..masks.coco import from_coco_texts
 from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
-from ..painting import kinds, known_sizes, paint, stacked
+from ..painting import kinds, known_sizes, paint
 from ._coco_text import RawRle, Rle
 from ._fingerprint import unchanged
 from ._lists import KEPT, whole
 from ._numbers import numbers_of
 from ._report import Losses
-from ._shapes import boxes_in, list_array, mask_array, parts_array, polygon_array, rings_in
+from ._shapes import boxes_in, list_array, masks_at, parts_array, polygon_array, rings_in
 from ._values import Table
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def shapes_in(
     """
     told = _told_boxes(table)
     boxes = np.concatenate([told[:, :2], told[:, :2] + told[:, 2:]], axis=1)
-    runs, filled = Ragged(np.empty(0, np.int32), np.zeros(len(table) + 1, np.int64)), np.zeros(len(table), bool)
+    mask = pa.nulls(len(table), MASK)
     columns: dict[str, Any] = {}
     if segments is None:
         if (missing := np.isnan(told[:, 0])).any():
@@ -120,14 +120,15 @@ def shapes_in(
             columns["parts"] = _parts(segments, len(table))
             boxes[several] = _or_bounds(boxes[several], segments.parts)
         if rule and (len(rles) or len(several)):
-            runs, found = _painted(table, segments, sizes, rule)
-            filled[rles] = filled[several] = True
-            empty = filled & (runs.lengths == 0)
-            found[empty] = _cover(boxes[empty])
-            differs = filled & (found != boxes).any(axis=1) & ~np.isnan(told[:, 0])
+            rows, runs, found = _painted(table, segments, sizes, rule)
+            mask = masks_at(runs, rows, len(table))
+            empty = runs.lengths == 0
+            found[empty] = _cover(boxes[rows[empty]])
+            differs = np.zeros(len(table), bool)
+            differs[rows] = (found != boxes[rows]).any(axis=1) & ~np.isnan(told[rows, 0])
             if differs.any():
                 columns["file_bbox"] = list_array(offsets_of(4 * differs), pa.array(told[differs].reshape(-1)), differs)
-            boxes[filled] = found[filled]
+            boxes[rows] = found
             losses.add(
                 len(several),
                 "objects of several parts as polygons: they became masks, and the column 'parts' has their rings",
@@ -135,7 +136,7 @@ def shapes_in(
         elif len(rles):
             boxes[rles] = _or_decoded(boxes[rles], table, segments.coded, rles, sizes)
     columns |= dict(zip(BOX, np.ascontiguousarray(boxes.T), strict=True))
-    return columns | {"polygon": polygon, "mask": mask_array(runs, filled), "area": table.numbers("area")}
+    return columns | {"polygon": polygon, "mask": mask, "area": table.numbers("area")}
 
 
 def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -180,9 +181,8 @@ def _parts(segments: Segments, count: int) -> pa.Array:
 
 def _painted(
     table: Table, segments: Segments, sizes: NDArray[np.float64], rule: Literal["center", "coco"]
-) -> tuple[Ragged, NDArray[np.float64]]:
-    """Masks of all annotations that have run-lengths or several parts, in tight boxes."""
-    boxes = np.full((len(table), 4), np.nan)
+) -> tuple[NDArray[np.int64], Ragged, NDArray[np.float64]]:
+    """Rows that have run-lengths or several parts, in order, their masks, and the tight boxes of those."""
     coded, several, shapes = segments.coded, segments.several, segments.parts
     rles = np.array(list(coded), np.int64)
     place = {row: at for at, row in enumerate(several.tolist())}
@@ -191,18 +191,19 @@ def _painted(
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    runs = [Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))] * 2
+    found = []
     if len(rles):
-        runs[0], boxes[rles] = _decoded(table, coded, rles, sizes)
+        found.append(_decoded(table, coded, rles, sizes))
     if len(several):
-        runs[1], boxes[several] = blame(work, several, table.place, table.file)
-    order = np.concatenate([rles, several])
-    found = stacked(runs)
-    lengths = np.zeros(len(table), np.int64)
-    lengths[order] = found.lengths
-    if len(rles) and len(several):  # else they are in order
-        found = found.take(np.argsort(order))
-    return Ragged(found.values, offsets_of(lengths)), boxes
+        found.append(blame(work, several, table.place, table.file))
+    boxes = np.concatenate([boxes for _, boxes in found]).astype(np.float64)
+    rows, runs = np.concatenate([rles, several]), [runs for runs, _ in found]
+    if len(runs) == 1:
+        return rows, runs[0], boxes
+    order = np.argsort(rows)
+    each = [some.row(row) for some in runs for row in range(some.n)]  # to index each number takes memory four times
+    each = [each[at] for at in order.tolist()]
+    return rows[order], Ragged(np.concatenate(each), offsets_of(list(map(len, each)))), boxes[order]
 
 
 def _decoded(

@@ -25,6 +25,7 @@ __all__ = [
     "check_masks",
     "list_array",
     "mask_array",
+    "masks_at",
     "masks_in",
     "parts_array",
     "points_in",
@@ -147,6 +148,13 @@ def parts_array(
 def mask_array(runs: Ragged, present: NDArray[np.bool_]) -> pa.Array:
     """Make a column of masks."""
     return list_array(runs.offsets, pa.array(runs.values, pa.int32()), present)
+
+
+def masks_at(runs: Ragged, rows: NDArray[np.int64], count: int) -> pa.Array:
+    """Make a column of `count` masks that has them in `rows`, which rise; null elsewhere."""
+    lengths, present = np.zeros(count, np.int64), np.zeros(count, bool)
+    lengths[rows], present[rows] = runs.lengths, True
+    return mask_array(Ragged(runs.values, offsets_of(lengths)), present)
 
 
 def list_array(offsets: NDArray[np.int64], values: pa.Array, present: NDArray[np.bool_]) -> pa.Array:
