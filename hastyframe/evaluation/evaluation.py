@@ -327,9 +327,8 @@ class Evaluation:
         found = [
             curves(core.by_class.within(most), core.positives, core.protocol) for most in core.protocol.max_detections
         ]
-        parts = [zip(*each, strict=True) for each in found]
-        stacked = [[np.stack(name, axis=-1) for name in part] for part in parts]
-        precision, recall, score = (np.stack(name, axis=-1) for name in zip(*stacked, strict=True))
+        parts = [[np.stack(name) for name in zip(*each, strict=True)] for each in found]
+        precision, recall, score = (np.moveaxis(np.stack(name), [1, 0], [-2, -1]) for name in zip(*parts, strict=True))
         return precision, recall, score
 
     # Curves -----------------------------------------------------------------------------------------------------------

@@ -245,5 +245,6 @@ def test_a_mask_needs_no_size():
     labels = predictions.drop(columns="score")
     images = pd.DataFrame({"width": [np.nan], "height": [np.nan]}, index=["a"])
     for given in (None, images):
-        found = hf.evaluate(labels, predictions, iou="mask", images=given, rule="coco")
-        assert found.summary()["AP"] == pytest.approx(1)
+        assert hf.evaluate(labels, predictions, iou="mask", images=given, rule="coco").summary()["AP"] == pytest.approx(
+            1
+        )

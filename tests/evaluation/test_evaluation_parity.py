@@ -97,3 +97,38 @@ def test_real_files(data_folder, kind, results, parts):
     reference = pycocotools(json.loads(truth.read_text()), json.loads(found.read_text()), kind)
     assert_equal_figures(ours, reference)
     assert_equal_arrays(ours, reference)
+
+
+@pytest.mark.parametrize("kind", ["bbox", "mask"])
+def test_working_in_small_parts_changes_nothing(kind, monkeypatch):
+    case = random_case(50, 30, painted=kind == "mask", images=9)
+
+    def measure():
+        evaluation = hf.evaluate(case.labels, case.predictions, images=case.images, iou=kind)
+        return evaluation, evaluation.summary(), evaluation.matches, evaluation.match(0.2)
+
+    at_once, *expected = measure()
+    for name, size in (
+        ("evaluation.overlaps.AT_ONCE", 40),
+        ("evaluation.matching.PAIRS_AT_ONCE", 30),
+        ("evaluation.matching.AT_ONCE", 200),
+        ("evaluation.figures.AT_ONCE", 3000),
+        ("masks.overlap.AT_ONCE", 60),
+        ("masks.ragged._AT_ONCE", 50),
+    ):
+        monkeypatch.setattr(f"hastyframe.{name}", size)
+    in_parts, *found = measure()
+    for one, other in zip(expected, found, strict=True):
+        getattr(pd.testing, f"assert_{'series' if one.ndim == 1 else 'frame'}_equal")(one, other)
+    for name in ("precision", "recall", "scores"):
+        assert np.array_equal(getattr(at_once, name), getattr(in_parts, name))
+
+
+@pytest.mark.parametrize("kind", ["bbox", "mask"])
+def test_overlaps_below_all_thresholds_are_there_when_they_are_asked_for(kind):
+    """They are not computed for the figures, where nothing hangs on them."""
+    case = random_case(51, 30, painted=kind == "mask")
+    high, low = (hf.evaluate(case.labels, case.predictions, iou=kind, iou_thresholds=[least]) for least in (0.8, 0.2))
+    assert (high.match(0.2)["outcome"] == "tp").sum() > (high.match(0.8)["outcome"] == "tp").sum() > 0
+    pd.testing.assert_frame_equal(high.match(0.2), low.match(0.2))
+    pd.testing.assert_frame_equal(high.match(0.8), low.match(0.8))
