@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,7 +16,8 @@ from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
-from .masks.ragged import offsets_of
+from .masks.blocks import cuts
+from .masks.ragged import offsets_of, spread
 
 __all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
 
@@ -65,18 +67,32 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     """
     kind = kinds(labels).to_numpy()
     boxes = np.zeros((len(labels), 4), np.int64)
-    order, parts = [np.empty(0, np.int64)], [Ragged(np.empty(0, np.int32), np.zeros(1, np.int64))]
+    order, parts = [], []
     for name, work in _WORK.items():
         rows = np.flatnonzero(kind == name)
         if not len(rows):
             continue
         of = _rows_of(work, labels, sizes, rule)
         runs, boxes[rows] = blame(of, rows, lambda i: f"label {labels.index[i]!r}", file)
-        if len(rows) == len(labels):
-            return runs, boxes
         order.append(rows)
         parts.append(runs)
-    return stacked(parts).take(np.argsort(np.concatenate(order))), boxes
+    return _interleaved(parts, order, len(labels)), boxes
+
+
+def _interleaved(parts: list[Ragged], rows: list[NDArray[np.int64]], size: int) -> Ragged:
+    """Put each row of several ragged arrays where `rows` says, some at a time: their places take memory."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.zeros(size, np.int64)
+    for part, row in zip(parts, rows, strict=True):
+        lengths[row] = part.lengths
+    offsets = offsets_of(lengths)
+    values = np.empty(offsets[-1], np.int32)
+    for part, row in zip(parts, rows, strict=True):
+        for first, last in pairwise(cuts(part.offsets)):
+            place = spread(offsets[row[first:last]], part.lengths[first:last])
+            values[place] = part.values[part.offsets[first] : part.offsets[last]]
+    return Ragged(values, offsets)
 
 
 def stacked(parts: list[Ragged]) -> Ragged:
