@@ -22,7 +22,7 @@ BLOCK = 2**17
 """Words that are worked on at a time: few enough for the cache, and enough to make little of what calls cost."""
 
 DENSE = 6.4
-"""Bits set in a word, a tenth of all, from which on a look at each bit costs less than picking out those set."""
+"""Bits set in a word, a tenth of all, from which on a look at each bit costs less than picking out the set ones."""
 
 
 def changes_in_pixels(blocks: Iterable[NDArray[np.uint8]], offsets: NDArray[np.int64]) -> NDArray[Any]:
