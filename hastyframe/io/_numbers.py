@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 __all__ = ["numbers_of"]
 
-_BLOCK = 500
-"""Rings that are read at a time: arrays of their size are taken from memory at hand, and stay in the cache."""
 
-
-def numbers_of(rings: list[Raw]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def numbers_of(rings: list[Raw], at_once: int = 500) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Read pieces of JSON that are lists of numbers.
+
+    Parameters
+    ----------
+    rings : list of msgspec.Raw
+        The pieces.
+    at_once : int
+        How many are read at a time. Arrays of some ten thousand numbers are taken from memory at hand, and stay in the
+        cache; a ring has some forty.
 
     Returns
     -------
@@ -36,8 +41,8 @@ def numbers_of(rings: list[Raw]) -> tuple[NDArray[np.float64], NDArray[np.int64]
     ([1.0, 2.5, -3.0], [2, 1])
     """
     numbers, lengths = bytearray(), [np.empty(0, np.int64)]  # which grows where it is; to concatenate takes it twice
-    for first in range(0, len(rings), _BLOCK):
-        values, counts = _block(rings[first : first + _BLOCK])
+    for first in range(0, len(rings), at_once):
+        values, counts = _block(rings[first : first + at_once])
         numbers += values.tobytes()
         lengths.append(counts)
     return np.frombuffer(numbers, np.float64), np.concatenate(lengths)
