@@ -27,12 +27,12 @@ Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
 def kinds(labels: pd.DataFrame) -> pd.Series[str]:
     """Tell what each label is: ``mask``, ``polygon``, ``parts``, ``box`` or ``nothing``; the first that it has."""
-    kind = pd.Series("nothing", index=labels.index, dtype="object")
-    kind[labels[list(BOX)].notna().all(axis=1)] = "box"
+    kind = np.full(len(labels), "nothing", dtype=object)
+    kind[labels[list(BOX)].notna().to_numpy().all(axis=1)] = "box"
     for column in ("parts", "polygon", "mask"):
         if column in labels:
-            kind[labels[column].notna()] = column
-    return kind
+            kind[labels[column].notna().to_numpy()] = column
+    return pd.Series(kind, index=labels.index, dtype="object")
 
 
 def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule = "center") -> Painted:
