@@ -272,9 +272,9 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     filled = rows.offsets[1:] > rows.offsets[:-1]
     grid = as_grid(boxes, rows.n, used=filled)
     tight = np.empty((rows.n, 4), np.int64)
-    for masks, offsets, start, end in fitting_blocks(rows, grid.size):
+    for masks, offsets, start, length, end in fitting_blocks(rows, grid.size):
         some = grid.take(masks)
-        box = extent(start.view(np.uint32), end.view(np.uint32), offsets, some)
+        box = extent(start.view(np.uint32), length, end.view(np.uint32), offsets, some)
         used = filled[masks]
         tight[masks] = box._replace(x=box.x + some.x * used, y=box.y + some.y * used).boxes
     return tight

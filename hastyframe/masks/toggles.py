@@ -83,7 +83,7 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     array([0, 2, 6, 8])
     """
     rows = as_runs(runs)
-    start, end = fitting(rows, size)
+    start, _, end = fitting(rows, size)
     toggles = np.empty(len(rows.values), np.int64)
     toggles[0::2], toggles[1::2] = start, end
     toggles[0::2] -= 1
@@ -101,6 +101,9 @@ class Some(NamedTuple):
 
     start: NDArray[np.int32]
     """The first pixel of each run, counted from 1."""
+
+    length: NDArray[np.int32]
+    """How many pixels each run has."""
 
     end: NDArray[np.int32]
     """The last pixel of each run, counted from 1."""
@@ -123,8 +126,8 @@ def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
 
 def fitting(
     rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the first and last pixels of runs, counted from 1, if they are in order and fit `size` pixels.
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return first pixels, lengths and last pixels of runs, counted from 1, if they are in order and fit `size` pixels.
 
     Parameters
     ----------
@@ -141,12 +144,12 @@ def fitting(
         Runs that start before 1, have no length, overlap, are out of order, or run past the box. The message names
         the first such mask.
     """
-    start, end = _pulled_apart(rows.values)  # without gaps they are read much faster
-    end -= 1
-    end += start
-    if not _fits(start, end, rows.offsets >> 1, size):
+    start, length = _pulled_apart(rows.values)  # without gaps they are read much faster
+    end = start.view(np.uint32) + length.view(np.uint32)
+    end -= np.uint32(1)
+    if not _fits(start, length, end, rows.offsets >> 1, size):
         raise ValidationException(_first_fault(rows, size, number))
-    return start, end
+    return start, length, end.view(np.int32)
 
 
 def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -163,21 +166,26 @@ def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
 
 
 def _fits(
-    start: NDArray[np.int32], end: NDArray[np.int32], offsets: NDArray[np.int64], size: NDArray[np.int64] | None
+    start: NDArray[np.int32],
+    length: NDArray[np.int32],
+    end: NDArray[np.uint32],
+    offsets: NDArray[np.int64],
+    size: NDArray[np.int64] | None,
 ) -> bool:
     """Whether all is well, in as few looks at the numbers as that takes.
 
-    An end beyond 32 bits has wrapped around and lies before its start. So no run ends before it starts, and each starts
-    after the end of the one ahead of it; then only the first can start too early, and the last end too late.
+    With starts and lengths from 1 on, ends have not wrapped around. Where each run starts after the end of the one
+    ahead of it as well, only the last end can be too late.
     """
-    head, tail, most = offsets[:-1], offsets[1:] - 1, LARGEST if size is None else size
-    filled = tail >= head
+    if min(start.min(initial=1), length.min(initial=1)) < 1:
+        return False
+    tail, most = offsets[1:] - 1, LARGEST if size is None else size
+    filled = tail >= offsets[:-1]
     if not filled.all():
-        head, tail, most = head[filled], tail[filled], most if size is None else size[filled]
-    apart = start[1:] > end[:-1]
+        tail, most = tail[filled], most if size is None else size[filled]
+    apart = start[1:].view(np.uint32) > end[:-1]
     apart[tail[:-1]] = True
-    in_order = apart.all() and (end >= start).all()
-    return bool(in_order and (start.take(head) > 0).all() and (end.take(tail) <= most).all())
+    return bool(apart.all() and (end.take(tail) <= most).all())
 
 
 def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:
@@ -364,7 +372,8 @@ def column_changes(
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    box = extent(toggles.values[0::2] + 1, toggles.values[1::2], toggles.offsets // 2, grid)
+    begin, end = toggles.values[0::2], toggles.values[1::2]
+    box = extent(begin + 1, end - begin, end, toggles.offsets // 2, grid)
     return in_blocks(_tighten, toggles, grid.width, *box), box
 
 
@@ -388,7 +397,9 @@ def _tighten(
     return take_apart(cancel(line), base)
 
 
-def extent(start: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+def extent(
+    start: NDArray[Any], length: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid
+) -> Grid:
     """Find the tight boxes of masks, counted from the corner of their grids.
 
     The first and the last run tell the rows. For the columns, numbers of pixels are divided by the width in fixed
@@ -399,41 +410,45 @@ def extent(start: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], g
 
     Parameters
     ----------
-    start, end : numpy.ndarray of int
-        First and last pixels of runs, counted from 1.
+    start, length, end : numpy.ndarray of int
+        First pixels of runs, their lengths, and their last pixels, counted from 1.
     offsets : numpy.ndarray of int64, shape (n + 1,)
         Where the runs of each mask begin.
     grid : Grid
         The grids of the masks.
     """
     if len(offsets) == 1 or (offsets[1:] == offsets[:-1]).any():
-        return _with_empty(start, end, offsets, grid)
-    width = grid.width
+        return _with_empty(start, length, end, offsets, grid)
+    width, heads = grid.width, offsets[:-1]
     kind: Any = np.uint32 if ((grid.size + 1) * width).max() < 2**32 else np.uint64
     step = np.iinfo(kind).max // width.astype(kind)
-    share = np.repeat(step, offsets[1:] - offsets[:-1])
+    share = np.repeat(step, offsets[1:] - heads)
     first = start.astype(kind, copy=False) * share
-    last = end.astype(kind, copy=False) * share
-    heads = offsets[:-1]
-    left = ((np.minimum.reduceat(first, heads) - kind(1)) // step).astype(np.int64)
-    right = ((np.maximum.reduceat(last, heads) - kind(1)) // step).astype(np.int64) + 1
+    last = np.multiply(end.astype(kind, copy=False), share, out=share)
+    sides = np.empty((2, len(heads)), kind)
+    np.minimum.reduceat(first, heads, out=sides[0])
+    np.maximum.reduceat(last, heads, out=sides[1])
+    sides -= kind(1)
+    sides //= step
+    left, right = sides.astype(np.int64)
+    right += 1
     # What goes on in the next row touches both sides. Where they are touched in any case, nobody needs to ask.
     if (right - left < width).any():
-        wraps = np.maximum.reduceat(end - start, heads) >= width
-        left[wraps], right[wraps] = 0, width[wraps]
-    if (right - left < width).any():
-        wraps = np.logical_or.reduceat(last < first, heads)
+        wraps = np.maximum.reduceat(length, heads) > width
+        wraps |= np.maximum.reduceat((last < first).view(np.uint8), heads).view(bool)
         left[wraps], right[wraps] = 0, width[wraps]
     top, bottom = (start.take(heads) - 1) // width, (end.take(offsets[1:] - 1) - 1) // width + 1
     return Grid(left, top, right - left, bottom - top)
 
 
-def _with_empty(start: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid) -> Grid:
+def _with_empty(
+    start: NDArray[Any], length: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid
+) -> Grid:
     """Find tight boxes, of 0 by 0 where a mask has no runs."""
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
     box = Grid(*np.zeros((4, len(offsets) - 1), np.int64))
     if len(filled):
-        found = extent(start, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
+        found = extent(start, length, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
         for column, part in zip(box, found, strict=True):
             column[filled] = part
     return box
