@@ -24,10 +24,9 @@ from hastyframe.masks.toggles import (
     cancel,
     check_fit,
     column_changes,
-    columns_first,
+    extent,
     from_runs,
     take_apart,
-    tighten,
     to_runs,
 )
 
@@ -343,12 +342,12 @@ def _upright(rows: Ragged, height: Column, width: Column) -> tuple[Ragged, NDArr
     """Turn counts, column by column over the image, into run-lengths row by row in tight boxes."""
     flipped = _toggles(rows, height * width)
     zero = np.zeros_like(height)
-    tight, box = tighten(flipped, Grid(zero, zero, height, width))
+    box = extent(flipped.values[0::2] + 1, flipped.values[1::2], flipped.offsets >> 1, Grid(zero, zero, height, width))
     large = box.size > LARGEST
     if large.any():
         index = int(np.argmax(large))
         raise ValidationException(f"mask {index} has a box of {box.size[index]:,} pixels; Hasty counts in 32 bits.")
-    upright = columns_first(tight, box.height, box.width)
+    upright = take_apart(*column_changes(flipped, width, height, -box.x, -box.y, box.width, box.height))
     return to_runs(upright), Grid(box.y, box.x, box.height, box.width).boxes
 
 

@@ -21,6 +21,9 @@ __all__ = ["counts_from_strings", "counts_to_strings"]
 LONGEST = 7
 """Characters that a difference of two 32-bit counts takes at most."""
 
+NARROW = 6
+"""Characters up to which a difference is so small that the first count to leave 32 bits comes out as a negative one."""
+
 
 def counts_to_strings(counts: Ragged) -> Ragged:
     """Compress COCO counts.
@@ -87,8 +90,8 @@ def counts_from_strings(strings: Ragged) -> Ragged:
 
     Returns
     -------
-    Ragged of int64
-        Zeros, ones, zeros, … of each mask.
+    Ragged of int32 or int64
+        Zeros, ones, zeros, … of each mask; 32 bits where they do.
 
     Raises
     ------
@@ -117,13 +120,18 @@ def _expand(strings: Ragged) -> Ragged:
     if len(size) and size.max() > LONGEST:
         index, _ = where(counts, int(np.argmax(size > LONGEST)))
         raise ValidationException(f"The counts string of mask {index} holds a count beyond 32 bits; it is broken.")
-    value = (bits[last] ^ 16).astype(np.int64)
+    narrow = size.max(initial=1) <= NARROW
+    value = (bits.take(last) ^ 16).astype(np.int32 if narrow else np.int64)
     value -= 16  # bit 4 is the sign
-    longer = np.arange(len(last))
-    for back in range(1, int(size.max(initial=1))):
-        longer = longer[size[longer] > back]
-        value[longer] = (value[longer] << 5) | (bits[last[longer] - back] & 31)
-    return _add_up(value, counts)
+    longer, back = np.flatnonzero(size > 1), 1
+    while len(longer):
+        value[longer] = (value.take(longer) << 5) | (bits.take(last.take(longer) - back) & 31)
+        back += 1
+        longer = longer.compress(size.take(longer) > back)
+    added = _add_up(value, counts)
+    if narrow and added.min(initial=0) < 0:  # it may be one beyond 32 bits
+        added = _add_up(value.astype(np.int64), counts)
+    return Ragged(added, counts)
 
 
 def _check_characters(strings: Ragged, bits: NDArray[np.uint8]) -> None:
@@ -143,36 +151,19 @@ def _check_characters(strings: Ragged, bits: NDArray[np.uint8]) -> None:
         )
 
 
-def _add_up(value: NDArray[np.int64], offsets: NDArray[np.int64]) -> Ragged:
+def _add_up(value: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[Any]:
     """Turn differences to the count two back into counts.
 
-    That is a running sum over every second value, if it begins anew with each mask: if the first three of a mask are
-    differences to what is two back as well, in the mask before if need be. What that is, a sum that does not begin
-    anew tells.
+    That is a running sum over every second value. It begins anew with each mask where the first value of a mask is less
+    by what the mask before it adds up to.
     """
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    head, end = offsets[filled], offsets[filled + 1]
-    length, total = end - head, _every_second(value)
-    last = _count_at(head, length - 1, value, total)
-    second = np.where(length > 1, _count_at(head, np.maximum(length - 2, 0), value, total), np.append(0, last[:-1]))
-    steps = value.copy()
-    steps[head[1:]] -= second[:-1]
-    steps[head[1:][length[1:] > 1] + 1] -= last[:-1][length[1:] > 1]
-    steps[head[length > 2] + 2] -= value[head[length > 2]]
-    return Ragged(_every_second(steps), offsets)
-
-
-def _every_second(value: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sum of each value and those two, four, six, ... back."""
-    out = np.empty_like(value)
-    for first in (0, 1):
-        np.cumsum(value[first::2], out=out[first::2])
+    out = value.copy()
+    third = offsets[:-1][offsets[1:] - offsets[:-1] > 2] + 2
+    out[third] -= value[third - 2]  # it is no difference either
+    for parity in (0, 1):
+        chain, bounds = out[parity::2], (offsets + 1 - parity) >> 1
+        heads = bounds[:-1][bounds[1:] > bounds[:-1]]
+        if len(heads):
+            chain[heads[1:]] -= np.add.reduceat(chain, heads, dtype=chain.dtype)[:-1]
+            np.cumsum(chain, dtype=chain.dtype, out=chain)
     return out
-
-
-def _count_at(
-    head: NDArray[np.int64], place: NDArray[np.int64], value: NDArray[np.int64], total: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Count at a place of each mask, from sums that run through all masks."""
-    before = np.where(head > 0, total[head - 1], 0)
-    return np.where(place == 0, value[head], total[head + place] - np.where(place % 2 == 0, total[head], before))

@@ -361,9 +361,9 @@ def column_changes(
     place = column * along(into_height)
     place += row
     place += along(target[:-1] + x * into_height + y)
-    columns = offsets_of(width)
+    columns = offsets_of(np.minimum(width, into_width))
     if columns[-1] <= 2**16:  # a radix sort, and so only of columns: rows are in order
-        column += along(columns[:-1])
+        column += along(columns[:-1] + np.minimum(x, 0))
         place = place[np.argsort(column.astype(np.uint16), kind="stable")]
     else:
         place.sort()
