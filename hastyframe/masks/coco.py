@@ -18,7 +18,7 @@ from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import cuts, in_blocks, stacked
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
-from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, where
+from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, segment_sum, where
 from hastyframe.masks.toggles import (
     as_runs,
     cancel,
@@ -26,6 +26,7 @@ from hastyframe.masks.toggles import (
     column_changes,
     extent,
     from_runs,
+    line_up,
     take_apart,
     to_runs,
 )
@@ -353,26 +354,30 @@ def _upright(rows: Ragged, height: Column, width: Column) -> tuple[Ragged, NDArr
 
 def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
     """Toggles, column by column, from counts that must cover the image exactly."""
-    values, offsets, lengths = counts.values.astype(np.int64, copy=False), counts.offsets, counts.lengths
+    values, offsets, lengths = counts.values, counts.offsets, counts.lengths
     if values.min(initial=0) < 0 or values.max(initial=0) > 2**32:
         at = int(np.argmax((values < 0) | (values > 2**32)))
         index, place = where(offsets, at)
         raise ValidationException(
             f"mask {index} holds count {values[at]} at place {place}; counts lie between 0 and height * width."
         )
-    sums = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=sums[1:])
-    total = sums[offsets]
-    wrong = total[1:] - total[:-1] != size
+    total = segment_sum(values, offsets)
+    wrong = total != size
     if wrong.any():
         index = int(np.argmax(wrong))
         raise ValidationException(
-            f"The counts of mask {index} add up to {(total[1:] - total[:-1])[index]} of {size[index]} pixels; "
+            f"The counts of mask {index} add up to {total[index]} of {size[index]} pixels; "
             "they must cover height * width, zeros at the end included."
         )
-    base = offsets_of(size + 1)  # all masks on one line, as in line_up()
-    line = sums[1:]
-    line += np.repeat(base[:-1] - total[:-1], lengths)
+    base = offsets_of(size)
+    kind: Any = np.int32 if base[-1] <= LARGEST else np.int64
+    line = np.cumsum(values, dtype=kind)
+    line -= np.repeat(base[:-1].astype(kind), lengths)
     kept = np.ones(len(line), bool)
     kept[offsets[1:][lengths % 2 == 1] - 1] = False  # where the image ends is no change
-    return take_apart(cancel(line.compress(kept)), base)
+    toggles = Ragged(line.compress(kept), offsets_of(lengths & ~1))
+    heads = offsets[:-1][lengths > 0]
+    if np.count_nonzero(values) + np.count_nonzero(values[heads] == 0) == len(values):
+        return toggles
+    line, base = line_up(toggles, size)  # a count of zero within a mask: two changes at one place
+    return take_apart(cancel(line), base)
