@@ -24,10 +24,10 @@ from hastyframe.masks.toggles import (
     cancel,
     check_fit,
     column_changes,
-    extent,
     from_runs,
     line_up,
     take_apart,
+    tight_boxes,
     to_runs,
 )
 
@@ -343,7 +343,7 @@ def _upright(rows: Ragged, height: Column, width: Column) -> tuple[Ragged, NDArr
     """Turn counts, column by column over the image, into run-lengths row by row in tight boxes."""
     flipped = _toggles(rows, height * width)
     zero = np.zeros_like(height)
-    box = extent(flipped.values[0::2] + 1, flipped.values[1::2], flipped.offsets >> 1, Grid(zero, zero, height, width))
+    box = tight_boxes(flipped, Grid(zero, zero, height, width))
     large = box.size > LARGEST
     if large.any():
         index = int(np.argmax(large))

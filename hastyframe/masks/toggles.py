@@ -32,6 +32,7 @@ __all__ = [
     "from_runs",
     "line_up",
     "take_apart",
+    "tight_boxes",
     "tighten",
     "to_runs",
     "within_memory",
@@ -372,9 +373,14 @@ def column_changes(
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
     """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
-    begin, end = toggles.values[0::2], toggles.values[1::2]
-    box = extent(begin + 1, end - begin, end, toggles.offsets // 2, grid)
+    box = tight_boxes(toggles, grid)
     return in_blocks(_tighten, toggles, grid.width, *box), box
+
+
+def tight_boxes(toggles: Ragged, grid: Grid) -> Grid:
+    """Find the tight boxes of masks, counted from the corner of their grids."""
+    begin, end = toggles.values[0::2], toggles.values[1::2]
+    return extent(begin + 1, end - begin, end, toggles.offsets >> 1, grid)
 
 
 def _tighten(
@@ -400,7 +406,7 @@ def _tighten(
 def extent(
     start: NDArray[Any], length: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid
 ) -> Grid:
-    """Find the tight boxes of masks, counted from the corner of their grids.
+    """Find the tight boxes of masks from their runs, counted from the corner of their grids.
 
     The first and the last run tell the rows. For the columns, numbers of pixels are divided by the width in fixed
     point: they are multiplied by ``2**32 / width``, rounded down, and the 32 bits that stay are what follows the point,
