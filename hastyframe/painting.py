@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,7 @@ from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
-from .masks.blocks import cuts
-from .masks.ragged import offsets_of, spread
+from .masks.ragged import offsets_of
 
 __all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
 
@@ -67,32 +65,26 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     """
     kind = kinds(labels).to_numpy()
     boxes = np.zeros((len(labels), 4), np.int64)
-    order, parts = [], []
+    parts = {}
     for name, work in _WORK.items():
         rows = np.flatnonzero(kind == name)
-        if not len(rows):
-            continue
-        of = _rows_of(work, labels, sizes, rule)
-        runs, boxes[rows] = blame(of, rows, lambda i: f"label {labels.index[i]!r}", file)
-        order.append(rows)
-        parts.append(runs)
-    return _interleaved(parts, order, len(labels)), boxes
+        if len(rows):
+            of = _rows_of(work, labels, sizes, rule)
+            parts[name], boxes[rows] = blame(of, rows, lambda i: f"label {labels.index[i]!r}", file)
+    return _interleaved(parts, kind), boxes
 
 
-def _interleaved(parts: list[Ragged], rows: list[NDArray[np.int64]], size: int) -> Ragged:
-    """Put each row of several ragged arrays where `rows` says, some at a time: their places take memory."""
+def _interleaved(parts: dict[str, Ragged], kind: NDArray[Any]) -> Ragged:
+    """Put the runs of each kind where its rows are."""
     if len(parts) == 1:
-        return parts[0]
-    lengths = np.zeros(size, np.int64)
-    for part, row in zip(parts, rows, strict=True):
-        lengths[row] = part.lengths
-    offsets = offsets_of(lengths)
-    values = np.empty(offsets[-1], np.int32)
-    for part, row in zip(parts, rows, strict=True):
-        for first, last in pairwise(cuts(part.offsets)):
-            place = spread(offsets[row[first:last]], part.lengths[first:last])
-            values[place] = part.values[part.offsets[first] : part.offsets[last]]
-    return Ragged(values, offsets)
+        return next(iter(parts.values()))
+    lengths = np.zeros(len(kind), np.int64)
+    for name, part in parts.items():
+        lengths[kind == name] = part.lengths
+    values = np.empty(lengths.sum(), np.int32)
+    for name, part in parts.items():
+        values[np.repeat(kind == name, lengths)] = part.values
+    return Ragged(values, offsets_of(lengths))
 
 
 def stacked(parts: list[Ragged]) -> Ragged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,13 +90,7 @@ def overlaps(
     pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
     if predictions.masks is None or labels.masks is None:
         return pairs
-    iou = masks.iou(
-        *predictions.masks[:2],
-        *labels.masks[:2],
-        pairs=(rows[pairs.prediction], pairs.label),
-        crowd=labels.crowd if labels.crowd.any() else None,
-    )
-    return pairs._replace(iou=iou).above(least)
+    return pairs._replace(iou=_mask_iou(predictions.masks, labels.masks, rows, pairs, labels.crowd)).above(least)
 
 
 def _together(
@@ -150,8 +144,16 @@ def _mask_bound(
     return _ratio(common, area, other_area, crowd)
 
 
+def _mask_iou(
+    one: Masks, other: Masks, rows: NDArray[np.int64], pairs: Pairs, crowd: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    row, other_row = rows[pairs.prediction], pairs.label
+    common = masks.intersection_area(*one[:2], *other[:2], pairs=(row, other_row))
+    return _ratio(common, one.area[row], other.area[other_row], crowd[other_row])
+
+
 def _ratio(
-    common: NDArray[np.float64], area: NDArray[np.float64], other_area: NDArray[np.float64], crowd: NDArray[np.bool_]
+    common: NDArray[Any], area: NDArray[np.float64], other_area: NDArray[np.float64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     total = area + other_area - common
     np.copyto(total, area, where=crowd)

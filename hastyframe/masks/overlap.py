@@ -21,7 +21,7 @@ __all__ = ["box_intersection_area", "box_iou", "intersection_area", "iou"]
 
 Pairs = tuple[ArrayLike, ArrayLike] | Literal["all"] | None
 
-AT_ONCE = 2**18
+AT_ONCE = 2**19
 """Pieces of pairs that are compared at a time: so many that masks of many pairs are not cut up for each, and few enough
 that the arrays stay in memory that the allocator keeps; larger ones it gives back and has to clear again."""
 

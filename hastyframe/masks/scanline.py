@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import cuts, stacked
+from hastyframe.masks.blocks import cuts, in_threads, stacked
 from hastyframe.masks.filling import Crossings, fill, passage
 from hastyframe.masks.grids import FARTHEST, LARGEST, Grid, as_sizes
 from hastyframe.masks.polygon import Polygons, as_polygons, bounds_of, next_in_ring
@@ -23,8 +23,9 @@ __all__ = ["polygon_to_rle"]
 Rule = Literal["center", "coco"]
 Column = NDArray[np.int64]
 
-BLOCK = 2**18
-"""Crossings of scan lines that are worked on at a time."""
+BLOCK = 2**19
+"""Crossings of scan lines that are worked on at a time: enough for a thread to work on without asking for the
+interpreter, and few enough that the arrays stay in memory that the allocator keeps."""
 
 
 def polygon_to_rle(
@@ -79,7 +80,7 @@ def polygon_to_rle(
         check_near(shapes)
     images = _images(shapes, image_sizes)
     _check_extent(shapes, images, rule)
-    painted = [_paint(some, frames, rule) for some, frames in _blocks(shapes, images, rule)]
+    painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
     return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
 
 
