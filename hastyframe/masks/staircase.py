@@ -33,9 +33,9 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def check_near(shapes: Polygons) -> None:
     """Refuse polygons with vertices too far away to find the steps of a walk without walking."""
-    far = (np.abs(shapes.points) > FARTHEST).any(axis=1)
+    far = np.abs(shapes.points) > FARTHEST
     if far.any():
-        at = int(np.argmax(far))
+        at = int(np.argmax(far)) // 2
         raise ValidationException(
             f"polygon {where(shapes.point_offsets, at)[0]} has vertex {shapes.points[at].tolist()}, more than 2**22 "
             'pixels away, which is too far for rule="coco"; cut the outlines to the image with clip_polygons().'
