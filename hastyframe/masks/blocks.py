@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["cuts", "in_blocks", "in_threads", "stacked"]
+__all__ = ["cuts", "in_blocks", "in_threads", "part", "stacked"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,12 +63,21 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
     ends = cuts(rows.offsets)
     if len(ends) <= 2:
         return work(rows, *columns)
-    parts = []
-    for first, last in pairwise(ends):
-        offsets = rows.offsets[first : last + 1]
-        some = Ragged(rows.values[offsets[0] : offsets[-1]], offsets - offsets[0])
-        parts.append(work(some, *(column[first:last] for column in columns)))
-    return stacked(parts)
+    return stacked(
+        [work(part(rows, *some), *(column[slice(*some)] for column in columns)) for some in pairwise(ends)]
+    )
+
+
+def part(rows: Ragged, first: int, last: int) -> Ragged:
+    """Rows from the first one to before the last one, without a copy of their values.
+
+    Examples
+    --------
+    >>> part(Ragged(np.arange(5), np.array([0, 2, 3, 5])), 1, 3).to_list()
+    [[2], [3, 4]]
+    """
+    ends = rows.offsets[first : last + 1]
+    return Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import cuts, in_blocks, stacked
+from hastyframe.masks.blocks import cuts, in_blocks, in_threads, part, stacked
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, segment_sum, where
@@ -327,13 +327,13 @@ def from_coco_counts(counts: Any, image_sizes: ArrayLike) -> tuple[Ragged, NDArr
 def _decoded(
     work: Callable[..., tuple[Ragged, NDArray[np.int64]]], rows: Ragged, height: Column, width: Column
 ) -> tuple[Ragged, NDArray[np.int64]]:
-    """Decode some masks at a time, so that the processor's cache holds all that lies between the two forms."""
-    parts = []
+    """Decode some masks at a time, in threads: the processor's cache holds all that lies between the two forms."""
+
+    def block(ends: tuple[int, int]) -> tuple[Ragged, NDArray[np.int64]]:
+        return work(part(rows, *ends), height[slice(*ends)], width[slice(*ends)])
+
     try:
-        for first, last in pairwise(cuts(rows.offsets)):
-            ends = rows.offsets[first : last + 1]
-            some = Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
-            parts.append(work(some, height[first:last], width[first:last]))
+        parts = in_threads(block, pairwise(cuts(rows.offsets)))
     except ValidationException:
         return work(rows, height, width)  # which names the mask by its place among all
     return stacked([runs for runs, _ in parts]), np.concatenate([boxes for _, boxes in parts])
@@ -371,11 +371,10 @@ def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
         )
     base = offsets_of(size)
     kind: Any = np.int32 if base[-1] <= LARGEST else np.int64
-    line = np.cumsum(values, dtype=kind)
+    line = np.cumsum(values.astype(kind, copy=False), dtype=kind)
     line -= np.repeat(base[:-1].astype(kind), lengths)
-    kept = np.ones(len(line), bool)
-    kept[offsets[1:][lengths % 2 == 1] - 1] = False  # where the image ends is no change
-    toggles = Ragged(line.compress(kept), offsets_of(lengths & ~1))
+    line = np.delete(line, offsets[1:][lengths % 2 == 1] - 1)  # where the image ends is no change
+    toggles = Ragged(line, offsets_of(lengths & ~1))
     heads = offsets[:-1][lengths > 0]
     if np.count_nonzero(values) + np.count_nonzero(values[heads] == 0) == len(values):
         return toggles

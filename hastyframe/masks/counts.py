@@ -127,7 +127,7 @@ def _expand(strings: Ragged) -> Ragged:
     while len(longer):
         value[longer] = (value.take(longer) << 5) | (bits.take(last.take(longer) - back) & 31)
         back += 1
-        longer = longer.compress(size.take(longer) > back)
+        longer = longer[size.take(longer) > back]
     added = _add_up(value, counts)
     if narrow and added.min(initial=0) < 0:  # it may be one beyond 32 bits
         added = _add_up(value.astype(np.int64), counts)

@@ -343,18 +343,18 @@ def column_changes(
     lower = line + np.repeat(width.astype(kind), toggles.lengths)
     changed = cancel(np.sort(np.concatenate([line, lower]), kind="stable"))
     begin, length = changed[0::2], changed[1::2] - changed[0::2]
-    within_memory(int(length.sum(dtype=np.int64)), "Reading the masks by columns")
     offsets = offsets_of(length)
+    within_memory(int(offsets[-1]), "Reading the masks by columns")
     mask = np.searchsorted(begin, base)
     count = np.diff(offsets[mask])
 
     def along(values: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(values.astype(kind), count)
 
-    begin = begin - np.repeat(base[:-1].astype(kind), np.diff(mask))
+    step = begin - np.repeat(base[:-1].astype(kind), np.diff(mask))
+    step[1:] -= step[:-1] + length[:-1] - 1
     pixel = np.ones(int(offsets[-1]), kind)  # steps, most of them to the next pixel
-    pixel[offsets[:-1]] = begin
-    pixel[offsets[1:-1]] -= begin[:-1] + length[:-1] - 1
+    pixel[offsets[:-1]] = step
     np.cumsum(pixel, out=pixel)
     row = ((pixel + 0.5) * np.repeat(1 / np.maximum(width, 1), count)).astype(kind)  # as in divide()
     column = pixel
@@ -365,7 +365,7 @@ def column_changes(
     columns = offsets_of(np.minimum(width, into_width))
     if columns[-1] <= 2**16:  # a radix sort, and so only of columns: rows are in order
         column += along(columns[:-1] + np.minimum(x, 0))
-        place = place[np.argsort(column.astype(np.uint16), kind="stable")]
+        place = place.take(np.argsort(column.astype(np.uint16), kind="stable"))
     else:
         place.sort()
     return cancel(place), target
