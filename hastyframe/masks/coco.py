@@ -242,7 +242,7 @@ def from_coco_texts(texts: list[Any], image_sizes: ArrayLike) -> tuple[Ragged, N
     >>> runs.to_list(), boxes.tolist()
     ([[1, 2, 7, 2]], [[1, 0, 5, 2]])
     """
-    if not all(type(text) in (bytes, str) for text in texts):
+    if not set(map(type, texts)) <= {bytes, str}:
         return from_coco_counts(_numbers(texts), image_sizes)
     strings = _characters(texts)
     height, width = as_sizes(image_sizes, strings.n)
