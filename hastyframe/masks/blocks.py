@@ -63,9 +63,7 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
     ends = cuts(rows.offsets)
     if len(ends) <= 2:
         return work(rows, *columns)
-    return stacked(
-        [work(part(rows, *some), *(column[slice(*some)] for column in columns)) for some in pairwise(ends)]
-    )
+    return stacked([work(part(rows, *some), *(column[slice(*some)] for column in columns)) for some in pairwise(ends)])
 
 
 def part(rows: Ragged, first: int, last: int) -> Ragged:

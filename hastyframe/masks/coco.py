@@ -36,6 +36,9 @@ __all__ = ["from_coco_counts", "from_coco_rle", "to_coco_counts", "to_coco_rle"]
 Kind = Literal["bytes", "str", "list"]
 Column = NDArray[np.int64]
 
+AT_ONCE = 2**18
+"""Characters or counts that are read at a time."""
+
 
 def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
     """COCO run-lengths of Hasty masks, equal byte by byte to those of pycocotools.
@@ -333,7 +336,7 @@ def _decoded(
         return work(part(rows, *ends), height[slice(*ends)], width[slice(*ends)])
 
     try:
-        parts = in_threads(block, pairwise(cuts(rows.offsets)))
+        parts = in_threads(block, pairwise(cuts(rows.offsets, AT_ONCE)))
     except ValidationException:
         return work(rows, height, width)  # which names the mask by its place among all
     return stacked([runs for runs, _ in parts]), np.concatenate([boxes for _, boxes in parts])
@@ -369,10 +372,9 @@ def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
             f"The counts of mask {index} add up to {total[index]} of {size[index]} pixels; "
             "they must cover height * width, zeros at the end included."
         )
-    base = offsets_of(size)
-    kind: Any = np.int32 if base[-1] <= LARGEST else np.int64
+    kind: Any = np.int32 if size.max(initial=0) <= LARGEST else np.int64
     line = np.cumsum(values.astype(kind, copy=False), dtype=kind)
-    line -= np.repeat(base[:-1].astype(kind), lengths)
+    line -= np.repeat(offsets_of(size)[:-1].astype(kind), lengths)  # right again where 32 bits were not enough
     line = np.delete(line, offsets[1:][lengths % 2 == 1] - 1)  # where the image ends is no change
     toggles = Ragged(line, offsets_of(lengths & ~1))
     heads = offsets[:-1][lengths > 0]

@@ -121,7 +121,7 @@ def _expand(strings: Ragged) -> Ragged:
         index, _ = where(counts, int(np.argmax(size > LONGEST)))
         raise ValidationException(f"The counts string of mask {index} holds a count beyond 32 bits; it is broken.")
     narrow = size.max(initial=1) <= NARROW
-    value = (bits.take(last) ^ 16).astype(np.int32 if narrow else np.int64)
+    value: NDArray[Any] = (bits.take(last) ^ 16).astype(np.int32 if narrow else np.int64)
     value -= 16  # bit 4 is the sign
     longer, back = np.flatnonzero(size > 1), 1
     while len(longer):

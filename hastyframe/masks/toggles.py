@@ -24,7 +24,6 @@ __all__ = [
     "cancel",
     "check_fit",
     "column_changes",
-    "columns_first",
     "divide",
     "extent",
     "fitting",
@@ -40,6 +39,9 @@ __all__ = [
 
 MOST = 2**28
 """The most toggles one call may produce. A few hostile numbers can ask for billions: more than this is refused."""
+
+AT_ONCE = 2**14
+"""Columns that are sorted at a time."""
 
 
 def as_runs(runs: Any) -> Ragged:
@@ -300,10 +302,16 @@ def within_memory(count: int, what: str) -> None:
         )
 
 
-def columns_first(
-    toggles: Ragged, height: NDArray[np.int64], width: NDArray[np.int64], into: Grid | None = None
-) -> Ragged:
-    """Toggles of the same masks read column by column instead of row by row.
+def column_changes(
+    toggles: Ragged,
+    height: NDArray[np.int64],
+    width: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    into_width: NDArray[np.int64],
+    into_height: NDArray[np.int64],
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Toggles of the same masks read column by column instead of row by row, lined up, and where each mask begins.
 
     Where the pixel above differs from a pixel, a column changes. Those pixels are the mask's toggles together with
     the same toggles one row further down, pairs at one place cancelled. So the work follows the changes, not
@@ -315,38 +323,24 @@ def columns_first(
         Positions in grids of `height` rows and `width` columns, row by row.
     height, width : numpy.ndarray of int64, shape (n,)
         The shape of each grid.
-    into : Grid, optional
-        Count the answer in a larger grid, of this width and height, with the mask's corner at its `x` and `y`.
-        The grid of the mask by default.
+    x, y, into_width, into_height : numpy.ndarray of int64, shape (n,)
+        The grid that the answer counts in, and the place of the other one's corner in it. It may be a larger one or
+        a smaller one, with `x` and `y` below zero, that still holds the whole mask.
     """
-    if into is None:
-        zero = np.zeros_like(width)
-        into = Grid(zero, zero, width, height)
-    return in_blocks(lambda *block: take_apart(*column_changes(*block)), toggles, height, width, *into)
-
-
-def column_changes(
-    toggles: Ragged,
-    height: NDArray[np.int64],
-    width: NDArray[np.int64],
-    x: NDArray[np.int64],
-    y: NDArray[np.int64],
-    into_width: NDArray[np.int64],
-    into_height: NDArray[np.int64],
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Toggles of masks read column by column, lined up, and where each mask begins; see :func:`columns_first`."""
-    base = offsets_of(width * (height + 1) + 1)
+    rows, above = np.minimum(height, into_height), np.minimum(y, 0)  # the line leaves out what lies above and below
+    base = offsets_of(width * (rows + 1) + 1)
     target = offsets_of(into_width * into_height + 1)
     kind: Any = np.int32 if max(base[-1], target[-1]) <= LARGEST else np.int64  # what is short sorts faster
     line = toggles.values.astype(kind)
-    line += np.repeat(base[:-1].astype(kind), toggles.lengths)
+    line += np.repeat((base[:-1] + above * width).astype(kind), toggles.lengths)
     lower = line + np.repeat(width.astype(kind), toggles.lengths)
     changed = cancel(np.sort(np.concatenate([line, lower]), kind="stable"))
     begin, length = changed[0::2], changed[1::2] - changed[0::2]
     offsets = offsets_of(length)
     within_memory(int(offsets[-1]), "Reading the masks by columns")
     mask = np.searchsorted(begin, base)
-    count = np.diff(offsets[mask])
+    ends = offsets[mask]
+    count = np.diff(ends)
 
     def along(values: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(values.astype(kind), count)
@@ -361,14 +355,24 @@ def column_changes(
     column -= row * along(width)
     place = column * along(into_height)
     place += row
-    place += along(target[:-1] + x * into_height + y)
+    place += along(target[:-1] + x * into_height + y - above)
     columns = offsets_of(np.minimum(width, into_width))
-    if columns[-1] <= 2**16:  # a radix sort, and so only of columns: rows are in order
-        column += along(columns[:-1] + np.minimum(x, 0))
-        place = place.take(np.argsort(column.astype(np.uint16), kind="stable"))
-    else:
-        place.sort()
+    column += along(columns[:-1] + np.minimum(x, 0))
+    _sort_by_columns(place, column, ends, columns)
     return cancel(place), target
+
+
+def _sort_by_columns(
+    place: NDArray[Any], column: NDArray[Any], ends: NDArray[np.int64], columns: NDArray[np.int64]
+) -> None:
+    """Sort the places of each mask, in order of rows so far: by radix, as far as columns are less than 2**16."""
+    for first, last in pairwise(cuts(columns, AT_ONCE)):
+        some = slice(ends[first], ends[last])
+        if columns[last] - columns[first] <= 2**16:
+            key = (column[some] - column.dtype.type(columns[first])).astype(np.uint16)
+            place[some] = place[some].take(np.argsort(key, kind="stable"))
+        else:
+            place[some].sort()
 
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
