@@ -6,6 +6,8 @@ from pycocotools import mask as coco
 
 from hastyframe import masks as hm
 from hastyframe.errors import ValidationException
+from hastyframe.masks import coco as coco_module
+from hastyframe.masks import toggles
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 
 from .samples import cut, in_image, mask_lists, random_boxes, random_masks, shapes_of, tight
@@ -70,6 +72,75 @@ def test_there_and_back(samples):
     for one, mask in zip(rles, samples, strict=True):
         assert one["counts"] == coco.encode(np.asfortranarray(mask))["counts"]
     check_tight(*hm.from_coco_rle(rles), samples, boxes, shape)
+
+
+@st.composite
+def column_counts(draw):
+    """A size, flat ones and thin ones among them, and few or many counts, so that runs go on over columns."""
+    height, width = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.sampled_from([(1, 40), (40, 1), (1, 1)]))
+    size = height * width
+    places = draw(st.lists(st.integers(0, size), max_size=draw(st.sampled_from([0, 1, 2, 4, size]))))
+    return {"size": [height, width], "counts": np.diff([0, *sorted(places), size]).tolist()}
+
+
+@pytest.mark.parametrize("at_once", [1, 30, coco_module.AT_ONCE])
+@given(rles=st.lists(column_counts(), max_size=7))
+def test_counts_against_pixels(at_once, rles):
+    images = [np.repeat(np.arange(len(rle["counts"])) % 2, rle["counts"]).reshape(rle["size"][::-1]).T for rle in rles]
+    strings = [coco.encode(np.asfortranarray(image, np.uint8)) for image in images]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coco_module, "AT_ONCE", at_once)
+        patch.setattr(toggles, "AT_ONCE", at_once)
+        for some in (rles, strings):
+            runs, boxes = hm.from_coco_rle(some)
+            assert (boxes == np.array([tight(image) for image in images]).reshape(-1, 4)).all()
+            for image, box, mask in zip(images, boxes, hm.decode(runs, boxes), strict=True):
+                assert (mask == cut(image, box)).all()
+        assert hm.to_coco_rle(runs, boxes, [rle["size"] for rle in rles]) == [
+            {"size": list(one["size"]), "counts": one["counts"]} for one in strings
+        ]
+
+
+@pytest.mark.parametrize("shape", [(70_000, 3), (3, 70_000)])
+def test_more_columns_than_sixteen_bits_count(shape):
+    rng = np.random.default_rng(0)
+    images = [np.asfortranarray(rng.random(size) < 0.3, np.uint8) for size in (shape, (5, 7), shape)]
+    rles = [coco.encode(image) for image in images]
+    runs, boxes = hm.from_coco_rle(rles)
+    for image, box, mask in zip(images, boxes, hm.decode(runs, boxes), strict=True):
+        assert (mask == cut(image, box)).all()
+    ours = hm.to_coco_rle(runs, boxes, [image.shape for image in images])
+    assert [one["counts"] for one in ours] == [one["counts"] for one in rles]
+
+
+@pytest.mark.parametrize("size", [(2**15, 2**16 - 1), (2**16 - 1, 2**16 + 1)])
+@pytest.mark.parametrize("kind", ["list", "bytes"])
+def test_images_that_together_exceed_32_bits(size, kind):
+    height, width = size
+    boxes = [
+        [width - 3, height - 4, width, height],
+        [0, 0, 3, 4],
+        [width // 2, height // 3, width // 2 + 3, height // 3 + 4],
+    ]
+    runs = [[1, 12], [2, 5, 8, 5], [1, 1, 3, 2, 6, 7]]
+    rles = hm.to_coco_rle(runs, boxes, size, counts=kind)
+    found, places = hm.from_coco_rle(rles)
+    assert found.to_list() == runs
+    assert places.tolist() == boxes
+
+
+def test_counts_that_grow_beyond_32_bits_by_small_steps():
+    step = 2**29 - 1
+    rows = [[0, 1], [0, *(step * number for number in range(1, 9) for _ in range(2))], [5]]
+    counts = hm.as_ragged(rows)
+    assert counts_from_strings(counts_to_strings(counts)).to_list() == rows
+
+
+def test_a_mask_is_named_by_its_place_among_all(monkeypatch):
+    monkeypatch.setattr(coco_module, "AT_ONCE", 1)
+    good = {"size": [2, 6], "counts": b"211010O01"}
+    with pytest.raises(ValidationException, match="mask 5 add up to 4 of 12"):
+        hm.from_coco_rle([*[good] * 5, {"size": [2, 6], "counts": b"13"}, good])
 
 
 def test_counts_of_zero_within_a_list():
