@@ -268,7 +268,9 @@ def arrow_array(column: Any, type_: pa.DataType | None = None) -> pa.Array:
     """
     # Of a Series its array: Arrow asks it for attributes, and pandas looks for them among a million row labels.
     array = pa.array(getattr(column, "array", column), type_)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if isinstance(array, pa.ChunkedArray):
+        return array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()  # which copies also what is one
+    return array
 
 
 def arrow_list(column: pd.Series[Any], dtype: pd.ArrowDtype) -> pd.Series[Any]:

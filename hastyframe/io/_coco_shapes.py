@@ -143,7 +143,7 @@ def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDAr
     """Rows with run-lengths, with one ring and with several."""
     if segments.count(None) == len(segments):
         return (np.empty(0, np.int64),) * 3
-    rings = np.array([_count(segment) for segment in segments], np.int64)
+    rings = np.array([len(s) if type(s) is list else _code(s) for s in segments], np.int64)
     if (wrong := rings == _OTHER).any():
         raise table.wrong(int(np.argmax(wrong)), "'segmentation' should be polygons or run-lengths")
     return np.flatnonzero(rings == _CODED), np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
@@ -152,10 +152,8 @@ def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDAr
 _CODED, _OTHER = -1, -2
 
 
-def _count(segment: Any) -> int:
-    """How many rings; of other things a code."""
-    if type(segment) is list:
-        return len(segment)
+def _code(segment: Any) -> int:
+    """Say what a segmentation is that is no list of rings."""
     return 0 if segment is None else _CODED if isinstance(segment, Rle | dict) else _OTHER
 
 

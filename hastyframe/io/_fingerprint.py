@@ -32,7 +32,7 @@ def fingerprint(labels: pd.DataFrame) -> NDArray[np.int64]:
     number = row_sums(Ragged(boxes.reshape(-1), np.arange(len(labels) + 1) * 4))
     for column, type_, width in (("polygon", POLYGON, 2), ("mask", MASK, 1)):
         lists, present = ragged_of(labels[column], type_)
-        bits = lists.values.view(np.uint64) if width == 2 else lists.values.astype(np.uint64)
+        bits = lists.values.view(np.uint64) if width == 2 else lists.values
         number = number * _ODD + row_sums(Ragged(bits, lists.offsets * width)) + present
     return number.view(np.int64)
 
@@ -100,7 +100,8 @@ def _powers(number: np.uint64, count: int) -> NDArray[np.uint64]:
 def _sums(values: NDArray[np.unsignedinteger[Any]], powers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Add up the first 0, 1, 2, ... values, each times its power."""
     mixed = values.astype(np.uint64)
-    mixed ^= mixed >> np.uint64(32)  # whole numbers differ in the high bits only
+    if values.itemsize == mixed.itemsize:
+        mixed ^= mixed >> np.uint64(32)  # as doubles whole numbers differ in the high bits only
     mixed *= powers[: len(mixed)]
     sums = np.zeros(len(mixed) + 1, np.uint64)
     np.cumsum(mixed, out=sums[1:])

@@ -40,12 +40,15 @@ def numbers_of(rings: list[Raw], at_once: int = 500) -> tuple[NDArray[np.float64
     >>> values.tolist(), lengths.tolist()
     ([1.0, 2.5, -3.0], [2, 1])
     """
-    numbers, lengths = bytearray(), [np.empty(0, np.int64)]  # which grows where it is; to concatenate takes it twice
+    # Room for all that the text could hold, of which the pages that stay empty take no memory.
+    numbers, lengths = np.empty(sum(map(len, rings)) // 2), np.empty(len(rings), np.int64)
+    end = 0
     for first in range(0, len(rings), at_once):
-        values, counts = _block(rings[first : first + at_once])
-        numbers += values.tobytes()
-        lengths.append(counts)
-    return np.frombuffer(numbers, np.float64), np.concatenate(lengths)
+        values, lengths[first : first + at_once] = _block(rings[first : first + at_once])
+        numbers[end : end + len(values)] = values
+        end += len(values)
+    numbers.resize(end, refcheck=False)
+    return numbers, lengths
 
 
 def _block(rings: list[Raw]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
