@@ -72,5 +72,5 @@ def _doubles(text: bytes, edges: NDArray[np.int32]) -> NDArray[np.float64]:
     count = max(len(edges) - 1, 0)
     there = pa.py_buffer(b"\x55" * (count // 8 + 1))
     texts = pa.StringArray.from_buffers(count, pa.py_buffer(edges), pa.py_buffer(text), there)
-    values = pc.cast(texts, pa.float64()).buffers()[1]
+    values = pc.cast(texts, pa.float64(), memory_pool=pa.system_memory_pool()).buffers()[1]
     return np.frombuffer(values, np.float64, count)[::2]
