@@ -33,8 +33,10 @@ def label_frames(draw, within=True):
             )
             row["mask"] = masks.encode(pixels).to_list()[0] or [1, 1]
         elif draw(st.booleans()):
-            # Off the grid: a pixel centre that lies on an edge goes to either side, by the last digit.
-            row["polygon"] = [[x[0] + 0.31, y[0] + 0.17], [x[1] + 0.31, y[0] + 0.17], [x[1] + 0.31, y[1] + 0.17]]
+            # Off the grid: a pixel centre that lies on an edge goes to either side, by the last digit. Of these two
+            # shifts no fraction makes the other, so that no edge meets one.
+            right, down = 2**0.5 - 1, 3**0.5 - 1
+            row["polygon"] = [[x[0] + right, y[0] + down], [x[1] + right, y[0] + down], [x[1] + right, y[1] + down]]
         rows.append(row)
     frame = pd.DataFrame(rows, columns=["x_min", "y_min", "x_max", "y_max", "mask", "polygon"])
     frame["image_id"] = draw(st.lists(st.sampled_from(["a", "b"]), min_size=len(frame), max_size=len(frame)))
