@@ -36,7 +36,7 @@ __all__ = ["from_coco_counts", "from_coco_rle", "to_coco_counts", "to_coco_rle"]
 Kind = Literal["bytes", "str", "list"]
 Column = NDArray[np.int64]
 
-AT_ONCE = 2**18
+AT_ONCE = 2**17
 """Characters or counts that are read at a time."""
 
 
