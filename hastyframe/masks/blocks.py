@@ -7,7 +7,7 @@ arrays of many megabytes. Kernels that need many arrays of intermediate results 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["cuts", "in_blocks", "in_threads", "part", "stacked"]
+__all__ = ["blocks_of", "cuts", "in_blocks", "in_threads", "stacked"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,22 +60,22 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
     ...           np.array([10, 20])).to_list()
     [[10, 11], [22, 23, 24]]
     """
-    ends = cuts(rows.offsets)
-    if len(ends) <= 2:
-        return work(rows, *columns)
-    return stacked([work(part(rows, *some), *(column[slice(*some)] for column in columns)) for some in pairwise(ends)])
+    parts = [work(some, *(column[which] for column in columns)) for which, some in blocks_of(rows)]
+    return parts[0] if len(parts) == 1 else stacked(parts)
 
 
-def part(rows: Ragged, first: int, last: int) -> Ragged:
-    """Rows from the first one to before the last one, without a copy of their values.
+def blocks_of(rows: Ragged, most: int = BLOCK) -> Iterator[tuple[slice, Ragged]]:
+    """Go through rows some at a time, about `most` values: which rows, and the rows, without a copy.
 
     Examples
     --------
-    >>> part(Ragged(np.arange(5), np.array([0, 2, 3, 5])), 1, 3).to_list()
-    [[2], [3, 4]]
+    >>> rows = Ragged(np.arange(5), np.array([0, 2, 5]))
+    >>> [(which, some.to_list()) for which, some in blocks_of(rows, 2)]
+    [(slice(0, 1, None), [[0, 1]]), (slice(1, 2, None), [[2, 3, 4]])]
     """
-    ends = rows.offsets[first : last + 1]
-    return Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
+    for first, last in pairwise(cuts(rows.offsets, most)):
+        offsets = rows.offsets[first : last + 1]
+        yield slice(first, last), Ragged(rows.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

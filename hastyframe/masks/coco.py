@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import cuts, in_blocks, in_threads, part, stacked
+from hastyframe.masks.blocks import blocks_of, in_blocks, in_threads, stacked
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, segment_sum, where
@@ -332,11 +332,12 @@ def _decoded(
 ) -> tuple[Ragged, NDArray[np.int64]]:
     """Decode some masks at a time, in threads: the processor's cache holds all that lies between the two forms."""
 
-    def block(ends: tuple[int, int]) -> tuple[Ragged, NDArray[np.int64]]:
-        return work(part(rows, *ends), height[slice(*ends)], width[slice(*ends)])
+    def decode(block: tuple[slice, Ragged]) -> tuple[Ragged, NDArray[np.int64]]:
+        which, some = block
+        return work(some, height[which], width[which])
 
     try:
-        parts = in_threads(block, pairwise(cuts(rows.offsets, AT_ONCE)))
+        parts = in_threads(decode, blocks_of(rows, AT_ONCE))
     except ValidationException:
         return work(rows, height, width)  # which names the mask by its place among all
     return stacked([runs for runs, _ in parts]), np.concatenate([boxes for _, boxes in parts])

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.bits import changes_in_pixels, pixels_from_runs
-from hastyframe.masks.blocks import cuts
+from hastyframe.masks.blocks import blocks_of, cuts, in_threads
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
 from hastyframe.masks.toggles import as_runs, extent, fitting, fitting_blocks
@@ -236,11 +236,15 @@ def area(runs: Any) -> NDArray[np.int64]:
     >>> area([[1, 2, 7, 2], []])
     array([4, 0])
     """
-    rows = as_runs(runs)
-    lengths = rows.values[1::2].astype(np.int64)
+    return np.concatenate(in_threads(_area, blocks_of(as_runs(runs), 2**18)))
+
+
+def _area(block: tuple[slice, Ragged]) -> NDArray[np.int64]:
+    masks, some = block
+    lengths = some.values[1::2].astype(np.int64)
     if len(lengths) and lengths.min() < 1:
-        fitting(rows)
-    return segment_sum(lengths, rows.offsets // 2)
+        fitting(some, number=masks.start)
+    return segment_sum(lengths, some.offsets // 2)
 
 
 def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:

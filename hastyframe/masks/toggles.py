@@ -8,14 +8,13 @@ operations, transposition and cropping need, and none of it depends on how many 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import cuts, in_blocks
+from hastyframe.masks.blocks import blocks_of, in_blocks, in_threads
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
 
@@ -114,17 +113,18 @@ class Some(NamedTuple):
 
 def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
     """Take runs apart some at a time, so that the processor's cache holds them; see :func:`fitting`."""
-    for first, last in pairwise(cuts(rows.offsets, most)):
-        ends = rows.offsets[first : last + 1]
-        some = Ragged(rows.values[ends[0] : ends[-1]], ends - ends[0])
-        masks = slice(first, last)
-        yield Some(masks, some.offsets >> 1, *fitting(some, size[masks], first))
+    for masks, some in blocks_of(rows, most):
+        yield Some(masks, some.offsets >> 1, *fitting(some, size[masks], masks.start))
 
 
 def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
     """Refuse what :func:`fitting` refuses."""
-    for _ in fitting_blocks(rows, size):
-        pass
+
+    def check(block: tuple[slice, Ragged]) -> None:
+        masks, some = block
+        fitting(some, size[masks], masks.start)
+
+    in_threads(check, blocks_of(rows, 2**18))
 
 
 def fitting(
