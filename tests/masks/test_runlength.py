@@ -79,6 +79,20 @@ def test_blocks_of_runs_make_no_difference(monkeypatch, runs):
     assert all((one == other).all() for one, other in zip(MANY[:300], back, strict=True))
 
 
+def test_so_many_runs_that_threads_share_them():
+    count, each = 5000, 100  # a million numbers
+    length = np.random.default_rng(5).integers(1, 9, (count, each))
+    runs = np.stack([np.arange(each) * 10 + 1 + np.zeros_like(length), length], axis=2).reshape(count, -1)
+    shape = (10, 100)
+    assert (hm.area(runs) == length.sum(axis=1)).all()
+    assert hm.problems(runs, shape) == {}
+    runs[[2500, 4000], 3] = -1
+    for refuse in (hm.area, lambda runs: hm.intersection_area(runs, shape, runs, shape)):
+        with pytest.raises(ValidationException, match=r"^mask 2500, run 1 has length -1"):
+            refuse(runs)
+    assert list(hm.problems(runs, shape)) == [2500, 4000]
+
+
 def test_runs_need_not_lie_side_by_side_in_memory():
     runs = hm.encode(MANY[:100])
     apart = hm.Ragged(np.repeat(runs.values, 2)[::2], runs.offsets)
