@@ -6,15 +6,16 @@ memory. So a ring stays the piece of the text that it is, until Arrow reads the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
 from ._load import Text
-from ._numbers import numbers_of
 from ._values import Columns
 
 __all__ = ["RawRle", "Rle", "parse_coco", "parse_detections"]
@@ -37,7 +38,7 @@ _SHAPE: dict[str, Any] = {
     "image_id": int | str | None,
     "category_id": int | str | None,
     "segmentation": list[Raw] | Rle | None,
-    "bbox": Raw,
+    "bbox": tuple[float, float, float, float] | None,
 }
 _INSTANCE = {
     "id": int | str | None,
@@ -149,23 +150,18 @@ def _in_columns(
     data, rows = decode(
         msgspec.defstruct(
             "row",
-            [(name, fields[key], Raw(b"null") if fields[key] is Raw else None) for name, key in names.items()],
+            [(name, fields[key], None) for name, key in names.items()],
             rename=names,
             forbid_unknown_fields=True,
             gc=False,
         )
     )
-    wanted = {key: name for name, key in names.items() if segmentation or key != "segmentation"}
-    columns = Columns((key, list(map(attrgetter(name), rows))) for key, name in wanted.items())
-    columns["bbox"] = _boxes(columns["bbox"])
-    return data, columns
+    wanted = {name: key for name, key in names.items() if segmentation or key != "segmentation"}
+    return data, Columns((key, _column(key, map(attrgetter(name), rows), len(rows))) for name, key in wanted.items())
 
 
-def _boxes(pieces: list[Raw]) -> Any:
-    try:
-        numbers, lengths = numbers_of(pieces, at_once=5000)
-    except ValueError:  # one is missing, or has an exponent
-        return msgspec.json.decode(b"[%b]" % b",".join(pieces), type=list[tuple[float, float, float, float] | None])
-    if (lengths != 4).any():
-        raise ValueError("a box has four numbers")
-    return numbers.reshape(-1, 4)
+def _column(key: str, values: Iterable[Any], count: int) -> Any:
+    values = list(values)
+    if key != "bbox" or None in values:
+        return values
+    return np.fromiter(itertools.chain.from_iterable(values), np.float64, 4 * count).reshape(-1, 4)
