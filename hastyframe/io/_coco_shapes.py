@@ -18,6 +18,7 @@ from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
+from ..masks.blocks import side_by_side
 from ..masks.coco import from_coco_texts
 from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
@@ -189,13 +190,11 @@ def _painted(
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    found = []
-    if len(rles):
-        found.append(_decoded(table, coded, rles, sizes))
-    if len(several):
-        found.append(blame(work, several, table.place, table.file))
+    found = side_by_side(
+        lambda: blame(work, several, table.place, table.file), lambda: _decoded(table, coded, rles, sizes)
+    )
     boxes = np.concatenate([boxes for _, boxes in found]).astype(np.float64)
-    rows, runs = np.concatenate([rles, several]), [runs for runs, _ in found]
+    rows, runs = np.concatenate([several, rles]), [runs for runs, _ in found if runs.n]
     if len(runs) == 1:
         return rows, runs[0], boxes
     order = np.argsort(rows)
@@ -209,7 +208,7 @@ def _decoded(
 ) -> tuple[Ragged, NDArray[np.int64]]:
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
-        typed = isinstance(items[0], Rle)
+        typed = bool(items) and isinstance(items[0], Rle)
         told = list(map(attrgetter("size"), items)) if typed else [item.get("size") for item in items]
         if told != (list(map(tuple, wanted.tolist())) if typed else wanted.tolist()):
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")

@@ -8,10 +8,13 @@ import pyarrow.compute as pc
 from msgspec import Raw
 from numpy.typing import NDArray
 
+from ..masks.blocks import side_by_side
+from ..masks.ragged import offsets_of
+
 __all__ = ["numbers_of"]
 
 
-def numbers_of(rings: list[Raw], at_once: int = 500) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def numbers_of(rings: list[Raw], at_once: int = 1000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Read pieces of JSON that are lists of numbers.
 
     Parameters
@@ -40,37 +43,48 @@ def numbers_of(rings: list[Raw], at_once: int = 500) -> tuple[NDArray[np.float64
     >>> values.tolist(), lengths.tolist()
     ([1.0, 2.5, -3.0], [2, 1])
     """
+    lengths = np.fromiter(map(len, rings), np.int64, len(rings))
     # Room for all that the text could hold, of which the pages that stay empty take no memory.
-    numbers, lengths = np.empty(sum(map(len, rings)) // 2), np.empty(len(rings), np.int64)
-    end = 0
-    for first in range(0, len(rings), at_once):
-        values, lengths[first : first + at_once] = _block(rings[first : first + at_once])
-        numbers[end : end + len(values)] = values
-        end += len(values)
+    begin, numbers, counts = offsets_of(lengths // 2), np.empty(int(lengths.sum()) // 2), np.empty_like(lengths)
+
+    def read(rows: range) -> NDArray[np.float64]:
+        first = end = begin[rows.start]
+        for row in rows[::at_once]:
+            some = slice(row, min(row + at_once, rows.stop))
+            values, counts[some] = _block(rings[some], lengths[some])
+            numbers[end : end + len(values)] = values
+            end += len(values)
+        return numbers[first:end]
+
+    middle = len(rings) // 2 if len(rings) > at_once else 0
+    rest, start = side_by_side(lambda: read(range(middle, len(rings))), lambda: read(range(middle)))
+    end = len(start) + len(rest)
+    numbers[len(start) : end] = rest
+    del start, rest
     numbers.resize(end, refcheck=False)
-    return numbers, lengths
+    return numbers, counts
 
 
-def _block(rings: list[Raw]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    text = b";%b;" % b";".join(rings)
+def _block(rings: list[Raw], lengths: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    text = b",%b," % b",".join(rings)
     characters = np.frombuffer(text, np.uint8)
-    between = np.flatnonzero(characters == ord(";"))
+    between = offsets_of(lengths + 1).astype(np.int32)
     around = (characters[between[:-1] + 1] == ord("[")) & (characters[between[1:] - 1] == ord("]"))
-    # Each is JSON. So if no character comes after ";" but the brackets around each, and there is no text, there is
-    # nothing but numbers, without exponents, and what parts them.
-    brackets = np.count_nonzero(characters > ord(";"))
-    if not (len(around) == len(rings) and brackets == 2 * len(rings) and around.all()) or b'"' in text:
+    # Each is JSON. So if no character comes after the digits but the brackets around each, and there is no text, there
+    # is nothing but numbers, without exponents, and what parts them.
+    brackets = np.count_nonzero(characters > ord("9"))
+    if not (brackets == 2 * len(rings) and around.all()) or b'"' in text:
         raise ValueError("a ring is a list of numbers, and one has an exponent or is something else")
     numeric = characters - np.uint8(ord("-")) <= ord("9") - ord("-")  # the digits, the point and the minus
-    edges = np.flatnonzero(numeric[1:] != numeric[:-1])
-    lengths = np.diff(np.searchsorted(edges, between)) // 2
-    return _doubles(text, (edges + 1).astype(np.int32)), lengths
+    edges = np.flatnonzero(numeric[1:] != numeric[:-1]).astype(np.int32)
+    return _doubles(text, edges), np.diff(np.searchsorted(edges, between)) // 2
 
 
 def _doubles(text: bytes, edges: NDArray[np.int32]) -> NDArray[np.float64]:
     """Read the numbers between each two edges: to Arrow a column of texts, of which every second is missing."""
     count = max(len(edges) - 1, 0)
     there = pa.py_buffer(b"\x55" * (count // 8 + 1))
-    texts = pa.StringArray.from_buffers(count, pa.py_buffer(edges), pa.py_buffer(text), there)
+    texts = pa.StringArray.from_buffers(count, pa.py_buffer(edges), pa.py_buffer(text).slice(1), there)
+    # The usual pool gives memory back between two blocks, and takes it again page by page.
     values = pc.cast(texts, pa.float64(), memory_pool=pa.system_memory_pool()).buffers()[1]
     return np.frombuffer(values, np.float64, count)[::2]

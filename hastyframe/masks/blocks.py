@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["blocks_of", "cuts", "in_blocks", "in_threads", "stacked"]
+__all__ = ["blocks_of", "cuts", "in_blocks", "in_threads", "side_by_side", "stacked"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -91,6 +91,19 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
         return [work(item) for item in some]
     with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as pool:
         return list(pool.map(work, some))
+
+
+def side_by_side(here: Callable[[], Result], there: Callable[[], Item]) -> tuple[Result, Item]:
+    """Do one work in this thread, which has memory at hand, and another in a second one.
+
+    Examples
+    --------
+    >>> side_by_side(list, dict)
+    ([], {})
+    """
+    with ThreadPoolExecutor(1) as pool:
+        later = pool.submit(there)
+        return here(), later.result()
 
 
 def stacked(parts: list[Ragged]) -> Ragged:
