@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from .. import masks
@@ -62,23 +63,11 @@ def segments_in(table: Table) -> Segments:
     pieces = list(itertools.chain.from_iterable(values[row] for row in several.tolist()))
     points, ends = rings_in(pieces, np.repeat(several, counts), table, "segmentation")
     coded = {row: values[row] for row in rles.tolist()}
-    _read_counts([item for item in coded.values() if type(item) is RawRle])
+    for item in coded.values():
+        if type(item) is RawRle:
+            item.counts = Raw(bytes(item.counts))
     table.drop("segmentation")
     return Segments(coded, single, rings, several, Polygons(points, ends, offsets_of(counts)))
-
-
-def _read_counts(items: list[Any]) -> None:
-    """Replace the pieces of text that the counts of run-lengths are by what they say."""
-    pieces = [item.counts for item in items]
-    counts: list[Any]
-    try:
-        numbers, lengths = numbers_of(pieces, at_once=25)  # they have about a thousand each
-        ends = offsets_of(lengths).tolist()
-        counts = [numbers[first:last] for first, last in itertools.pairwise(ends)]
-    except ValueError:
-        counts = orjson.loads(b"[%b]" % b",".join(pieces))
-    for item, each in zip(items, counts, strict=True):
-        item.counts = each
 
 
 def shapes_in(
@@ -206,6 +195,8 @@ def _painted(
 def _decoded(
     table: Table, coded: dict[int, Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
 ) -> tuple[Ragged, NDArray[np.int64]]:
+    _read_counts([coded[row] for row in rles.tolist() if type(coded[row]) is RawRle])
+
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
         typed = bool(items) and isinstance(items[0], Rle)
@@ -216,6 +207,20 @@ def _decoded(
 
     found: tuple[Ragged, NDArray[np.int64]] = blame(work, rles, table.place, table.file)
     return found
+
+
+def _read_counts(items: list[Any]) -> None:
+    """Replace the texts that the counts of run-lengths are by what they say."""
+    texts = [item.counts for item in items]
+    counts: list[Any]
+    try:
+        numbers, lengths = numbers_of(texts, at_once=25)  # they have about a thousand each
+        ends = offsets_of(lengths).tolist()
+        counts = [numbers[first:last] for first, last in itertools.pairwise(ends)]
+    except ValueError:
+        counts = orjson.loads(b"[%b]" % b",".join(texts))
+    for item, each in zip(items, counts, strict=True):
+        item.counts = each
 
 
 def _or_decoded(
