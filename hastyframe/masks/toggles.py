@@ -8,13 +8,14 @@ operations, transposition and cropping need, and none of it depends on how many 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
-from hastyframe.masks.blocks import blocks_of, in_blocks, in_threads
+from hastyframe.masks.blocks import blocks_of, cuts, in_blocks, in_threads
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, as_ragged, offsets_of, where
 
