@@ -25,6 +25,9 @@ AT_ONCE = 2**19
 """Pieces of pairs that are compared at a time: so many that masks of many pairs are not cut up for each, and few enough
 that the arrays stay in memory that the allocator keeps; larger ones it gives back and has to clear again."""
 
+REACH = 1e150
+"""How far from the origin boxes may lie, so that no area overflows."""
+
 
 def iou(
     runs: Any,
@@ -202,7 +205,7 @@ def _ratio(
 
 
 def float_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
-    """Boxes as float64 of shape (n, 4), finite."""
+    """Boxes as float64 of shape (n, 4), finite, and their areas as well."""
     try:
         table = np.asarray(boxes, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -210,10 +213,10 @@ def float_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
     table = table.reshape(-1, 4) if table.ndim == 1 and len(table) in (0, 4) else table
     if table.ndim != 2 or table.shape[1] != 4:
         raise ValidationException(f"Boxes are rows [x_min, y_min, x_max, y_max]; got shape {table.shape}.")
-    finite = np.isfinite(table).all(axis=1)
-    if not finite.all():
-        index = int(np.argmin(finite))
-        raise ValidationException(f"Box {index} is {table[index].tolist()}; it must be finite.")
+    fine = (np.abs(table) <= REACH).all(axis=1)
+    if not fine.all():
+        index = int(np.argmin(fine))
+        raise ValidationException(f"Box {index} is {table[index].tolist()}; it must be finite, and within ±{REACH:g}.")
     return table
 
 

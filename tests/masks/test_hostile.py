@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hastyframe import masks as hm
@@ -45,6 +45,7 @@ rles = st.one_of(
 
 @pytest.mark.filterwarnings("error")
 @settings(max_examples=150)
+@example([], [[0, 0, 1e160, 1e160]])
 @given(runs, boxes)
 def test_runs_and_boxes(some, places):
     for call in (
