@@ -23,7 +23,7 @@ __all__ = ["polygon_to_rle"]
 Rule = Literal["center", "coco"]
 Column = NDArray[np.int64]
 
-BLOCK = 2**19
+BLOCK = 2**18
 """Crossings of scan lines that are worked on at a time: enough for a thread to work on without asking for the
 interpreter, and few enough that the arrays stay in memory that the allocator keeps."""
 
