@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 
 BLOCK = 2**16
 """Numbers in a block: half a MiB of int64."""
+THREADS = 8
+"""At most so many at once: each holds the arrays of a block, and more would wait for the interpreter."""
 
 
 def cuts(offsets: NDArray[np.int64], most: int = BLOCK) -> list[int]:
@@ -89,7 +91,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
     some = list(items)
     if len(some) < 2:
         return [work(item) for item in some]
-    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1, THREADS)) as pool:
         return list(pool.map(work, some))
 
 
