@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _memory import forget, most_held
 
 DATA = Path(os.environ.get("HASTYFRAME_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 OURS, ARRAYS, REFERENCE = "hastyframe", "hastyframe, arrays", "pycocotools"
@@ -149,18 +150,6 @@ def theirs(name: str, labels: str, detections: str, kind: str) -> tuple[Callable
         return [float(figure) for figure in run.stats[:12]]
 
     return load, evaluate
-
-
-def most_held() -> int:
-    """Most bytes that this process held since :func:`forget`."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
-
-
-def forget() -> int:
-    """Begin to measure memory anew, and say what is held now."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return most_held()
 
 
 def run(name: str, folder: str, kind: str, warm: bool) -> None:

@@ -19,7 +19,6 @@ import importlib.util
 import io
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +28,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from _memory import forget, most_held
 
 DATA = Path(os.environ.get("HASTYFRAME_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 LABELS = 1_000_000
@@ -116,16 +117,12 @@ def child(name: str, path: str) -> None:
     warnings.simplefilter("ignore")
     _, prepare = {**COCO, **TENTH, **PARQUET}[name]
     call = prepare()
-    before = peak()
+    before = forget()
     start = time.perf_counter()
     result = call(path)
     seconds = time.perf_counter() - start
-    print("\n" + json.dumps([seconds, peak() - before]))
+    print("\n" + json.dumps([seconds, (most_held() - before) / 2**20]))
     del result
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def contest(contestants: dict[str, Any], path: Path, rounds: int) -> dict[str, tuple[float, float]]:

@@ -17,7 +17,7 @@ from .lists import ragged_of
 from .masks import Ragged
 from .masks.ragged import offsets_of
 
-__all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint", "stacked"]
+__all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint"]
 
 Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
@@ -85,12 +85,6 @@ def _interleaved(parts: dict[str, Ragged], kind: NDArray[Any]) -> Ragged:
     for name, part in parts.items():
         values[np.repeat(kind == name, lengths)] = part.values
     return Ragged(values, offsets_of(lengths))
-
-
-def stacked(parts: list[Ragged]) -> Ragged:
-    """Put the rows of several ragged arrays below each other."""
-    values = np.concatenate([part.values.astype(np.int32, copy=False) for part in parts])
-    return Ragged(values, offsets_of(np.concatenate([part.lengths for part in parts])))
 
 
 def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON
 from ..lists import ragged_of
 from ..masks import Polygons, Ragged
-from ..masks.blocks import side_by_side
+from ..masks.blocks import stacked
 from ..masks.coco import from_coco_texts
 from ..masks.polygon import bounds_of
 from ..masks.ragged import offsets_of
@@ -179,17 +179,13 @@ def _painted(
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
 
-    found = side_by_side(
-        lambda: blame(work, several, table.place, table.file), lambda: _decoded(table, coded, rles, sizes)
-    )
+    found = blame(work, several, table.place, table.file), _decoded(table, coded, rles, sizes)
     boxes = np.concatenate([boxes for _, boxes in found]).astype(np.float64)
     rows, runs = np.concatenate([several, rles]), [runs for runs, _ in found if runs.n]
     if len(runs) == 1:
         return rows, runs[0], boxes
     order = np.argsort(rows)
-    each = [some.row(row) for some in runs for row in range(some.n)]  # to index each number takes memory four times
-    each = [each[at] for at in order.tolist()]
-    return rows[order], Ragged(np.concatenate(each), offsets_of(list(map(len, each)))), boxes[order]
+    return rows[order], stacked(runs).take(order), boxes[order]
 
 
 def _decoded(

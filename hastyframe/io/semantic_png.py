@@ -20,7 +20,8 @@ from ..entities import LABELS_ORDER, SEMANTIC_FORMATS
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
 from ..masks import Ragged
-from ..painting import kinds, paint, stacked
+from ..masks.blocks import stacked
+from ..painting import kinds, paint
 from ..paths import inside
 from ._files import FolderOut, progress_bar
 from ._folders import MOST_PIXELS, file_paths, images_frame, open_picture, split_path
