@@ -17,7 +17,7 @@ from .lists import ragged_of
 from .masks import Ragged
 from .masks.ragged import offsets_of
 
-__all__ = ["Painted", "Rule", "kinds", "known_sizes", "one_ring_each", "paint"]
+__all__ = ["Painted", "Rule", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
 
 Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
@@ -70,8 +70,14 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
         rows = np.flatnonzero(kind == name)
         if len(rows):
             of = _rows_of(work, labels, sizes, rule)
-            parts[name], boxes[rows] = blame(of, rows, lambda i: f"label {labels.index[i]!r}", file)
+            parts[name], boxes[rows] = blame(of, rows, named(labels.index), file)
     return _interleaved(parts, kind), boxes
+
+
+def named(ids: pd.Index[Any]) -> Callable[[int], str]:
+    """Name rows in an error, as ``label 'x'``; the name of the index says what they are."""
+    noun = str(ids.name or "label_id").removesuffix("_id")
+    return lambda row: f"{noun} {ids[row]!r}"
 
 
 def _interleaved(parts: dict[str, Ragged], kind: NDArray[Any]) -> Ragged:

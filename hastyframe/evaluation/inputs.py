@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .. import masks
+from ..blame import blame
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
 from ..lists import PARTS, ragged_of
 from ..masks import Ragged
-from ..painting import Rule, paint
+from ..painting import Rule, named, paint
 
 __all__ = ["Inputs", "Masks", "Objects", "Rule", "read_inputs"]
 
@@ -130,6 +131,7 @@ def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
         raise ValidationException(f"The {what} are a DataFrame, not a {type(frame).__name__}.")
     if name in frame and frame.index.name != name:
         frame = frame.set_index(name)
+    frame = frame.rename_axis(name)
     if not frame.index.is_unique:
         problems = Problems(frame)
         remedy = "It is there more than once; give every row an id of its own, as with .reset_index(drop=True)."
@@ -258,7 +260,7 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     for name in ("parts", "polygon"):  # of both, the second is what counts
         if name in frame and lacking.any():
             rows = np.flatnonzero(lacking & frame[name].notna().to_numpy())
-            boxes[rows] = masks.polygon_bounds(_lists(frame[name].iloc[rows], _SHAPES[name]))
+            boxes[rows] = _bounds(_lists(frame[name], _SHAPES[name]), rows, what)
     problems = Problems(frame)
     finite = np.isfinite(boxes).all(axis=1)
     remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (
@@ -269,6 +271,14 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     problems.add("bbox", turned, "x_max must not be less than x_min, nor y_max less than y_min.", boxes)
     problems.throw(what, _OUTCOME)
     return boxes
+
+
+def _bounds(outlines: pd.Series[Any], rows: NDArray[np.int64], what: str) -> NDArray[np.float64]:
+    """Boxes around some of the outlines."""
+    found: NDArray[np.float64] = blame(
+        lambda some: masks.polygon_bounds(outlines.iloc[some]), rows, named(outlines.index), what
+    )
+    return found
 
 
 def _sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -223,6 +223,21 @@ def test_sizes_are_needed_where_they_are_used():
         hf.evaluate(labels, predictions, iou="mask", images=images)
 
 
+@pytest.mark.parametrize(("given", "what"), [("labels", "label 'far'"), ("predictions", "prediction 'far'")])
+@pytest.mark.parametrize("boxed", [False, True])
+def test_a_polygon_that_cannot_be_painted_is_named(given, what, boxed):
+    near, far = [[2, 1], [8, 1], [8, 7]], [[2e9, 1], [8, 1], [8, 7]]
+    frames = {
+        side: pd.DataFrame({"image_id": "a", "class_name": "cat", "score": 1.0, "polygon": [near, near]}, ["b", "far"])
+        for side in ("labels", "predictions")
+    }
+    frames[given]["polygon"] = [near, far]
+    if boxed:
+        frames = {side: frame.assign(x_min=2.0, y_min=1.0, x_max=8.0, y_max=7.0) for side, frame in frames.items()}
+    with pytest.raises(hf.ValidationException, match=what):
+        hf.evaluate(frames["labels"], frames["predictions"], iou="mask").summary()
+
+
 def test_parts_are_painted():
     """Two squares, the second with a hole, are no box: 9 and 9 - 1 pixels."""
     rings = [
