@@ -35,7 +35,7 @@ from ._values import Table
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
 
-__all__ = ["Segments", "own_numbers", "segments_in", "shapes_in", "shapes_out"]
+__all__ = ["Segments", "check_painting", "own_numbers", "segments_in", "shapes_in", "shapes_out"]
 
 
 class Segments(NamedTuple):
@@ -51,6 +51,12 @@ class Segments(NamedTuple):
     several: NDArray[np.int64]
     parts: Polygons
     """Several rings each."""
+
+
+def check_painting(rule: Painting) -> None:
+    """Refuse a rule that is none, whether or not there is something to paint."""
+    if rule not in ("center", "coco", None):
+        raise ValidationException(f'masks is "center", "coco" or None, not {rule!r}.')
 
 
 def segments_in(table: Table) -> Segments:

@@ -14,7 +14,7 @@ from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
 from ..painting import kinds
 from ._belong import complete
-from ._coco_shapes import own_numbers, segments_in, shapes_in, shapes_out
+from ._coco_shapes import check_painting, own_numbers, segments_in, shapes_in, shapes_out
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
@@ -76,6 +76,8 @@ def read_coco(
 
     Raises
     ------
+    ValidationException
+        Another rule for `masks`.
     FormatError
         Whatever is wrong with the file, with its place: ids twice or missing, images and categories that are referred
         to and absent, polygons of two points, run-lengths that do not fit their image. With ``segmentation=False``
@@ -98,6 +100,7 @@ def read_coco(
     """
     from .label_set import LabelSet
 
+    check_painting(masks)
     data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation))
     if not isinstance(data, Mapping):
         raise FormatError(
@@ -204,6 +207,7 @@ def read_coco_detections(
     prediction_id
     0                  a.jpg        dog    5.0    0.5
     """
+    check_painting(masks)
     data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation))
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")

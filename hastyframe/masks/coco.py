@@ -290,8 +290,8 @@ def _characters(texts: Iterable[str | bytes]) -> Ragged:
     try:
         joined = "".join(rows).encode("ascii")  # type: ignore[arg-type]  # of bytes it is a TypeError
     except (TypeError, UnicodeEncodeError):
-        rows = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in rows]
-        joined = b"".join(rows)  # type: ignore[arg-type]
+        coded = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in rows]
+        joined, rows = b"".join(coded), [*coded]
     return Ragged(np.frombuffer(joined, np.uint8), offsets_of(np.fromiter(map(len, rows), np.int64, len(rows))))
 
 

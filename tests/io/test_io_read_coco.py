@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pycocotools.coco import COCO
 
+import hastyframe as hf
 import hastyframe.io as hio
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools
@@ -381,3 +382,11 @@ def test_boxes_beyond_all_numbers_are_named(box, segmentation):
     text = json.dumps(one(bbox=0)).replace('"bbox": 0', f'"bbox": {box}')
     with pytest.raises(hio.FormatError):
         hio.read_coco(io.BytesIO(text.encode()), segmentation=segmentation)
+
+
+@pytest.mark.parametrize("wrong", ["centre", "COCO", True])
+def test_rules_that_are_none_are_refused_even_where_nothing_is_painted(small, wrong):
+    with pytest.raises(hf.ValidationException, match="masks is"):
+        hio.read_coco(again(small), masks=wrong)
+    with pytest.raises(hf.ValidationException, match="masks is"):
+        hio.read_coco_detections([], small, masks=wrong)
