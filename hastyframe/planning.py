@@ -381,8 +381,7 @@ def undo(project: Project, path: str | Path) -> Plan:
     with Journal.open(path, hold=False) as journal:
         if journal.project_id != project.id:
             raise JournalError(f"The journal {str(path)!r} is of another project, {journal.project_id}.")
-        if journal.undone is not None:
-            raise journal.taken_back()
+        journal.refuse_undone()
         before, after = _sides(journal)
         values = {str(journal.ids[row]): values for row, values in journal.values().items()}
     make: Callable[..., Plan] = {

@@ -345,19 +345,19 @@ class Journal:
         JournalError
             If a third one does.
         """
+        self.refuse_undone(other.options["token"])
         if self.undone is None:
             line = {"undone": other.options["token"], "by": str(other.path.resolve())}
             self._write([line])
             os.fsync(self._file)
             self.undone = line
-        elif self.undone["undone"] != other.options["token"]:
-            raise self.taken_back()
 
-    def taken_back(self) -> JournalError:
-        """Say that this one has been taken back."""
-        assert self.undone is not None  # noqa: S101 (asked before)
+    def refuse_undone(self, token: str | None = None) -> None:
+        """Refuse to be taken back if a journal has done so, other than the one of the token."""
+        if self.undone is None or self.undone["undone"] == token:
+            return
         by = self.undone["by"]
-        return JournalError(
+        raise JournalError(
             f"What the journal {str(self.path)!r} holds has been taken back, with the journal {by!r}. "
             f"project.resume({by!r}) finishes that if it was interrupted, project.undo({by!r}) takes it back in turn."
         )
