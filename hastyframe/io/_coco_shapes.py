@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 from msgspec import Raw
@@ -29,7 +28,7 @@ from ._fingerprint import unchanged
 from ._lists import KEPT, whole
 from ._numbers import numbers_of
 from ._report import Losses
-from ._shapes import boxes_in, list_array, masks_at, parts_array, polygon_array, rings_in
+from ._shapes import boxes_in, list_array, masks_at, parsed, parts_array, polygon_array, rings_in
 from ._values import Table
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ def _painted(
 def _decoded(
     table: Table, coded: dict[int, Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
 ) -> tuple[Ragged, NDArray[np.int64]]:
-    _read_counts([coded[row] for row in rles.tolist() if type(coded[row]) is RawRle])
+    _read_counts(coded, rles[[type(coded[row]) is RawRle for row in rles.tolist()]], table)
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
@@ -211,18 +210,18 @@ def _decoded(
     return found
 
 
-def _read_counts(items: list[Any]) -> None:
+def _read_counts(coded: dict[int, Any], rows: NDArray[np.int64], table: Table) -> None:
     """Replace the texts that the counts of run-lengths are by what they say."""
-    texts = [item.counts for item in items]
+    texts = [coded[row].counts for row in rows.tolist()]
     counts: list[Any]
     try:
         numbers, lengths = numbers_of(texts, at_once=25)  # they have about a thousand each
         ends = offsets_of(lengths).tolist()
         counts = [numbers[first:last] for first, last in itertools.pairwise(ends)]
     except ValueError:
-        counts = orjson.loads(b"[%b]" % b",".join(texts))
-    for item, each in zip(items, counts, strict=True):
-        item.counts = each
+        counts = parsed(texts, rows, table, "counts")
+    for row, each in zip(rows.tolist(), counts, strict=True):
+        coded[row].counts = each
 
 
 def _or_decoded(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import masks
 from ..blame import blame
+from ..errors import ValidationException
 from ..frames import POLYGON
 from ..masks import Ragged
 from ..masks.ragged import offsets_of
@@ -27,6 +28,7 @@ __all__ = [
     "mask_array",
     "masks_at",
     "masks_in",
+    "parsed",
     "parts_array",
     "points_in",
     "polygon_array",
@@ -178,7 +180,7 @@ def _flatten(
         try:
             flat, lengths = numbers_of(lists)
         except ValueError:
-            return _flatten(orjson.loads(b"[%b]" % b",".join(lists)), rows, table, key)
+            return _flatten(parsed(lists, rows, table, key), rows, table, key)
         offsets = offsets_of(lengths)
         _finite(flat, offsets, rows, table, key)
         return flat, offsets
@@ -193,6 +195,20 @@ def _flatten(
     offsets = offsets_of(lengths)
     _finite(flat, offsets, rows, table, key)
     return flat, offsets
+
+
+def parsed(pieces: list[Any], rows: NDArray[np.int64], table: Table, key: str) -> list[Any]:
+    """Parse pieces of the text: what is between them was, and of a piece no more than where it ends."""
+
+    def work(places: NDArray[np.int64]) -> list[Any]:
+        try:
+            found: list[Any] = orjson.loads(b"[%b]" % b",".join(map(pieces.__getitem__, places.tolist())))
+        except orjson.JSONDecodeError as error:
+            raise ValidationException(f"{key!r} is not JSON: {error.msg}") from None
+        return found
+
+    found: list[Any] = blame(work, np.arange(len(pieces)), lambda at: table.place(int(rows[at])), table.file)
+    return found
 
 
 def _finite(

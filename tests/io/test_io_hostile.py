@@ -374,6 +374,22 @@ def test_keys_of_annotations_may_be_any_texts(key):
     assert len(label_set.labels) == len(data["annotations"])
 
 
+@pytest.mark.parametrize("rule", ["center", "coco", None])
+@pytest.mark.parametrize(
+    ("segmentation", "key"),
+    [(b'[["\xff"]]', "segmentation"), (b'{"size": [4, 8], "counts": [1, "\xff"]}', "counts")],
+    ids=["ring", "counts"],
+)
+def test_text_that_is_no_utf8_in_pieces_that_are_parsed_later(rule, segmentation, key):
+    data = json.loads(json.dumps(COCO))
+    shapes = dict.fromkeys(("bbox", "segmentation"))
+    data["annotations"] = [shapes | {"id": row, "image_id": 1, "category_id": 1} for row in range(3)]
+    data["annotations"][1]["segmentation"] = "here"
+    text = json.dumps(data).encode().replace(b'"here"', segmentation)
+    with pytest.raises(hio.FormatError, match=f"annotations\\[1\\].*'{key}' is not JSON.*Correct it"):
+        hio.read_coco(io.BytesIO(text), masks=rule, on_loss="ignore")
+
+
 @QUICK
 @given(spoiled(DETECTIONS))
 def test_fuzz_coco_detections(data):
