@@ -132,8 +132,7 @@ def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: st
 
 
 def _sized(grid: Grid, what: str) -> Grid:
-    bad = (grid.width < 0) | (grid.height < 0)
-    if bad.any():
+    if (bad := np.minimum(grid.width, grid.height) < 0).any():
         index = int(np.argmax(bad))
         raise ValidationException(
             f"The box of {what} {index} is {grid.boxes[index].tolist()}; the maxima must not lie before the minima."

@@ -114,13 +114,7 @@ def trim(runs: Any, boxes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
     """
     toggles, grid = _checked(runs, boxes)
     tight, box = tighten(toggles, grid)
-    return to_runs(tight), moved(tight, box, grid).boxes
-
-
-def moved(toggles: Ragged, box: Grid, corner: Grid) -> Grid:
-    """Boxes found inside grids, in pixels of the image; those of empty masks stay at zero."""
-    filled = (toggles.lengths > 0).astype(np.int64)
-    return box._replace(x=box.x + corner.x * filled, y=box.y + corner.y * filled)
+    return to_runs(tight), box.boxes
 
 
 def _checked(runs: Any, boxes: ArrayLike) -> tuple[Ragged, Grid]:

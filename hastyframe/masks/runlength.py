@@ -207,8 +207,8 @@ def _painted(rows: Ragged, grid: Grid, max_pixels: int) -> Ragged:
 
 def _lined_up(rows: Ragged, size: NDArray[np.int64], base: NDArray[np.int64]) -> Iterator[tuple[Index, Index]]:
     """Where runs begin and end among the pixels of all masks, some at a time."""
-    for some in fitting_blocks(rows, size, RUNS * 2):
-        shift = np.repeat(base[some.masks], np.diff(some.offsets))
+    for masks, some in fitting_blocks(rows, size, RUNS * 2):
+        shift = np.repeat(base[masks], np.diff(some.offsets))
         end = some.end + shift
         shift -= 1
         yield some.start + shift, end
@@ -273,12 +273,8 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     array([[11, 10, 12, 12]])
     """
     rows = as_runs(runs)
-    filled = rows.offsets[1:] > rows.offsets[:-1]
-    grid = as_grid(boxes, rows.n, used=filled)
-    tight = np.empty((rows.n, 4), np.int64)
-    for masks, offsets, start, length, end in fitting_blocks(rows, grid.size):
-        some = grid.take(masks)
-        box = extent(start.view(np.uint32), length, end.view(np.uint32), offsets, some)
-        used = filled[masks]
-        tight[masks] = box._replace(x=box.x + some.x * used, y=box.y + some.y * used).boxes
-    return tight
+    grid = as_grid(boxes, rows.n, used=rows.offsets[1:] > rows.offsets[:-1])
+    sides = np.empty((4, rows.n), np.int64)
+    for masks, some in fitting_blocks(rows, grid.size):
+        sides[:, masks] = extent(some, grid.take(masks))
+    return sides.T

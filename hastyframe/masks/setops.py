@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import LARGEST, Grid, as_grid
-from hastyframe.masks.placement import moved, rebox
+from hastyframe.masks.placement import rebox
 from hastyframe.masks.ragged import Ragged
 from hastyframe.masks.toggles import as_runs, from_runs, line_up, take_apart, tighten, to_runs
 
@@ -128,7 +128,7 @@ def _combine(
         )
     merged = merge(rebox(one, grid, common), rebox(other, other_grid, common), common.size, rule)
     tight, box = tighten(merged, common)
-    return to_runs(tight), moved(tight, box, common).boxes
+    return to_runs(tight), box.boxes
 
 
 def pair_member(runs: Any, boxes: ArrayLike) -> tuple[Ragged, Grid]:

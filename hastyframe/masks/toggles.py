@@ -86,36 +86,33 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
     array([0, 2, 6, 8])
     """
     rows = as_runs(runs)
-    start, _, end = fitting(rows, size)
+    runs = fitting(rows, size)
     toggles = np.empty(len(rows.values), np.int64)
-    toggles[0::2], toggles[1::2] = start, end
+    toggles[0::2], toggles[1::2] = runs.start, runs.end
     toggles[0::2] -= 1
     return Ragged(toggles, rows.offsets)
 
 
-class Some(NamedTuple):
-    """Runs of some masks."""
-
-    masks: slice
-    """Which masks."""
+class Runs(NamedTuple):
+    """Runs of many masks, in order and within their boxes, taken apart."""
 
     offsets: NDArray[np.int64]
-    """Where the runs of each begin."""
+    """Where the runs of each mask begin, shape (n + 1,)."""
 
-    start: NDArray[np.int32]
+    start: NDArray[Any]
     """The first pixel of each run, counted from 1."""
 
-    length: NDArray[np.int32]
+    length: NDArray[Any]
     """How many pixels each run has."""
 
-    end: NDArray[np.int32]
+    end: NDArray[Any]
     """The last pixel of each run, counted from 1."""
 
 
-def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[Some]:
+def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[tuple[slice, Runs]]:
     """Take runs apart some at a time, so that the processor's cache holds them; see :func:`fitting`."""
     for masks, some in blocks_of(rows, most):
-        yield Some(masks, some.offsets >> 1, *fitting(some, size[masks], masks.start))
+        yield masks, fitting(some, size[masks], masks.start)
 
 
 def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
@@ -128,10 +125,8 @@ def check_fit(rows: Ragged, size: NDArray[np.int64]) -> None:
     in_threads(check, blocks_of(rows, 2**18))
 
 
-def fitting(
-    rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Return first pixels, lengths and last pixels of runs, counted from 1, if they are in order and fit `size` pixels.
+def fitting(rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0) -> Runs:
+    """Take runs apart, if they are in order and fit `size` pixels.
 
     Parameters
     ----------
@@ -149,15 +144,16 @@ def fitting(
         the first such mask.
     """
     start, length = _pulled_apart(rows.values)  # without gaps they are read much faster
-    end = start.view(np.uint32) + length.view(np.uint32)
+    end = start + length
     end -= np.uint32(1)
-    if not _fits(start, length, end, rows.offsets >> 1, size):
+    runs = Runs(rows.offsets >> 1, start, length, end)
+    if rows.values.min(initial=1) < 1 or not _in_order(runs, size):
         raise ValidationException(_first_fault(rows, size, number))
-    return start, length, end.view(np.int32)
+    return runs
 
 
-def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """First and second numbers of pairs.
+def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """First and second numbers of pairs, as bits: below 0 they are large.
 
     The low half of a number of 64 bits is had in half the time that every other number of 32 bits takes. The second
     numbers are low halves too, one place on.
@@ -166,30 +162,22 @@ def _pulled_apart(pairs: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
     second = np.empty(len(pairs) // 2, np.int32)
     second[:-1] = pairs[1:-1].view("<i8")
     second[-1:] = pairs[-1:]
-    return pairs.view("<i8").astype(np.int32), second
+    return pairs.view("<i8").astype(np.uint32), second.view(np.uint32)
 
 
-def _fits(
-    start: NDArray[np.int32],
-    length: NDArray[np.int32],
-    end: NDArray[np.uint32],
-    offsets: NDArray[np.int64],
-    size: NDArray[np.int64] | None,
-) -> bool:
-    """Whether all is well, in as few looks at the numbers as that takes.
+def _in_order(runs: Runs, size: NDArray[np.int64] | None) -> bool:
+    """Whether runs are in order and end in time, in as few looks at the numbers as that takes.
 
     With starts and lengths from 1 on, ends have not wrapped around. Where each run starts after the end of the one
     ahead of it as well, only the last end can be too late.
     """
-    if min(start.min(initial=1), length.min(initial=1)) < 1:
-        return False
-    tail, most = offsets[1:] - 1, LARGEST if size is None else size
-    filled = tail >= offsets[:-1]
+    tails, most = runs.offsets[1:] - 1, LARGEST if size is None else size
+    filled = tails >= runs.offsets[:-1]
     if not filled.all():
-        tail, most = tail[filled], most if size is None else size[filled]
-    apart = start[1:].view(np.uint32) > end[:-1]
-    apart[tail[:-1]] = True
-    return bool(apart.all() and (end.take(tail) <= most).all())
+        tails, most = tails[filled], most if size is None else size[filled]
+    apart = runs.start[1:] > runs.end[:-1]
+    apart[tails[:-1]] = True
+    return bool(apart.all() and (runs.end.take(tails) <= most).all())
 
 
 def _first_fault(rows: Ragged, size: NDArray[np.int64] | None, number: int) -> str:
@@ -377,15 +365,17 @@ def _sort_by_columns(
 
 
 def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
-    """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0."""
+    """Cut grids down to the smallest boxes around their masks; an empty mask gets a box of 0 by 0 at the origin."""
     box = tight_boxes(toggles, grid)
-    return in_blocks(_tighten, toggles, grid.width, *box), box
+    x, y = box.x - grid.x, box.y - grid.y
+    return in_blocks(_tighten, toggles, grid.width, x, y, box.width, box.height), box
 
 
 def tight_boxes(toggles: Ragged, grid: Grid) -> Grid:
-    """Find the tight boxes of masks, counted from the corner of their grids."""
+    """Find the smallest boxes around masks."""
     begin, end = toggles.values[0::2], toggles.values[1::2]
-    return extent(begin + 1, end - begin, end, toggles.offsets >> 1, grid)
+    left, top, right, bottom = extent(Runs(toggles.offsets >> 1, begin + 1, end - begin, end), grid)
+    return Grid(left, top, right - left, bottom - top)
 
 
 def _tighten(
@@ -408,10 +398,8 @@ def _tighten(
     return take_apart(cancel(line), base)
 
 
-def extent(
-    start: NDArray[Any], length: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid
-) -> Grid:
-    """Find the tight boxes of masks from their runs, counted from the corner of their grids.
+def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
+    """Find the sides of the smallest boxes around masks.
 
     The first and the last run tell the rows. For the columns, numbers of pixels are divided by the width in fixed
     point: they are multiplied by ``2**32 / width``, rounded down, and the 32 bits that stay are what follows the point,
@@ -421,45 +409,48 @@ def extent(
 
     Parameters
     ----------
-    start, length, end : numpy.ndarray of int
-        First pixels of runs, their lengths, and their last pixels, counted from 1.
-    offsets : numpy.ndarray of int64, shape (n + 1,)
-        Where the runs of each mask begin.
+    runs : Runs
+        The masks. Starts and lengths are overwritten.
     grid : Grid
-        The grids of the masks.
+        The boxes that they count in.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (4, n)
+        Left, top, right and bottom sides, in pixels of the image; zeros for a mask without runs.
     """
-    if len(offsets) == 1 or (offsets[1:] == offsets[:-1]).any():
-        return _with_empty(start, length, end, offsets, grid)
-    width, heads = grid.width, offsets[:-1]
-    kind: Any = np.uint32 if ((grid.size + 1) * width).max() < 2**32 else np.uint64
-    step = np.iinfo(kind).max // width.astype(kind)
-    share = np.repeat(step, offsets[1:] - heads)
-    first = start.astype(kind, copy=False) * share
-    last = np.multiply(end.astype(kind, copy=False), share, out=share)
-    sides = np.empty((2, len(heads)), kind)
-    np.minimum.reduceat(first, heads, out=sides[0])
-    np.maximum.reduceat(last, heads, out=sides[1])
-    sides -= kind(1)
-    sides //= step
-    left, right = sides.astype(np.int64)
-    right += 1
-    # What goes on in the next row touches both sides. Where they are touched in any case, nobody needs to ask.
-    if (right - left < width).any():
-        wraps = np.maximum.reduceat(length, heads) > width
-        wraps |= np.maximum.reduceat((last < first).view(np.uint8), heads).view(bool)
-        left[wraps], right[wraps] = 0, width[wraps]
-    top, bottom = (start.take(heads) - 1) // width, (end.take(offsets[1:] - 1) - 1) // width + 1
-    return Grid(left, top, right - left, bottom - top)
+    heads, counts = runs.offsets[:-1], runs.offsets[1:] - runs.offsets[:-1]
+    if not (len(counts) and counts.all()):
+        return _with_empty(runs, grid)
+    kind: Any = np.uint32 if (grid.size * grid.width).max() < 2**32 - 2**16 else np.uint64  # no width is over 2**16
+    width = grid.width.astype(kind)
+    step = ~kind(0) // width
+    share = np.repeat(step, counts)
+    start, end = runs.start.astype(kind, copy=False), runs.end.astype(kind, copy=False)
+    far = np.empty((4, len(heads)), kind)
+    far[1], far[3] = start.take(heads), end.take(runs.offsets[1:] - 1)
+    first, last = np.multiply(start, share, out=start), np.multiply(end, share, out=share)
+    np.minimum.reduceat(first, heads, out=far[0])
+    np.maximum.reduceat(last, heads, out=far[2])
+    far -= kind(1)
+    far[0::2] //= step
+    far[1::2] //= width
+    sides = far.astype(np.int64)
+    sides[2:] += 1
+    np.copyto(runs.length, LARGEST, where=last < first)
+    goes_on = np.maximum.reduceat(runs.length, heads) > width  # in the next row, so that it touches both sides
+    np.copyto(sides[0], 0, where=goes_on)
+    np.copyto(sides[2], grid.width, where=goes_on)
+    sides[0::2] += grid.x
+    sides[1::2] += grid.y
+    return sides
 
 
-def _with_empty(
-    start: NDArray[Any], length: NDArray[Any], end: NDArray[Any], offsets: NDArray[np.int64], grid: Grid
-) -> Grid:
-    """Find tight boxes, of 0 by 0 where a mask has no runs."""
+def _with_empty(runs: Runs, grid: Grid) -> NDArray[np.int64]:
+    """Find the sides of the smallest boxes, zeros where a mask has no runs."""
+    offsets = runs.offsets
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    box = Grid(*np.zeros((4, len(offsets) - 1), np.int64))
+    sides = np.zeros((4, len(offsets) - 1), np.int64)
     if len(filled):
-        found = extent(start, length, end, np.append(offsets[filled], offsets[-1]), grid.take(filled))
-        for column, part in zip(box, found, strict=True):
-            column[filled] = part
-    return box
+        sides[:, filled] = extent(runs._replace(offsets=np.append(offsets[filled], offsets[-1])), grid.take(filled))
+    return sides
