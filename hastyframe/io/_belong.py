@@ -86,10 +86,9 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
         frame = frames.conform(entity, frame)
     except (TypeError, ValueError) as error:
         raise ValidationException(f"The {entity.plural} have a column that holds something else: {error}") from error
-    for column, dtype in dtypes.items():
-        if column not in frame:
-            frame[column] = nothing(dtype, len(frame))
-    frame = frame[[*dtypes, *(column for column in frame if column not in dtypes)]]
+    columns = {name: frame[name] if name in frame else nothing(dtype, len(frame)) for name, dtype in dtypes.items()}
+    columns |= {name: frame[name] for name in frame if name not in columns}
+    frame = pd.DataFrame(columns, index=frame.index, copy=False)
     if frame.index.dtype != "str":
         frame.index = frame.index.astype("str")
     frame.index = frame.index.rename(entity.id_name)
@@ -105,6 +104,8 @@ def nothing(dtype: Any, rows: int) -> Any:
         return pd.array(pa.nulls(rows, dtype.pyarrow_dtype), dtype=dtype)
     if isinstance(dtype, pd.StringDtype):
         return pd.array(pa.nulls(rows, pa.large_string()), dtype=dtype)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return pd.Categorical.from_codes(np.full(rows, -1), pd.Index([], dtype="str"))
     if dtype == np.dtype("float64"):
         return np.full(rows, np.nan)
     return pd.array([None] * rows, dtype=dtype)
@@ -112,23 +113,38 @@ def nothing(dtype: Any, rows: int) -> Any:
 
 def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any]:
     """Make a category column of texts: the known ones first, then those it has, and has had, besides."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        found, texts = column.cat.categories, column.cat.categories.dtype == "str"
-        if texts and list(found[: len(list(known))]) == list(known):
-            return column
-    else:
-        found = column.dropna().unique()
-    names = pd.Index(list(dict.fromkeys([*known, *map(str, found)])), dtype="str")
-    return column.astype("str").astype(pd.CategoricalDtype(names))
+    if not isinstance(column.dtype, pd.CategoricalDtype) or column.cat.categories.dtype != "str":
+        column = column.astype("str")
+        column = column.astype(pd.CategoricalDtype(column.dropna().unique()))
+    names = pd.Index(list(dict.fromkeys([*known, *column.cat.categories])), dtype="str")
+    return column if names.equals(column.cat.categories) else column.cat.set_categories(names)
 
 
 def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
-    """Row of each text in an index of texts, -1 where it is not there; by Arrow, which needs no Python objects."""
-    rows = pc.index_in(_texts(values), value_set=_texts(index)).fill_null(-1)
+    """Row of each id in an index of texts, -1 where it is not there; by Arrow, which needs no Python objects.
+
+    Whole numbers are found among numbers, which is quicker, if all texts of the index are the numbers that they say.
+    """
+    known = _texts(index)
+    if isinstance(values, pa.Int64Array) and (numbers := _whole(known)) is not None:
+        known = numbers
+    else:
+        values = _texts(values)
+    rows = pc.index_in(values, value_set=known).fill_null(-1)
     return rows.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def _whole(texts: pa.LargeStringArray) -> pa.Int64Array | None:
+    try:
+        numbers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return numbers if numbers.cast(texts.type).equals(texts) else None
+
+
 def _texts(values: Any) -> pa.Array:
+    if isinstance(values, pa.Int64Array):
+        return values.cast(pa.large_string())
     return frames.arrow_array(values, pa.large_string())
 
 

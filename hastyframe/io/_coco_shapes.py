@@ -215,7 +215,7 @@ def _read_counts(coded: dict[int, Any], rows: NDArray[np.int64], table: Table) -
     texts = [coded[row].counts for row in rows.tolist()]
     counts: list[Any]
     try:
-        numbers, lengths = numbers_of(texts, at_once=25)  # they have about a thousand each
+        numbers, lengths = numbers_of(texts, at_once=200)  # they have about a thousand each
         ends = offsets_of(lengths).tolist()
         counts = [numbers[first:last] for first, last in itertools.pairwise(ends)]
     except ValueError:

@@ -110,23 +110,24 @@ class Table:
 
     def index(self, key: str) -> pd.Index[str]:
         """Ids as an index of texts, no one twice."""
-        texts = self._as_texts(key)
-        index = pd.Index(texts, dtype="str")
-        if not all_different(texts):
+        ids = self._as_ids(key)
+        index = pd.Index(ids.cast(pa.large_string()), dtype="str")
+        if not all_different(ids):
             row = int(np.argmax(index.duplicated()))
             raise self.wrong(row, f"{key} {index[row]!r} is there twice", "Give every row an id of its own")
         return index
 
     def refer(self, key: str, index: pd.Index[str], to: str) -> NDArray[np.int64]:
         """Rows of an index that these ids stand in; `to` says what the index is of."""
-        rows = rows_in(index, self._as_texts(key))
+        rows = rows_in(index, self._as_ids(key))
         if (rows < 0).any():
             row = int(np.argmin(rows))
             name = self.get(key)[row]
             raise self.wrong(row, f"{key} {name!r} is not in {to}", f"Add it to {to} or leave the row out")
         return rows
 
-    def _as_texts(self, key: str) -> pa.Array:
+    def _as_ids(self, key: str) -> pa.Array:
+        """Ids as numbers, where all of them are, else as texts."""
         if self.typed:  # so that no look at each of them is needed
             try:
                 numbers = pa.array(self.get(key), pa.int64())
@@ -134,10 +135,10 @@ class Table:
                 pass
             else:
                 if not numbers.null_count:
-                    return numbers.cast(pa.large_string())
+                    return numbers
         ids = self.ids(key)
         try:
-            return pa.array(ids, pa.int64()).cast(pa.large_string())
+            return pa.array(ids, pa.int64())
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             return pa.array(list(map(str, ids)), pa.large_string())
 

@@ -142,9 +142,11 @@ def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
     }
     declared = ("dataset_name", "status", "public_url", "external_id")
     columns |= further_columns(table, ("id", "file_name", "width", "height"), Image, declared, losses)
-    named = columns.get("dataset_name", pd.Series([None] * len(table), dtype="str"))
-    columns["dataset_name"] = named.fillna(dataset)
-    return pd.DataFrame(columns).set_index(table.index("id"))
+    if "dataset_name" in columns:
+        columns["dataset_name"] = columns["dataset_name"].fillna(dataset)
+    else:
+        columns["dataset_name"] = pd.Categorical(pd.Index([dataset] * len(table), dtype="str"))
+    return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=table.index("id"))
 
 
 def _classes(table: Table, losses: Losses) -> pd.DataFrame:

@@ -7,6 +7,7 @@ arrays of many megabytes. Kernels that need many arrays of intermediate results 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -83,16 +84,41 @@ def blocks_of(rows: Ragged, most: int = BLOCK) -> Iterator[tuple[slice, Ragged]]
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Do the work on some items at a time: NumPy lets go of the interpreter while it works on arrays.
 
+    This thread does its share, since it has memory at hand, which costs a new one time to get. Of several errors that
+    of the first item is raised.
+
     Examples
     --------
     >>> in_threads(abs, [-1, 2])
     [1, 2]
     """
-    some = list(items)
-    if len(some) < 2:
-        return [work(item) for item in some]
-    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1, THREADS)) as pool:
-        return list(pool.map(work, some))
+    todo = deque(enumerate(items))
+    done: dict[int, Result] = {}
+    failed: dict[int, BaseException] = {}
+
+    def help_out() -> None:
+        while True:
+            try:
+                index, item = todo.popleft()
+            except IndexError:
+                return
+            try:
+                done[index] = work(item)
+            except BaseException as error:
+                failed[index] = error
+                todo.clear()
+
+    others = min(len(todo), os.cpu_count() or 1, THREADS) - 1
+    if others > 0:
+        with ThreadPoolExecutor(others) as pool:
+            for _ in range(others):
+                pool.submit(help_out)
+            help_out()
+    else:
+        help_out()
+    if failed:
+        raise failed[min(failed)]
+    return [done[index] for index in range(len(done))]
 
 
 def side_by_side(here: Callable[[], Result], there: Callable[[], Item]) -> tuple[Result, Item]:
