@@ -66,7 +66,7 @@ def numbers_of(rings: list[Raw], at_once: int = 1000) -> tuple[NDArray[np.float6
 
 
 def _block(rings: list[Raw], lengths: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    text = b",%b," % b",".join(rings)
+    text = b",".join([b"", *rings, b""])
     characters = np.frombuffer(text, np.uint8)
     between = offsets_of(lengths + 1).astype(np.int32)
     around = (characters[between[:-1] + 1] == ord("[")) & (characters[between[1:] - 1] == ord("]"))
