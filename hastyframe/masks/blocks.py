@@ -113,7 +113,10 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
         with ThreadPoolExecutor(others) as pool:
             for _ in range(others):
                 pool.submit(help_out)
-            help_out()
+            try:
+                help_out()
+            finally:
+                todo.clear()  # an interrupt should not have to wait for all the rest
     else:
         help_out()
     if failed:
