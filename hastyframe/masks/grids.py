@@ -86,11 +86,15 @@ def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, 
             f"an array of shape ({n}, 4) or ({n}, 2); got shape {table.shape}."
         )
     columns = _whole_columns(table, used, what)
-    if len(columns) == 2:
-        zero = np.zeros(n, np.int64)
-        return _sized(Grid(zero, zero, columns[1], columns[0]), what)
-    x_min, y_min, x_max, y_max = columns
-    return _sized(Grid(x_min, y_min, x_max - x_min, y_max - y_min), what)
+    corner = columns[:2] if len(columns) == 4 else np.zeros((2, n), np.int64)
+    sides = columns[2:] - corner if len(columns) == 4 else columns[::-1]
+    grid = Grid(*corner, *sides)
+    if sides.min(initial=0) < 0:
+        index = int(np.argmax((sides < 0).any(axis=0)))
+        raise ValidationException(
+            f"The box of {what} {index} is {grid.boxes[index].tolist()}; the maxima must not lie before the minima."
+        )
+    return grid
 
 
 def as_sizes(sizes: ArrayLike, n: int, *, what: str = "image") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -129,12 +133,3 @@ def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: st
             "(np.floor the minima, np.ceil the maxima)."
         )
     return whole
-
-
-def _sized(grid: Grid, what: str) -> Grid:
-    if (bad := np.minimum(grid.width, grid.height) < 0).any():
-        index = int(np.argmax(bad))
-        raise ValidationException(
-            f"The box of {what} {index} is {grid.boxes[index].tolist()}; the maxima must not lie before the minima."
-        )
-    return grid

@@ -208,7 +208,7 @@ def _painted(rows: Ragged, grid: Grid, max_pixels: int) -> Ragged:
 def _lined_up(rows: Ragged, size: NDArray[np.int64], base: NDArray[np.int64]) -> Iterator[tuple[Index, Index]]:
     """Where runs begin and end among the pixels of all masks, some at a time."""
     for masks, some in fitting_blocks(rows, size, RUNS * 2):
-        shift = np.repeat(base[masks], np.diff(some.offsets))
+        shift = np.repeat(base[masks], some.counts)
         end = some.end + shift
         shift -= 1
         yield some.start + shift, end

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +96,14 @@ def from_runs(runs: Any, size: NDArray[np.int64] | None = None) -> Ragged:
 class Runs(NamedTuple):
     """Runs of many masks, in order and within their boxes, taken apart."""
 
-    offsets: NDArray[np.int64]
-    """Where the runs of each mask begin, shape (n + 1,)."""
+    heads: NDArray[np.int64]
+    """Where the runs of each mask begin."""
+
+    tails: NDArray[np.int64]
+    """Where the last run of each mask is."""
+
+    counts: NDArray[np.int64]
+    """How many runs each mask has."""
 
     start: NDArray[Any]
     """The first pixel of each run, counted from 1."""
@@ -107,6 +113,11 @@ class Runs(NamedTuple):
 
     end: NDArray[Any]
     """The last pixel of each run, counted from 1."""
+
+    @classmethod
+    def of(cls, offsets: NDArray[np.int64], start: NDArray[Any], length: NDArray[Any], end: NDArray[Any]) -> Self:
+        """Take runs and where those of each mask begin, shape (n + 1,)."""
+        return cls(offsets[:-1], offsets[1:] - 1, offsets[1:] - offsets[:-1], start, length, end)
 
 
 def fitting_blocks(rows: Ragged, size: NDArray[np.int64], most: int = 2**18) -> Iterator[tuple[slice, Runs]]:
@@ -146,7 +157,7 @@ def fitting(rows: Ragged, size: NDArray[np.int64] | None = None, number: int = 0
     start, length = _pulled_apart(rows.values)  # without gaps they are read much faster
     end = start + length
     end -= np.uint32(1)
-    runs = Runs(rows.offsets >> 1, start, length, end)
+    runs = Runs.of(rows.offsets >> 1, start, length, end)
     if rows.values.min(initial=1) < 1 or not _in_order(runs, size):
         raise ValidationException(_first_fault(rows, size, number))
     return runs
@@ -171,9 +182,9 @@ def _in_order(runs: Runs, size: NDArray[np.int64] | None) -> bool:
     With starts and lengths from 1 on, ends have not wrapped around. Where each run starts after the end of the one
     ahead of it as well, only the last end can be too late.
     """
-    tails, most = runs.offsets[1:] - 1, LARGEST if size is None else size
-    filled = tails >= runs.offsets[:-1]
-    if not filled.all():
+    tails, most = runs.tails, LARGEST if size is None else size
+    if not runs.counts.min(initial=1):
+        filled = runs.counts > 0
         tails, most = tails[filled], most if size is None else size[filled]
     apart = runs.start[1:] > runs.end[:-1]
     apart[tails[:-1]] = True
@@ -374,7 +385,7 @@ def tighten(toggles: Ragged, grid: Grid) -> tuple[Ragged, Grid]:
 def tight_boxes(toggles: Ragged, grid: Grid) -> Grid:
     """Find the smallest boxes around masks."""
     begin, end = toggles.values[0::2], toggles.values[1::2]
-    left, top, right, bottom = extent(Runs(toggles.offsets >> 1, begin + 1, end - begin, end), grid)
+    left, top, right, bottom = extent(Runs.of(toggles.offsets >> 1, begin + 1, end - begin, end), grid)
     return Grid(left, top, right - left, bottom - top)
 
 
@@ -419,8 +430,8 @@ def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
     numpy.ndarray of int64, shape (4, n)
         Left, top, right and bottom sides, in pixels of the image; zeros for a mask without runs.
     """
-    heads, counts = runs.offsets[:-1], runs.offsets[1:] - runs.offsets[:-1]
-    if not (len(counts) and counts.all()):
+    heads, tails, counts = runs.heads, runs.tails, runs.counts
+    if not (len(counts) and counts.min()):
         return _with_empty(runs, grid)
     kind: Any = np.uint32 if (grid.size * grid.width).max() < 2**32 - 2**16 else np.uint64  # no width is over 2**16
     width = grid.width.astype(kind)
@@ -428,7 +439,7 @@ def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
     share = np.repeat(step, counts)
     start, end = runs.start.astype(kind, copy=False), runs.end.astype(kind, copy=False)
     far = np.empty((4, len(heads)), kind)
-    far[1], far[3] = start.take(heads), end.take(runs.offsets[1:] - 1)
+    far[1], far[3] = start.take(heads), end.take(tails)
     first, last = np.multiply(start, share, out=start), np.multiply(end, share, out=share)
     np.minimum.reduceat(first, heads, out=far[0])
     np.maximum.reduceat(last, heads, out=far[2])
@@ -448,9 +459,9 @@ def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
 
 def _with_empty(runs: Runs, grid: Grid) -> NDArray[np.int64]:
     """Find the sides of the smallest boxes, zeros where a mask has no runs."""
-    offsets = runs.offsets
-    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
-    sides = np.zeros((4, len(offsets) - 1), np.int64)
+    filled = np.flatnonzero(runs.counts)
+    sides = np.zeros((4, len(runs.counts)), np.int64)
     if len(filled):
-        sides[:, filled] = extent(runs._replace(offsets=np.append(offsets[filled], offsets[-1])), grid.take(filled))
+        there = Runs(runs.heads[filled], runs.tails[filled], runs.counts[filled], runs.start, runs.length, runs.end)
+        sides[:, filled] = extent(there, grid.take(filled))
     return sides
