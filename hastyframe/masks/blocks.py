@@ -76,7 +76,11 @@ def blocks_of(rows: Ragged, most: int = BLOCK) -> Iterator[tuple[slice, Ragged]]
     >>> [(which, some.to_list()) for which, some in blocks_of(rows, 2)]
     [(slice(0, 1, None), [[0, 1]]), (slice(1, 2, None), [[2, 3, 4]])]
     """
-    for first, last in pairwise(cuts(rows.offsets, most)):
+    ends = cuts(rows.offsets, most)
+    if len(ends) == 2:
+        yield slice(*ends), rows
+        return
+    for first, last in pairwise(ends):
         offsets = rows.offsets[first : last + 1]
         yield slice(first, last), Ragged(rows.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 

@@ -52,7 +52,7 @@ def rle_to_polygon(runs: Any, boxes: ArrayLike, *, tolerance: float = 0.0) -> Po
     if not tolerance >= 0:
         raise ValidationException(f"The tolerance is a distance in pixels, 0 or more; got {tolerance}.")
     rows = as_runs(runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    grid = as_grid(boxes, rows.n, of=rows)
     wide = grid._replace(width=grid.width + 1)  # a column that is always clear keeps runs within their rows
     outlines = _trace(rebox(from_runs(rows, grid.size), grid, wide), wide)
     return simplified(outlines, tolerance) if tolerance else outlines

@@ -133,13 +133,12 @@ def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragge
 def _inside(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> tuple[Any, ...]:
     """Check masks: runs, x, y, width and height of their boxes, height and width of their images."""
     rows = as_runs(runs)
-    used = rows.lengths > 0
-    grid = as_grid(boxes, rows.n, used=used)
+    grid = as_grid(boxes, rows.n, of=rows)
     height, width = as_sizes(image_sizes, rows.n)
     _check_images(height, width)
     check_fit(rows, grid.size)
     outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > width) | (grid.y + grid.height > height)
-    outside &= used
+    outside &= rows.lengths > 0
     if outside.any():
         index = int(np.argmax(outside))
         raise ValidationException(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.ragged import Ragged
 
 __all__ = ["Grid", "as_grid", "as_sizes", "numbers"]
 
@@ -45,7 +46,7 @@ class Grid(NamedTuple):
         return Grid(self.x[index], self.y[index], self.width[index], self.height[index])
 
 
-def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, what: str = "mask") -> Grid:
+def as_grid(boxes: ArrayLike, n: int, *, of: Ragged | None = None, what: str = "mask") -> Grid:
     """Read boxes of shape (n, 4), or shapes ``(height, width)`` of shape (n, 2), of `n` masks.
 
     Parameters
@@ -55,8 +56,9 @@ def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, 
         without the outer axis holds for all masks. A shape is a box at the origin.
     n : int
         How many masks there are.
-    used : numpy.ndarray of bool, shape (n,), optional
-        Which rows matter. The others may hold NaN: a label without a mask may lack a box.
+    of : Ragged, optional
+        What stands in the boxes. The box of an empty row does not matter and may hold NaN: a label without a mask may
+        lack one.
     what : str
         What a row is called in an error.
 
@@ -85,7 +87,7 @@ def as_grid(boxes: ArrayLike, n: int, *, used: NDArray[np.bool_] | None = None, 
             f"{n} {what}s need {n} boxes [x_min, y_min, x_max, y_max] or shapes (height, width), "
             f"an array of shape ({n}, 4) or ({n}, 2); got shape {table.shape}."
         )
-    columns = _whole_columns(table, used, what)
+    columns = _whole_columns(table, of, what)
     corner = columns[:2] if len(columns) == 4 else np.zeros((2, n), np.int64)
     sides = columns[2:] - corner if len(columns) == 4 else columns[::-1]
     grid = Grid(*corner, *sides)
@@ -115,7 +117,7 @@ def numbers(boxes: ArrayLike) -> NDArray[Any]:
         raise ValidationException(f"Every box or size is a row of numbers in pixels: {error}") from error
 
 
-def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: str) -> NDArray[np.int64]:
+def _whole_columns(table: NDArray[Any], of: Ragged | None, what: str) -> NDArray[np.int64]:
     if table.dtype.kind == "i" and table.size:  # no value changes on the way, so two looks at all of them will do
         whole = table.T.astype(np.int64, order="C")
         if whole.min() >= -FARTHEST and whole.max() <= FARTHEST:
@@ -123,9 +125,9 @@ def _whole_columns(table: NDArray[Any], used: NDArray[np.bool_] | None, what: st
     with np.errstate(invalid="ignore"):
         whole = table.T.astype(np.int64, order="C")
     fine = ((whole == table.T) & (whole >= -FARTHEST) & (whole <= FARTHEST)).all(axis=0)
-    if used is not None and not fine.all():
-        whole = np.where(used, whole, 0)
-        fine |= ~used
+    if of is not None and not fine.all():
+        whole = np.where(of.lengths > 0, whole, 0)
+        fine |= of.lengths == 0
     if not fine.all():
         index = int(np.argmin(fine))
         raise ValidationException(

@@ -249,7 +249,7 @@ def _member(runs: Any, boxes: ArrayLike) -> Member:
     """Check one side; a mask without pixels has no extent."""
     rows = as_runs(runs)
     filled = rows.lengths > 0
-    grid = as_grid(boxes, rows.n, used=filled)
+    grid = as_grid(boxes, rows.n, of=rows)
     check_fit(rows, grid.size)
     return Member(rows, grid._replace(width=grid.width * filled, height=grid.height * filled))
 

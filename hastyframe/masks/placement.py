@@ -53,7 +53,7 @@ def crop(runs: Any, boxes: ArrayLike, targets: ArrayLike) -> Ragged:
     [[1, 1, 4, 1]]
     """
     toggles, grid = _checked(runs, boxes)
-    return to_runs(rebox(toggles, grid, _fits(as_grid(targets, toggles.n, used=toggles.lengths > 0))))
+    return to_runs(rebox(toggles, grid, _fits(as_grid(targets, toggles.n, of=toggles))))
 
 
 def place(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragged:
@@ -119,7 +119,7 @@ def trim(runs: Any, boxes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
 
 def _checked(runs: Any, boxes: ArrayLike) -> tuple[Ragged, Grid]:
     rows = as_runs(runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    grid = as_grid(boxes, rows.n, of=rows)
     return from_runs(rows, grid.size), grid
 
 

@@ -150,7 +150,7 @@ def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
     one_size = boxes.ndim == 1 and len(boxes) > 0
     one_row = one_size and _is_one(runs)
     rows = as_runs([runs] if one_row else runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    grid = as_grid(boxes, rows.n, of=rows)
     pixels, offsets = _painted(rows, grid, max_pixels)
     if one_size:
         shape = as_grid(boxes, 1)
@@ -190,7 +190,7 @@ def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragg
     Ragged(values=array([1, 0, 0, 1, 1], dtype=uint8), offsets=array([0, 2, 5]))
     """
     rows = as_runs(runs)
-    return _painted(rows, as_grid(boxes, rows.n, used=rows.lengths > 0), max_pixels)
+    return _painted(rows, as_grid(boxes, rows.n, of=rows), max_pixels)
 
 
 def _painted(rows: Ragged, grid: Grid, max_pixels: int) -> Ragged:
@@ -273,7 +273,7 @@ def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     array([[11, 10, 12, 12]])
     """
     rows = as_runs(runs)
-    grid = as_grid(boxes, rows.n, used=rows.offsets[1:] > rows.offsets[:-1])
+    grid = as_grid(boxes, rows.n, of=rows)
     sides = np.empty((4, rows.n), np.int64)
     for masks, some in fitting_blocks(rows, grid.size):
         sides[:, masks] = extent(some, grid.take(masks))

@@ -135,7 +135,7 @@ def pair_member(runs: Any, boxes: ArrayLike) -> tuple[Ragged, Grid]:
     """Toggles and grids of one side; a mask without pixels has no extent."""
     rows = as_runs(runs)
     filled = rows.lengths > 0
-    grid = as_grid(boxes, rows.n, used=filled)
+    grid = as_grid(boxes, rows.n, of=rows)
     toggles = from_runs(rows, grid.size)
     return toggles, grid._replace(width=grid.width * filled, height=grid.height * filled)
 

@@ -412,11 +412,11 @@ def _tighten(
 def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
     """Find the sides of the smallest boxes around masks.
 
-    The first and the last run tell the rows. For the columns, numbers of pixels are divided by the width in fixed
-    point: they are multiplied by ``2**32 / width``, rounded down, and the 32 bits that stay are what follows the point,
-    which is how far across its row the far side of a pixel lies. Without rounding it would be 0 for the last column;
-    a little less than that is the largest number there is. Rounding takes less than a column as long as
-    ``pixel * width`` is below ``2**32``; beyond that, 64 bits do the same.
+    Numbers of pixels are divided by the width in fixed point: they are multiplied by ``2**32 / width``, rounded down.
+    The 32 bits after the point say how far across its row the far side of a pixel lies, and those ahead of it which row
+    that is. Without rounding the far side of the last column would be the beginning of the next row; a little less than
+    that is the largest number there is. Rounding takes less than a column as long as ``pixel * width`` is below
+    ``2**32``; beyond that, 64 bits and a division do the same.
 
     Parameters
     ----------
@@ -433,20 +433,27 @@ def extent(runs: Runs, grid: Grid) -> NDArray[np.int64]:
     heads, tails, counts = runs.heads, runs.tails, runs.counts
     if not (len(counts) and counts.min()):
         return _with_empty(runs, grid)
-    kind: Any = np.uint32 if (grid.size * grid.width).max() < 2**32 - 2**16 else np.uint64  # no width is over 2**16
+    bottom = runs.end.take(tails)
+    kind: Any = np.uint32 if int(bottom.max()) * int(grid.width.max()) < 2**32 else np.uint64
     width = grid.width.astype(kind)
     step = ~kind(0) // width
     share = np.repeat(step, counts)
     start, end = runs.start.astype(kind, copy=False), runs.end.astype(kind, copy=False)
     far = np.empty((4, len(heads)), kind)
-    far[1], far[3] = start.take(heads), end.take(tails)
+    far[1], far[3] = start.take(heads), bottom
     first, last = np.multiply(start, share, out=start), np.multiply(end, share, out=share)
     np.minimum.reduceat(first, heads, out=far[0])
     np.maximum.reduceat(last, heads, out=far[2])
-    far -= kind(1)
-    far[0::2] //= step
-    far[1::2] //= width
-    sides = far.astype(np.int64)
+    if kind is np.uint32:
+        far = far.astype(np.uint64)
+        far[0::2] *= width
+        far[1::2] *= step
+        far >>= np.uint64(32)
+    else:
+        far -= np.uint64(1)
+        far[0::2] //= step
+        far[1::2] //= width
+    sides = far.view(np.int64)
     sides[2:] += 1
     np.copyto(runs.length, LARGEST, where=last < first)
     goes_on = np.maximum.reduceat(runs.length, heads) > width  # in the next row, so that it touches both sides

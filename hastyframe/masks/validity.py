@@ -49,7 +49,7 @@ def _fine(runs: Any, boxes: ArrayLike) -> bool:
     """Whether all masks are good, in a fraction of the time that it takes to say what is wrong."""
     try:
         rows = as_runs(runs)
-        check_fit(rows, as_grid(boxes, rows.n, used=rows.lengths > 0).size)
+        check_fit(rows, as_grid(boxes, rows.n, of=rows).size)
     except ValidationException:
         return False
     return True
@@ -79,7 +79,7 @@ def problems(runs: Any, boxes: ArrayLike) -> dict[int, str]:
     {1: 'starts at 0, starts count from 1', 2: 'has run 1 starting at 2, before the end of the run ahead of it'}
     """
     rows = as_ragged(runs)
-    grid = as_grid(boxes, rows.n, used=rows.lengths > 0)
+    grid = as_grid(boxes, rows.n, of=rows)
     why: dict[int, str] = {}
     for bad, reason in (
         _odd(rows),
