@@ -156,8 +156,8 @@ def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
         shape = as_grid(boxes, 1)
         stack = pixels.reshape(rows.n, int(shape.height[0]), int(shape.width[0]))
         return stack[0] if one_row else stack
-    parts = zip(offsets[:-1].tolist(), offsets[1:].tolist(), grid.height.tolist(), grid.width.tolist(), strict=True)
-    return [pixels[start:end].reshape(height, width) for start, end, height, width in parts]
+    kind, shapes = pixels.dtype, zip(grid.height.tolist(), grid.width.tolist(), strict=True)
+    return [np.ndarray(shape, kind, pixels, begin) for shape, begin in zip(shapes, offsets[:-1].tolist(), strict=True)]
 
 
 def _is_one(runs: Any) -> bool:
