@@ -25,7 +25,7 @@ demo:  ## do the main job on real photographs
 notebooks:  ## run the notebooks and keep their outputs
 	python notebooks/build.py
 
-bench:  ## measure this project and its peers
+bench:  ## measure this project and its peers (pip install -e '.[bench]')
 	for file in benchmarks/[!_]*.py; do echo "== $$file"; python $$file; done
 
 fuzz:  ## fuzz every reader of files for a minute
