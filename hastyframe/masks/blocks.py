@@ -44,7 +44,7 @@ def cuts(offsets: NDArray[np.int64], most: int = BLOCK) -> list[int]:
     return ends
 
 
-def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any]) -> Ragged:
+def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any], most: int = BLOCK) -> Ragged:
     """Do the work block by block and stack the answers.
 
     Parameters
@@ -55,6 +55,8 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
         What the blocks are measured by.
     columns : numpy.ndarray, shape (n,)
         Further arguments, a value a row.
+    most : int
+        How many values a block has, about.
 
     Examples
     --------
@@ -63,7 +65,7 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any])
     ...           np.array([10, 20])).to_list()
     [[10, 11], [22, 23, 24]]
     """
-    parts = [work(some, *(column[which] for column in columns)) for which, some in blocks_of(rows)]
+    parts = [work(some, *(column[which] for column in columns)) for which, some in blocks_of(rows, most)]
     return parts[0] if len(parts) == 1 else stacked(parts)
 
 

@@ -37,7 +37,7 @@ Kind = Literal["bytes", "str", "list"]
 Column = NDArray[np.int64]
 
 AT_ONCE = 2**17
-"""Characters or counts that are read at a time."""
+"""Characters, counts or numbers of run-lengths that are worked on at a time."""
 
 
 def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: 
         if counts == "list":
             numbers = in_blocks(_counts, rows, *columns).to_list()
             return [{"size": [h, w], "counts": each} for h, w, each in zip(height, width, numbers, strict=True)]
-        strings = in_blocks(lambda *block: counts_to_strings(_counts(*block)), rows, *columns)
+        strings = in_blocks(lambda *block: counts_to_strings(_counts(*block)), rows, *columns, most=AT_ONCE)
         blob: Any = strings.values.tobytes()
         blob = blob.decode("ascii") if counts == "str" else blob
         ends = pairwise(strings.offsets.tolist())
@@ -126,7 +126,7 @@ def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragge
     >>> to_coco_counts([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6)).to_list()
     [[2, 1, 1, 1, 2, 1, 1, 1, 2]]
     """
-    counts, offsets = in_blocks(_counts, *_inside(runs, boxes, image_sizes))
+    counts, offsets = in_blocks(_counts, *_inside(runs, boxes, image_sizes), most=AT_ONCE)
     return Ragged(counts.astype(np.int64, copy=False), offsets)
 
 

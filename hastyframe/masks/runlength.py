@@ -205,13 +205,16 @@ def _painted(rows: Ragged, grid: Grid, max_pixels: int) -> Ragged:
     return Ragged(pixels_from_runs(_lined_up(rows, grid.size, offsets), total), offsets)
 
 
-def _lined_up(rows: Ragged, size: NDArray[np.int64], base: NDArray[np.int64]) -> Iterator[tuple[Index, Index]]:
+def _lined_up(rows: Ragged, size: Index, base: Index) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Where runs begin and end among the pixels of all masks, some at a time."""
+    kind: Any = np.uint32 if base[-1] < 2**32 else np.int64
     for masks, some in fitting_blocks(rows, size, RUNS * 2):
-        shift = np.repeat(base[masks], some.counts)
-        end = some.end + shift
-        shift -= 1
-        yield some.start + shift, end
+        shift = np.repeat(base[masks].astype(kind), some.counts)
+        start, end = some.start.astype(kind, copy=False), some.end.astype(kind, copy=False)
+        end += shift
+        shift -= kind(1)
+        start += shift
+        yield start, end
 
 
 def area(runs: Any) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hastyframe import masks as hm
 from hastyframe.errors import ValidationException
+from hastyframe.masks import runlength
 
 from .samples import in_image, mask_lists, masks, random_boxes, random_masks, shapes_of, tight
 
@@ -301,3 +302,13 @@ def test_tight_boxes_of_any_size(data, shapes):
     runs = [[number for begin, end in each for number in (begin + 1, end - begin)] for each in pixels]
     expected = [naive_extent(each, width) for each, (_, width) in zip(pixels, shapes, strict=True)]
     assert hm.bbox(hm.as_ragged(runs), shapes).tolist() == expected
+
+
+def test_pixels_beyond_32_bits_are_counted_too():
+    rows, size = hm.as_ragged([[3, 2], [1, 5, 7, 1]]), np.array([2**31 - 1, 8])
+    for before in (0, 2**33):
+        base = before + np.array([0, 2**31 - 1, 2**31 + 7])
+        (begin, end), *more = runlength._lined_up(hm.Ragged(rows.values.astype(np.int32), rows.offsets), size, base)
+        assert not more
+        assert begin.tolist() == [before + 2, before + 2**31 - 1, before + 2**31 + 5]
+        assert end.tolist() == [before + 4, before + 2**31 + 4, before + 2**31 + 6]
