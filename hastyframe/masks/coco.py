@@ -22,7 +22,6 @@ from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, segm
 from hastyframe.masks.toggles import (
     as_runs,
     cancel,
-    check_fit,
     column_changes,
     from_runs,
     line_up,
@@ -77,9 +76,9 @@ def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: 
     height, width = columns[-2].tolist(), columns[-1].tolist()
     with _collector_paused():
         if counts == "list":
-            numbers = in_blocks(_counts, rows, *columns).to_list()
+            numbers = _each_checked(_counts, rows, *columns).to_list()
             return [{"size": [h, w], "counts": each} for h, w, each in zip(height, width, numbers, strict=True)]
-        strings = in_blocks(lambda *block: counts_to_strings(_counts(*block)), rows, *columns, most=AT_ONCE)
+        strings = _each_checked(lambda *block: counts_to_strings(_counts(*block)), rows, *columns)
         blob: Any = strings.values.tobytes()
         blob = blob.decode("ascii") if counts == "str" else blob
         ends = pairwise(strings.offsets.tolist())
@@ -126,17 +125,16 @@ def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragge
     >>> to_coco_counts([[1, 2, 7, 2]], [[1, 0, 5, 2]], (2, 6)).to_list()
     [[2, 1, 1, 1, 2, 1, 1, 1, 2]]
     """
-    counts, offsets = in_blocks(_counts, *_inside(runs, boxes, image_sizes), most=AT_ONCE)
+    counts, offsets = _each_checked(_counts, *_inside(runs, boxes, image_sizes))
     return Ragged(counts.astype(np.int64, copy=False), offsets)
 
 
 def _inside(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> tuple[Any, ...]:
-    """Check masks: runs, x, y, width and height of their boxes, height and width of their images."""
+    """Check boxes: runs, x, y, width and height of their boxes, height and width of their images."""
     rows = as_runs(runs)
     grid = as_grid(boxes, rows.n, of=rows)
     height, width = as_sizes(image_sizes, rows.n)
     _check_images(height, width)
-    check_fit(rows, grid.size)
     outside = (grid.x < 0) | (grid.y < 0) | (grid.x + grid.width > width) | (grid.y + grid.height > height)
     outside &= rows.lengths > 0
     if outside.any():
@@ -158,11 +156,19 @@ def _check_images(height: NDArray[np.int64], width: NDArray[np.int64]) -> None:
         )
 
 
+def _each_checked(work: Callable[..., Ragged], *masks: Any) -> Ragged:
+    """Work on some masks at a time, each of which is checked where it is taken apart."""
+    try:
+        return in_blocks(work, *masks, most=AT_ONCE)
+    except ValidationException:
+        return work(*masks)  # which names the mask by its place among all
+
+
 def _counts(
     runs: Ragged, x: Column, y: Column, width: Column, height: Column, image_height: Column, image_width: Column
 ) -> Ragged:
     """Lengths between toggles, from pixel 0 to the last one of the image; a mask that ends there has no last zeros."""
-    values, base = column_changes(from_runs(runs), height, width, x, y, image_width, image_height)
+    values, base = column_changes(from_runs(runs, width * height), height, width, x, y, image_width, image_height)
     last = base[1:] - 1  # there is a gap of one between masks
     offsets = np.searchsorted(values, base)
     open_end = np.ones(runs.n, bool)

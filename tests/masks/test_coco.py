@@ -235,3 +235,11 @@ def test_stripes_that_would_fill_the_memory_are_refused():
 def test_a_bare_number_is_no_list_of_counts(others):
     with pytest.raises(ValidationException, match="flat list"):
         hm.from_coco_rle([*others, {"size": [1, 1], "counts": 1}, {"size": [1, 1], "counts": 1}])
+
+
+def test_a_mask_that_does_not_fit_is_named_by_its_place_among_all(monkeypatch):
+    monkeypatch.setattr(coco_module, "AT_ONCE", 4)
+    runs = [[1, 2, 7, 2], [1, 1], [1, 1], [3, 9]]
+    for convert in (hm.to_coco_rle, hm.to_coco_counts):
+        with pytest.raises(ValidationException, match="^mask 3 ends at pixel 11 of a box of 8 pixels"):
+            convert(runs, [(2, 4)] * 4, (2, 6))
