@@ -4,10 +4,10 @@ Run with ``python benchmarks/masks.py``. The annotations are COCO's ``instances_
 ``$HASTYFRAME_DATA/coco``, else in the folder ``shared/data/coco`` beside the checkout. Peers that are not installed are
 left out: pycocotools, rlemasklib, supervision, opencv-python-headless, pillow, hasty.
 
-Contestants take turns, so that a busy machine slows down all of them, and what counts is the median of the rounds, in
-processor time. A turn repeats a short call for some milliseconds, so that nobody pays for what the one before left in
-the caches. Every table says how many times as long a peer takes, and the least that this project aims at. The floor is
-a copy of the same bytes.
+All run on one processor, so that threads help nobody. Contestants take turns, so that a busy machine slows down all of
+them, and what counts is the median of the rounds, in processor time. A turn repeats a short call for some milliseconds,
+so that nobody pays for what the one before left in the caches. Every table says how many times as long a peer takes,
+and the least that this project aims at. The floor is a copy of the same bytes.
 
 Two peers want a word. pycocotools takes 255 masks in one call of ``area`` and ``toBbox`` and fails on more under
 NumPy 2; the calls for one mask each stand beside those. rlemasklib keeps masks as objects; "parsed before" leaves out
@@ -320,6 +320,8 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=15, help="how often each contestant runs")
     options.add_argument("--many", type=int, default=100_000, help="how many small masks")
     given = options.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     real = real_work()
     report(real, given.rounds)
     report(many_work(real, given.many), min(given.rounds, 5))

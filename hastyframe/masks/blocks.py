@@ -114,7 +114,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
                 failed[index] = error
                 todo.clear()
 
-    others = min(len(todo), os.cpu_count() or 1, THREADS) - 1
+    others = min(len(todo), processors(), THREADS) - 1
     if others > 0:
         with ThreadPoolExecutor(others) as pool:
             for _ in range(others):
@@ -128,6 +128,11 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
     if failed:
         raise failed[min(failed)]
     return [done[index] for index in range(len(done))]
+
+
+def processors() -> int:
+    """How many processors this process may use: not all there are, where it was told so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(here: Callable[[], Result], there: Callable[[], Item]) -> tuple[Result, Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -11,12 +12,25 @@ from hypothesis import strategies as st
 
 from hastyframe.masks import blocks
 from hastyframe.masks.blocks import in_threads
+from hastyframe.masks.blocks import processors as told
 
 
 @pytest.fixture(autouse=True, params=[1, 2, 8])
 def processors(request, monkeypatch):
-    monkeypatch.setattr(blocks.os, "cpu_count", lambda: request.param)
+    monkeypatch.setattr(blocks, "processors", lambda: request.param)
     return request.param
+
+
+def test_a_process_that_may_use_one_processor_knows():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system does not tell which processors a process may use")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert told() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert told() == len(before)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 100])

@@ -241,5 +241,5 @@ def test_a_mask_that_does_not_fit_is_named_by_its_place_among_all(monkeypatch):
     monkeypatch.setattr(coco_module, "AT_ONCE", 4)
     runs = [[1, 2, 7, 2], [1, 1], [1, 1], [3, 9]]
     for convert in (hm.to_coco_rle, hm.to_coco_counts):
-        with pytest.raises(ValidationException, match="^mask 3 ends at pixel 11 of a box of 8 pixels"):
+        with pytest.raises(ValidationException, match=r"^mask 3 ends at pixel 11 of a box of 8 pixels"):
             convert(runs, [(2, 4)] * 4, (2, 6))
