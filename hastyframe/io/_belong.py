@@ -113,11 +113,16 @@ def nothing(dtype: Any, rows: int) -> Any:
 
 def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any]:
     """Make a category column of texts: the known ones first, then those it has, and has had, besides."""
-    if not isinstance(column.dtype, pd.CategoricalDtype) or column.cat.categories.dtype != "str":
-        column = column.astype("str")
-        column = column.astype(pd.CategoricalDtype(column.dropna().unique()))
-    names = pd.Index(list(dict.fromkeys([*known, *column.cat.categories])), dtype="str")
-    return column if names.equals(column.cat.categories) else column.cat.set_categories(names)
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    found = column.cat.categories if is_category else column.dropna().unique()
+    texts = list(map(str, found))
+    names = pd.Index(list(dict.fromkeys([*known, *texts])), dtype="str")
+    if not is_category:
+        return column.astype("str").astype(pd.CategoricalDtype(names))
+    if names.equals(found):
+        return column
+    codes = np.append(names.get_indexer(pd.Index(texts, dtype="str")), -1)[column.cat.codes.to_numpy()]
+    return pd.Series(pd.Categorical.from_codes(codes, names), column.index, name=column.name)
 
 
 def rows_in(index: Any, values: Any) -> NDArray[np.int64]:

@@ -47,6 +47,29 @@ def test_frames_that_do_not_belong_together(small, change, says):
         hio.LabelSet(*change(small))
 
 
+def test_classes_of_a_category_of_numbers_keep_their_names():
+    labels = pd.DataFrame({"image_id": "1", "class_name": pd.Categorical([7, 3, 7])}, index=["a", "b", "c"])
+    images, classes = (
+        pd.DataFrame({"name": ["a.jpg"]}, index=["1"]),
+        pd.DataFrame({"name": ["3", "7"]}, index=["x", "y"]),
+    )
+    assert hio.LabelSet(images, labels, classes).labels["class_name"].tolist() == ["7", "3", "7"]
+    labels["class_name"] = pd.Categorical([7, None, 7])
+    labels["class_id"] = ["y", "x", None]
+    assert hio.LabelSet(images, labels, classes).labels["class_name"].tolist() == ["7", "3", "7"]
+
+
+def test_later_changes_of_frames_are_not_changes_of_the_label_set(small):
+    images, labels, classes = (small.frames()[name].copy() for name in ("images", "labels", "label_classes"))
+    label_set, before = hio.LabelSet(images, labels, classes), labels.copy()
+    labels.iloc[0, labels.columns.get_loc("x_min")] = -100.0
+    images.iloc[0, images.columns.get_loc("name")] = "another"
+    pd.testing.assert_frame_equal(label_set.labels, before)
+    assert label_set.images["name"].tolist() == small.images["name"].tolist()
+    label_set.labels.iloc[0, label_set.labels.columns.get_loc("x_max")] = -100.0
+    assert labels["x_max"].tolist() == before["x_max"].tolist()
+
+
 def test_filter(small):
     assert small.filter(datasets="test").labels.empty
     assert small.filter(statuses=["DONE"]).images["name"].tolist() == ["a.jpg"]
