@@ -15,7 +15,7 @@ def inside(name: str, file: str) -> PurePosixPath:
     Raises
     ------
     FormatError
-        An absolute name, a drive letter, ``..``, a control character: anything that could lead elsewhere.
+        No name, an absolute one, a drive letter, ``..``, a control character: anything that could lead elsewhere.
 
     Examples
     --------
@@ -26,7 +26,9 @@ def inside(name: str, file: str) -> PurePosixPath:
     hastyframe.errors.FormatError: x.zip, name '../a.jpg': it leads out of the folder. Rename it.
     """
     parts = name.replace("\\", "/").split("/")
-    if not name or any(part in {"", ".", ".."} or part != part.strip() for part in parts) or ":" in parts[0]:
+    if not name:
+        raise FormatError(file, "a name", "it is empty", "Rename it")
+    if any(part in {"", ".", ".."} or part != part.strip() for part in parts) or ":" in parts[0]:
         raise FormatError(file, f"name {name!r}", "it leads out of the folder", "Rename it")
     if any(ord(character) < 32 for character in name) or any(len(part.encode()) > 250 for part in parts):
         raise FormatError(file, f"name {name!r}", "no file can be called that", "Rename it")

@@ -168,7 +168,7 @@ class FolderIn:
     def _members(self, archive: zipfile.ZipFile) -> list[PurePosixPath]:
         self._infos: dict[PurePosixPath, zipfile.ZipInfo] = {}
         for info in archive.infolist():
-            if info.is_dir() or info.filename.startswith("__MACOSX/"):
+            if info.filename.endswith("/") or info.filename.startswith("__MACOSX/"):
                 continue
             path = inside(info.filename, self.name)
             if path in self._infos:

@@ -50,7 +50,8 @@ def report(reader: str, seconds: int) -> int:
         files = done.stdout.splitlines().count(FILE)
         print(f"{reader:22} {files:>8,} files in {runs[1]} s: read, or said what is wrong", flush=True)
         return 0
-    print(f"{reader:22} FAILED\n{done.stderr[-6000:]}", flush=True)
+    found = "\n".join(line for line in done.stdout.splitlines() if line != FILE)
+    print(f"{reader:22} FAILED\n{found[-6000:]}\n{done.stderr[-600:]}", flush=True)
     return 1
 
 

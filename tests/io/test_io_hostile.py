@@ -467,6 +467,19 @@ def test_fuzz_parquet(data):
     reads_or_says(hio.read_parquet, archive(**members))
 
 
+def test_a_member_of_an_archive_without_a_name():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("a", "[]")
+    data = buffer.getvalue()
+    entry, end = data.rindex(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    nameless = data[: entry + 28] + b"\0\0" + data[entry + 30 : entry + 46] + data[entry + 47 : end + 12]
+    size = int.from_bytes(data[end + 12 : end + 16], "little") - 1
+    nameless += size.to_bytes(4, "little") + data[end + 16 :]
+    with pytest.raises(hio.FormatError, match="a name: it is empty"):
+        hio.read_coco(zipfile.ZipFile(io.BytesIO(nameless)))
+
+
 @QUICK
 @given(st.data())
 def test_fuzz_archives(data):
