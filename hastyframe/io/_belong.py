@@ -119,7 +119,7 @@ def category(column: pd.Series[Any], known: Iterable[str] = ()) -> pd.Series[Any
     names = pd.Index(list(dict.fromkeys([*known, *texts])), dtype="str")
     if not is_category:
         return column.astype("str").astype(pd.CategoricalDtype(names))
-    if names.equals(found):
+    if found.dtype == names.dtype and names.equals(found):
         return column
     codes = np.append(names.get_indexer(pd.Index(texts, dtype="str")), -1)[column.cat.codes.to_numpy()]
     return pd.Series(pd.Categorical.from_codes(codes, names), column.index, name=column.name)
