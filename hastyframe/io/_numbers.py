@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from ..masks.blocks import side_by_side
+from ..masks.blocks import in_threads
 from ..masks.ragged import offsets_of
 
 __all__ = ["numbers_of"]
@@ -57,7 +57,7 @@ def numbers_of(rings: list[Raw], at_once: int = 1000) -> tuple[NDArray[np.float6
         return numbers[first:end]
 
     middle = len(rings) // 2 if len(rings) > at_once else 0
-    rest, start = side_by_side(lambda: read(range(middle, len(rings))), lambda: read(range(middle)))
+    start, rest = in_threads(read, [range(middle), range(middle, len(rings))])
     end = len(start) + len(rest)
     numbers[len(start) : end] = rest
     del start, rest

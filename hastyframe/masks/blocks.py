@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hastyframe.masks.ragged import Ragged, offsets_of
 
-__all__ = ["blocks_of", "cuts", "in_blocks", "in_threads", "side_by_side", "stacked"]
+__all__ = ["blocks_of", "cuts", "in_blocks", "in_threads", "stacked"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -133,19 +133,6 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
 def processors() -> int:
     """How many processors this process may use: not all there are, where it was told so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def side_by_side(here: Callable[[], Result], there: Callable[[], Item]) -> tuple[Result, Item]:
-    """Do one work in this thread, which has memory at hand, and another in a second one.
-
-    Examples
-    --------
-    >>> side_by_side(list, dict)
-    ([], {})
-    """
-    with ThreadPoolExecutor(1) as pool:
-        later = pool.submit(there)
-        return here(), later.result()
 
 
 def stacked(parts: list[Ragged]) -> Ragged:
