@@ -97,6 +97,9 @@ def _read(source: Any, file: str | None) -> tuple[Text, str]:
             data = data.encode()
         return data, name_of(source)
     path = Path(source)
+    if path.is_dir():
+        names = ", ".join(sorted(each.name for each in path.glob("*.json"))[:5]) or "none"
+        raise NotFound(f"{path}: it is a folder, and a file is wanted. Name one; JSON files in it: {names}.")
     if not path.is_file():
         raise NotFound(f"{path}: there is no such file. Check the path.")
     if zipfile.is_zipfile(path):

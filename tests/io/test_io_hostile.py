@@ -234,6 +234,8 @@ def test_sources(tmp_path, small):
     assert len(hio.read_coco(two, file="a.json").labels) == 3
     with pytest.raises(NotFound, match="no such file"):
         hio.read_coco(tmp_path / "nothing.json")
+    with pytest.raises(NotFound, match=r"it is a folder, and a file is wanted\. .*JSON files in it: coco\.json\.$"):
+        hio.read_coco(tmp_path)
     (tmp_path / "cut.json").write_bytes(data[: len(data) // 2])
     with pytest.raises(hio.FormatError, match=r"cut.json, character .*cut short.*Write or fetch it again"):
         hio.read_coco(tmp_path / "cut.json")
