@@ -36,7 +36,10 @@ Kind = Literal["bytes", "str", "list"]
 Column = NDArray[np.int64]
 
 AT_ONCE = 2**17
-"""Characters, counts or numbers of run-lengths that are worked on at a time."""
+"""Numbers of run-lengths that are written at a time."""
+
+READ_AT_ONCE = 2**18
+"""Characters or counts that are read at a time: enough for a thread to work on without asking for the interpreter."""
 
 
 def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
@@ -342,7 +345,7 @@ def _decoded(
         return work(some, height[which], width[which])
 
     try:
-        parts = in_threads(decode, blocks_of(rows, AT_ONCE))
+        parts = in_threads(decode, blocks_of(rows, READ_AT_ONCE))
     except ValidationException:
         return work(rows, height, width)  # which names the mask by its place among all
     return stacked([runs for runs, _ in parts]), np.concatenate([boxes for _, boxes in parts])
@@ -381,7 +384,9 @@ def _toggles(counts: Ragged, size: NDArray[np.int64]) -> Ragged:
     kind: Any = np.int32 if size.max(initial=0) <= LARGEST else np.int64
     line = np.cumsum(values.astype(kind, copy=False), dtype=kind)
     line -= np.repeat(offsets_of(size)[:-1].astype(kind), lengths)  # right again where 32 bits were not enough
-    line = np.delete(line, offsets[1:][lengths % 2 == 1] - 1)  # where the image ends is no change
+    change = np.ones(len(line), bool)
+    change[offsets[1:][lengths % 2 == 1] - 1] = False  # where the image ends is no change
+    line = line.compress(change)
     toggles = Ragged(line, offsets_of(lengths & ~1))
     heads = offsets[:-1][lengths > 0]
     if np.count_nonzero(values) + np.count_nonzero(values[heads] == 0) == len(values):

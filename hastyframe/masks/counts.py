@@ -18,6 +18,9 @@ from hastyframe.masks.ragged import Ragged, offsets_of, where
 
 __all__ = ["counts_from_strings", "counts_to_strings"]
 
+AT_ONCE = 2**19
+"""Characters that are expanded at a time; more than decoding hands over, which has cut them up already."""
+
 LONGEST = 7
 """Characters that a difference of two 32-bit counts takes at most."""
 
@@ -105,7 +108,7 @@ def counts_from_strings(strings: Ragged) -> Ragged:
     [[6, 1, 40]]
     """
     try:
-        return in_blocks(_expand, strings)
+        return in_blocks(_expand, strings, most=AT_ONCE)
     except ValidationException:
         return _expand(strings)  # which names the mask by its place among all
 

@@ -132,8 +132,8 @@ def passage(levels: NDArray[Any], rings: NDArray[np.int64]) -> Passage:
     start = offsets[first]
     count = np.diff(start, append=offsets[-1])
     cells = np.arange(int(offsets[-1]), dtype=np.int32)
-    cells *= np.repeat(step, count).astype(np.int32, copy=False)
-    cells += np.repeat(levels[first] - (step < 0) - step * start, count).astype(np.int32)
+    cells *= np.repeat(step.astype(np.int32), count)
+    cells += np.repeat((levels[first] - (step < 0) - step * start).astype(np.int32), count)
     return Passage(cells, begin, moved, offsets)
 
 

@@ -111,9 +111,8 @@ def _heights(column: NDArray[np.int32], edge: NDArray[np.int64], begin: Points, 
     walk = step * slope.take(edge)
     walk += np.where(steep, x, y).take(edge)
     walk += 0.5
-    before += 1
-    beyond = (walk >= before) == (slope > 0).take(edge)
-    step += y.take(edge)
-    step -= beyond
-    np.copyto(walk, step, where=steep.take(edge))
+    rows = np.flatnonzero(steep.take(edge))
+    along = edge.take(rows)
+    beyond = (walk.take(rows) >= before.take(rows) + 1) == (slope > 0).take(along)
+    walk[rows] = step.take(rows) + y.take(along) - beyond
     return walk
