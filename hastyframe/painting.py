@@ -15,7 +15,8 @@ from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
-from .masks.ragged import offsets_of
+from .masks.blocks import blocks_of, in_threads
+from .masks.ragged import offsets_of, spread
 
 __all__ = ["Painted", "Rule", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
 
@@ -23,14 +24,22 @@ Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
 
+_KINDS = ("nothing", "box", "parts", "polygon", "mask")
+"""What a label can be; of several the last."""
+
+
 def kinds(labels: pd.DataFrame) -> pd.Series[str]:
     """Tell what each label is: ``mask``, ``polygon``, ``parts``, ``box`` or ``nothing``; the first that it has."""
-    kind = np.full(len(labels), "nothing", dtype=object)
-    kind[labels[list(BOX)].notna().to_numpy().all(axis=1)] = "box"
-    for column in ("parts", "polygon", "mask"):
+    return pd.Series(np.array(_KINDS, dtype=object)[_numbered(labels)], index=labels.index, dtype="object")
+
+
+def _numbered(labels: pd.DataFrame) -> NDArray[np.int8]:
+    """Tell what each label is by its place in `_KINDS`."""
+    number = labels[list(BOX)].notna().to_numpy().all(axis=1).astype(np.int8)
+    for place, column in enumerate(_KINDS[2:], 2):
         if column in labels:
-            kind[labels[column].notna().to_numpy()] = column
-    return pd.Series(kind, index=labels.index, dtype="object")
+            number[labels[column].notna().to_numpy()] = place
+    return number
 
 
 def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule = "center") -> Painted:
@@ -63,34 +72,49 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     FormatError
         A mask without a box, a polygon that is none, an image without a size; names the label.
     """
-    kind = kinds(labels).to_numpy()
-    boxes = np.zeros((len(labels), 4), np.int64)
-    parts = {}
-    for name, work in _WORK.items():
-        rows = np.flatnonzero(kind == name)
-        if len(rows):
-            of = _rows_of(work, labels, sizes, rule)
-            parts[name], boxes[rows] = blame(of, rows, named(labels.index), file)
-    return _interleaved(parts, kind), boxes
+    kind = _numbered(labels)
+
+    def work(rows: NDArray[np.int64]) -> Painted:
+        if len(rows) == len(labels):
+            return _painted(labels, kind, sizes, rule)
+        return _painted(labels.iloc[rows], kind[rows], None if sizes is None else sizes[rows], rule)
+
+    painted: Painted = blame(work, np.arange(len(labels)), named(labels.index), file)
+    return painted
+
+
+def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.float64] | None, rule: Rule) -> Painted:
+    parts, boxes = [], np.zeros((len(labels), 4), np.int64)
+    for place, name in enumerate(_KINDS):
+        chosen = kind == place
+        if name in _WORK and chosen.any():
+            own = None if sizes is None else known_sizes(np.where(chosen[:, None], sizes, 0))
+            runs, found = _WORK[name](labels, chosen, own, rule)
+            parts.append(runs)
+            boxes += found
+    return _together(parts, len(labels)), boxes
+
+
+def _together(parts: list[Ragged], count: int) -> Ragged:
+    """Put `count` rows together, each of which one part has at most."""
+    if len(parts) == 1:
+        return parts[0]
+    offsets = offsets_of(sum((part.lengths for part in parts), np.zeros(count, np.int64)))
+    values = np.empty(int(offsets[-1]), np.int32)
+
+    def put(block: tuple[slice, Ragged]) -> None:
+        which, some = block
+        values[spread(offsets[which], some.lengths, some.offsets)] = some.values
+
+    for part in parts:
+        in_threads(put, blocks_of(part))
+    return Ragged(values, offsets)
 
 
 def named(ids: pd.Index[Any]) -> Callable[[int], str]:
     """Name rows in an error, as ``label 'x'``; the name of the index says what they are."""
     noun = str(ids.name or "label_id").removesuffix("_id")
     return lambda row: f"{noun} {ids[row]!r}"
-
-
-def _interleaved(parts: dict[str, Ragged], kind: NDArray[Any]) -> Ragged:
-    """Put the runs of each kind where its rows are."""
-    if len(parts) == 1:
-        return next(iter(parts.values()))
-    lengths = np.zeros(len(kind), np.int64)
-    for name, part in parts.items():
-        lengths[kind == name] = part.lengths
-    values = np.empty(lengths.sum(), np.int32)
-    for name, part in parts.items():
-        values[np.repeat(kind == name, lengths)] = part.values
-    return Ragged(values, offsets_of(lengths))
 
 
 def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -110,13 +134,8 @@ def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 _Sizes: TypeAlias = NDArray[np.int64] | None
-_Work: TypeAlias = Callable[[pd.DataFrame, _Sizes, Rule], Painted]
-
-
-def _rows_of(
-    work: _Work, labels: pd.DataFrame, sizes: NDArray[np.float64] | None, rule: Rule
-) -> Callable[[NDArray[np.int64]], Painted]:
-    return lambda rows: work(labels.iloc[rows], None if sizes is None else known_sizes(sizes[rows]), rule)
+_Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.bool_], _Sizes, Rule], Painted]
+"""Paints chosen labels; the others come out empty, in a box of zeros."""
 
 
 def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -126,26 +145,38 @@ def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     return sizes.astype(np.int64)
 
 
-def _mask(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
-    boxes = labels[list(BOX)].to_numpy(dtype=float)
+def _mask(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
+    boxes = _corners(labels, chosen)
     if not (np.isfinite(boxes).all() and (boxes == np.rint(boxes)).all()):
         raise ValidationException("A mask stands in a box of whole pixels, and this box is not one.")
     return ragged_of(labels["mask"], MASK)[0], boxes.astype(np.int64)
 
 
-def _polygon(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
-    return masks.polygon_to_rle(labels["polygon"], sizes, rule=rule)
+def _polygon(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
+    return masks.polygon_to_rle(_only(labels["polygon"], chosen), sizes, rule=rule)
 
 
-def _parts(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
-    return masks.polygon_to_rle(labels["parts"], sizes, rule=rule)
+def _parts(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
+    return masks.polygon_to_rle(_only(labels["parts"], chosen), sizes, rule=rule)
 
 
-def _box(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
-    corners = labels[list(BOX)].to_numpy(dtype=float)
+def _only(column: pd.Series[Any], chosen: NDArray[np.bool_]) -> pd.Series[Any]:
+    """Blank out what is not chosen; nearly always there is nothing to do, and then nothing is copied."""
+    return column if column.count() == chosen.sum() else column.where(chosen)
+
+
+def _corners(labels: pd.DataFrame, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.where(chosen[:, None], labels[list(BOX)].to_numpy(dtype=float), 0)
+
+
+def _box(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
+    corners = _corners(labels, chosen)
     if rule == "coco":
-        each = np.arange(len(corners) + 1)
-        rings = masks.Polygons(corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2), each * 4, each)
+        rings = masks.Polygons(
+            corners[chosen][:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2),
+            4 * np.arange(chosen.sum() + 1),
+            offsets_of(chosen),
+        )
         return masks.polygon_to_rle(rings, sizes, rule=rule)
     corners = np.rint(corners)
     if sizes is not None:
@@ -158,8 +189,4 @@ def _box(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
     return Ragged(runs.reshape(-1).astype(np.int32), offsets_of(2 * (area > 0))), boxes
 
 
-def _nothing(labels: pd.DataFrame, sizes: _Sizes, rule: Rule) -> Painted:
-    return Ragged(np.empty(0, np.int32), np.zeros(len(labels) + 1, np.int64)), np.zeros((len(labels), 4), np.int64)
-
-
-_WORK: dict[str, _Work] = {"mask": _mask, "polygon": _polygon, "parts": _parts, "box": _box, "nothing": _nothing}
+_WORK: dict[str, _Work] = {"mask": _mask, "polygon": _polygon, "parts": _parts, "box": _box}

@@ -344,22 +344,18 @@ def _masks(
 
 def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:
     """Refuse masks that do not fit their boxes."""
-    rows = np.flatnonzero(masked)
     boxes = frame[list(BOX)].to_numpy()
     problems = Problems(frame)
     fraction = masked & (boxes != np.rint(boxes)).any(axis=1)
     problems.add("bbox", fraction, "A mask stands in a box of whole pixels.", boxes)
     problems.throw(what, _OUTCOME)
-    runs, _ = ragged_of(frame["mask"] if masked.all() else frame["mask"].iloc[rows], MASK)
+    runs, _ = ragged_of(frame["mask"], MASK)
     try:
-        masks.check(runs, boxes[rows])
+        masks.check(runs, boxes)
     except ValidationException:
-        found = masks.problems(runs, boxes[rows])
-        bad = np.zeros(len(frame), bool)
-        bad[rows[list(found)]] = True
-        problems.add(
-            "mask", bad, {int(rows[place]): f"It does not fit its box: {text}" for place, text in found.items()}
-        )
+        found = masks.problems(runs, boxes)
+        texts = {row: f"It does not fit its box: {text}" for row, text in found.items()}
+        problems.add("mask", np.isin(np.arange(len(frame)), list(found)), texts)
         problems.throw(what, _OUTCOME)
         raise
 
