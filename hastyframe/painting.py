@@ -15,7 +15,7 @@ from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
-from .masks.blocks import blocks_of, in_threads
+from .masks.blocks import blocks_of
 from .masks.ragged import offsets_of, spread
 
 __all__ = ["Painted", "Rule", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
@@ -97,17 +97,17 @@ def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.flo
 
 def _together(parts: list[Ragged], count: int) -> Ragged:
     """Put `count` rows together, each of which one part has at most."""
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:
+        return parts[0] if parts else Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
     offsets = offsets_of(sum((part.lengths for part in parts), np.zeros(count, np.int64)))
     values = np.empty(int(offsets[-1]), np.int32)
-
-    def put(block: tuple[slice, Ragged]) -> None:
-        which, some = block
-        values[spread(offsets[which], some.lengths, some.offsets)] = some.values
-
-    for part in parts:
-        in_threads(put, blocks_of(part))
+    *others, largest = sorted(parts, key=lambda part: len(part.values))
+    rest = np.ones(len(values), bool)
+    for part in others:
+        for which, some in blocks_of(part):
+            place = spread(offsets[which], some.lengths, some.offsets)
+            values[place], rest[place] = some.values, False
+    values[rest] = largest.values  # many at a time
     return Ragged(values, offsets)
 
 

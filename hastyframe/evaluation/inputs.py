@@ -17,7 +17,8 @@ from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
 from ..lists import PARTS, ragged_of
-from ..masks import Ragged
+from ..masks.grids import as_grid
+from ..masks.overlap import Member
 from ..painting import Rule, named, paint
 
 __all__ = ["Inputs", "Masks", "Objects", "Rule", "read_inputs"]
@@ -33,16 +34,13 @@ class Masks(NamedTuple):
 
     Parameters
     ----------
-    runs : Ragged of int32
-        Run-lengths.
-    boxes : numpy.ndarray of int64, shape (n, 4)
-        What they stand in.
+    member : Member
+        Run-lengths, and where they lie.
     area : numpy.ndarray of float64, shape (n,)
         Their pixels.
     """
 
-    runs: Ragged
-    boxes: NDArray[np.int64]
+    member: Member
     area: NDArray[np.float64]
 
 
@@ -339,7 +337,7 @@ def _masks(
         _check_masks(finest, masked, what)
     sizes = None if masked.all() else _sizes(images, image, ~masked, rule, frame, what)
     runs, corners = paint(finest, sizes, what, rule)
-    return Masks(runs, corners, masks.area(runs).astype(float))
+    return Masks(Member.of(runs, as_grid(corners, runs.n)), masks.area(runs).astype(float))
 
 
 def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:

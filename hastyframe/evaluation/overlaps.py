@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import masks
+from ..masks.overlap import shared_pixels
 from ..masks.ragged import offsets_of, spread
+from ..masks.setops import shared
 from .inputs import Masks, Objects
 from .sorting import order_of, turns
 
@@ -138,17 +139,16 @@ def _mask_bound(
     one: Masks, other: Masks, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Bound the overlap of masks: they share no more pixels than their boxes do, nor than the smaller one has."""
-    common = masks.box_intersection_area(one.boxes, other.boxes, pairs=(row, other_row))
+    common = shared(one.member.grid.take(row), other.member.grid.take(other_row)).size
     area, other_area = one.area[row], other.area[other_row]
-    np.minimum(common, np.minimum(area, other_area), out=common)
-    return _ratio(common, area, other_area, crowd)
+    return _ratio(np.minimum(common, np.minimum(area, other_area)), area, other_area, crowd)
 
 
 def _mask_iou(
     one: Masks, other: Masks, rows: NDArray[np.int64], pairs: Pairs, crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     row, other_row = rows[pairs.prediction], pairs.label
-    common = masks.intersection_area(*one[:2], *other[:2], pairs=(row, other_row))
+    common = shared_pixels(one.member, other.member, (row, other_row))
     return _ratio(common, one.area[row], other.area[other_row], crowd[other_row])
 
 

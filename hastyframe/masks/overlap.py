@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,7 +74,7 @@ def iou(
     """
     one, other = _member(runs, boxes), _member(other_runs, other_boxes)
     index = _index(one.runs.n, other.runs.n, pairs)
-    common = _mask_intersection(one, other, index)
+    common = shared_pixels(one, other, index)
     return _ratio(common, area(one.runs), area(other.runs), index, crowd)
 
 
@@ -104,7 +104,7 @@ def intersection_area(
     """
     one, other = _member(runs, boxes), _member(other_runs, other_boxes)
     index = _index(one.runs.n, other.runs.n, pairs)
-    return _mask_intersection(one, other, index)
+    return shared_pixels(one, other, index)
 
 
 def box_iou(
@@ -239,6 +239,12 @@ class Member(NamedTuple):
     runs: Ragged
     grid: Grid
 
+    @classmethod
+    def of(cls, runs: Ragged, grid: Grid) -> Self:
+        """Take masks that fit their boxes; one without pixels has no extent."""
+        filled = runs.lengths > 0
+        return cls(runs, grid._replace(width=grid.width * filled, height=grid.height * filled))
+
     @property
     def pieces(self) -> NDArray[np.int64]:
         """The most pieces that each mask falls into when it is cut at the ends of its rows."""
@@ -246,15 +252,14 @@ class Member(NamedTuple):
 
 
 def _member(runs: Any, boxes: ArrayLike) -> Member:
-    """Check one side; a mask without pixels has no extent."""
+    """Check one side."""
     rows = as_runs(runs)
-    filled = rows.lengths > 0
     grid = as_grid(boxes, rows.n, of=rows)
     check_fit(rows, grid.size)
-    return Member(rows, grid._replace(width=grid.width * filled, height=grid.height * filled))
+    return Member.of(rows, grid)
 
 
-def _mask_intersection(one: Member, other: Member, index: Index) -> NDArray[np.int64]:
+def shared_pixels(one: Member, other: Member, index: Index) -> NDArray[np.int64]:
     """Shared pixels of each pair; only pairs whose boxes meet are looked at, so many at a time as the cache holds."""
     box = shared(one.grid.take(index[0]), other.grid.take(index[1]))
     size = box.size
@@ -268,13 +273,13 @@ def _mask_intersection(one: Member, other: Member, index: Index) -> NDArray[np.i
 
     def compare(ends: tuple[int, int]) -> None:
         some = slice(*ends)
-        out[meet[some]] = _shared_pixels(one, other, row[some], other_row[some], box.take(some))
+        out[meet[some]] = _in_common(one, other, row[some], other_row[some], box.take(some))
 
     in_threads(compare, pairwise(cuts(offsets_of(pieces), AT_ONCE)))
     return out.reshape(size.shape)
 
 
-def _shared_pixels(
+def _in_common(
     one: Member, other: Member, row: NDArray[np.int64], other_row: NDArray[np.int64], box: Grid
 ) -> NDArray[np.int64]:
     """Shared pixels of pairs whose boxes meet, from what lies in the rows that both have."""
