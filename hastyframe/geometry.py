@@ -141,7 +141,6 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     out = labels.copy()
     before = _boxes(labels)
     boxes = np.clip(before, 0, sizes[:, [1, 0, 1, 0]])
-    out[list(BOX)] = boxes
     inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) | np.isnan(boxes).any(axis=1)
     if "mask" in out:
         rows = np.flatnonzero(out["mask"].notna().to_numpy() & inside & (boxes != before).any(axis=1))
@@ -150,12 +149,16 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
             out["mask"] = _replaced(out["mask"], rows, cut.to_arrow().to_pylist(), MASK)
             inside[rows] = cut.lengths > 0
     if "polygon" in out:
-        rows = np.flatnonzero(out["polygon"].notna().to_numpy() & inside)
+        masked = out["mask"].notna().to_numpy() if "mask" in out else np.zeros(len(out), bool)
+        rows = np.flatnonzero(out["polygon"].notna().to_numpy() & (inside | ~masked))
         if len(rows):
             clipped = masks.clip_polygons(_lists(out["polygon"].iloc[rows]), sizes[rows])
             rings = _first_rings(clipped)
             out["polygon"] = _replaced(out["polygon"], rows, rings, POLYGON)
+            lost = ~inside[rows]  # their boxes are beside them, or flat: what counts is the polygon
+            boxes[rows[lost]] = masks.polygon_bounds(clipped)[lost]
             inside[rows] = [ring is not None for ring in rings]
+    out[list(BOX)] = boxes
     return out[inside]
 
 

@@ -112,6 +112,22 @@ def test_clipping_keeps_the_pixels_inside(labels):
             assert not inside.any()
 
 
+def test_a_polygon_whose_box_lies_outside_stays():
+    labels = pd.DataFrame(
+        {
+            "image_id": "a",
+            "x_min": [0, 0],
+            "y_min": [-1, -1],
+            "x_max": [4, 4],
+            "y_max": [0, 0],
+            "polygon": [[[0.0, -1.0], [4.0, -1.0], [4.0, 2.0], [0.0, 2.0]], None],
+        }
+    )
+    clipped = hf.clip_to_image(labels, IMAGES)
+    assert clipped.index.tolist() == [0]
+    assert clipped[["x_min", "y_min", "x_max", "y_max"]].to_numpy().tolist() == [[0, 0, 4, 2]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(label_frames())
 def test_flattened_is_painting_in_order(labels):
