@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,8 +17,9 @@ from .lists import ragged_of
 from .masks import Ragged
 from .masks.blocks import blocks_of
 from .masks.ragged import offsets_of, spread
+from .masks.scanline import polygon_extent
 
-__all__ = ["Painted", "Rule", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
+__all__ = ["Painted", "Rule", "extent", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
 
 Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
@@ -72,27 +73,69 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     FormatError
         A mask without a box, a polygon that is none, an image without a size; names the label.
     """
+    painted: Painted = _row_by_row(_painted, labels, sizes, file, rule)
+    return painted
+
+
+def extent(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule) -> NDArray[np.int64]:
+    """Boxes that :func:`paint` paints within, without painting; it refuses what that refuses.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (n, 4)
+    """
+    boxes: NDArray[np.int64] = _row_by_row(_extent, labels, sizes, file, rule)
+    return boxes
+
+
+def _row_by_row(
+    work: Callable[..., Any], labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule
+) -> Any:
+    """Work on all labels at once; an error names the first one to blame."""
     kind = _numbered(labels)
 
-    def work(rows: NDArray[np.int64]) -> Painted:
+    def of(rows: NDArray[np.int64]) -> Any:
         if len(rows) == len(labels):
-            return _painted(labels, kind, sizes, rule)
-        return _painted(labels.iloc[rows], kind[rows], None if sizes is None else sizes[rows], rule)
+            return work(labels, kind, sizes, rule)
+        return work(labels.iloc[rows], kind[rows], None if sizes is None else sizes[rows], rule)
 
-    painted: Painted = blame(work, np.arange(len(labels)), named(labels.index), file)
-    return painted
+    return blame(of, np.arange(len(labels)), named(labels.index), file)
+
+
+def _extent(
+    labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.float64] | None, rule: Rule
+) -> NDArray[np.int64]:
+    boxes = np.zeros((len(labels), 4), np.int64)
+    for name, chosen, own in _by_kind(kind, sizes):
+        if name == "mask":
+            boxes += _mask(labels, chosen)[1]
+        else:
+            boxes += polygon_extent(_outlines(labels, name, chosen), own, rule=rule)
+    return boxes
 
 
 def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.float64] | None, rule: Rule) -> Painted:
     parts, boxes = [], np.zeros((len(labels), 4), np.int64)
-    for place, name in enumerate(_KINDS):
-        chosen = kind == place
-        if name in _WORK and chosen.any():
-            own = None if sizes is None else known_sizes(np.where(chosen[:, None], sizes, 0))
-            runs, found = _WORK[name](labels, chosen, own, rule)
-            parts.append(runs)
-            boxes += found
+    for name, chosen, own in _by_kind(kind, sizes):
+        if name == "mask":
+            runs, found = _mask(labels, chosen)
+        elif name == "box" and rule == "center":
+            runs, found = _box(_corners(labels, chosen), own)
+        else:
+            runs, found = masks.polygon_to_rle(_outlines(labels, name, chosen), own, rule=rule)
+        parts.append(runs)
+        boxes += found
     return _together(parts, len(labels)), boxes
+
+
+def _by_kind(
+    kind: NDArray[np.int8], sizes: NDArray[np.float64] | None
+) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.int64] | None]]:
+    """Go through the kinds that are there: which labels are of it, and the sizes of their images, of others 0."""
+    for place, name in enumerate(_KINDS[1:], 1):
+        chosen = kind == place
+        if chosen.any():
+            yield name, chosen, None if sizes is None else known_sizes(np.where(chosen[:, None], sizes, 0))
 
 
 def _together(parts: list[Ragged], count: int) -> Ragged:
@@ -133,11 +176,6 @@ def one_ring_each(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return labels
 
 
-_Sizes: TypeAlias = NDArray[np.int64] | None
-_Work: TypeAlias = Callable[[pd.DataFrame, NDArray[np.bool_], _Sizes, Rule], Painted]
-"""Paints chosen labels; the others come out empty, in a box of zeros."""
-
-
 def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     """Sizes as whole numbers; an error where one is missing."""
     if np.isnan(sizes).any():
@@ -145,19 +183,20 @@ def known_sizes(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     return sizes.astype(np.int64)
 
 
-def _mask(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
+def _mask(labels: pd.DataFrame, chosen: NDArray[np.bool_]) -> Painted:
     boxes = _corners(labels, chosen)
     if not (np.isfinite(boxes).all() and (boxes == np.rint(boxes)).all()):
         raise ValidationException("A mask stands in a box of whole pixels, and this box is not one.")
     return ragged_of(labels["mask"], MASK)[0], boxes.astype(np.int64)
 
 
-def _polygon(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
-    return masks.polygon_to_rle(_only(labels["polygon"], chosen), sizes, rule=rule)
-
-
-def _parts(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
-    return masks.polygon_to_rle(_only(labels["parts"], chosen), sizes, rule=rule)
+def _outlines(labels: pd.DataFrame, name: str, chosen: NDArray[np.bool_]) -> Any:
+    """Polygons, parts or boxes as outlines, of what is not chosen none."""
+    if name != "box":
+        return _only(labels[name], chosen)
+    corners = _corners(labels, chosen)[chosen]
+    points = corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
+    return masks.Polygons(points, 4 * np.arange(len(corners) + 1), offsets_of(chosen))
 
 
 def _only(column: pd.Series[Any], chosen: NDArray[np.bool_]) -> pd.Series[Any]:
@@ -169,15 +208,7 @@ def _corners(labels: pd.DataFrame, chosen: NDArray[np.bool_]) -> NDArray[np.floa
     return np.where(chosen[:, None], labels[list(BOX)].to_numpy(dtype=float), 0)
 
 
-def _box(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: Rule) -> Painted:
-    corners = _corners(labels, chosen)
-    if rule == "coco":
-        rings = masks.Polygons(
-            corners[chosen][:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2),
-            4 * np.arange(chosen.sum() + 1),
-            offsets_of(chosen),
-        )
-        return masks.polygon_to_rle(rings, sizes, rule=rule)
+def _box(corners: NDArray[np.float64], sizes: NDArray[np.int64] | None) -> Painted:
     corners = np.rint(corners)
     if sizes is not None:
         corners = np.clip(corners, 0, sizes[:, [1, 0, 1, 0]])
@@ -187,6 +218,3 @@ def _box(labels: pd.DataFrame, chosen: NDArray[np.bool_], sizes: _Sizes, rule: R
         raise ValidationException("A box of 2**31 pixels or more; Hasty counts in 32 bits.")
     runs = np.column_stack([np.ones_like(area), area])[area > 0]
     return Ragged(runs.reshape(-1).astype(np.int32), offsets_of(2 * (area > 0))), boxes
-
-
-_WORK: dict[str, _Work] = {"mask": _mask, "polygon": _polygon, "parts": _parts, "box": _box}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,33 +15,13 @@ from .. import masks
 from ..blame import blame
 from ..checks import Problems
 from ..errors import ValidationException
-from ..frames import BOX, MASK, POLYGON, arrow_list
-from ..lists import PARTS, ragged_of
-from ..masks.grids import as_grid
-from ..masks.overlap import Member
-from ..painting import Rule, named, paint
+from ..frames import BOX
+from ..painting import Rule, named
+from .shapes import OUTCOME, SHAPES, Masks, as_lists, read_masks
 
-__all__ = ["Inputs", "Masks", "Objects", "Rule", "read_inputs"]
+__all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
 
 Kind: TypeAlias = Literal["bbox", "mask"]
-
-_OUTCOME = "nothing was evaluated"
-_SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
-
-
-class Masks(NamedTuple):
-    """Masks of objects.
-
-    Parameters
-    ----------
-    member : Member
-        Run-lengths, and where they lie.
-    area : numpy.ndarray of float64, shape (n,)
-        Their pixels.
-    """
-
-    member: Member
-    area: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -113,12 +93,13 @@ def read_inputs(
         (predictions, "the predictions", image_of[1], class_of[1], scores),
     ):
         boxes = _boxes(frame, what, kind)
-        painted = _masks(frame, boxes, known, image, rule, what) if kind == "mask" else None
+        painted = read_masks(frame, boxes, known, image, rule, what) if kind == "mask" else None
         sides = np.concatenate([boxes[:, :2], _sides(boxes)], axis=1)
-        area = sides[:, 2] * sides[:, 3] if painted is None else painted.area
-        crowd = np.zeros(len(frame), bool)
-        if frame is labels:
-            area, crowd = _own_areas(labels, area), _crowds(labels)
+        area = _told_areas(frame) if frame is labels else np.full(len(frame), np.nan)
+        if (missing := np.isnan(area)).any():
+            measured = sides[:, 2] * sides[:, 3] if painted is None else painted.of(np.flatnonzero(missing)).area
+            area = np.where(missing, measured, area)
+        crowd = _crowds(labels) if frame is labels else np.zeros(len(frame), bool)
         found.append(Objects(image, klass, sides, area, score, crowd, painted))
     return Inputs(labels, predictions, known, classes, *found)
 
@@ -134,7 +115,7 @@ def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
         problems = Problems(frame)
         remedy = "It is there more than once; give every row an id of its own, as with .reset_index(drop=True)."
         problems.add(name, frame.index.duplicated(keep=False), remedy, frame.index)
-        problems.throw(f"the {what}", _OUTCOME)
+        problems.throw(f"the {what}", OUTCOME)
     return frame
 
 
@@ -153,7 +134,7 @@ def _images(
     for what, frame in sides.items():
         problems = Problems(frame)
         problems.add("image_id", texts[what].is_null().to_numpy(zero_copy_only=False), "Say which image it is on.")
-        problems.throw(f"the {what}", _OUTCOME)
+        problems.throw(f"the {what}", OUTCOME)
     ids = pa.chunked_array([*texts.values()]).unique() if images is None else _texts(images.index.to_series())
     order = _in_order(ids)
     known = ids.take(pa.array(order))
@@ -163,7 +144,7 @@ def _images(
         problems = Problems(frame)
         remedy = "It is not among the images; leave the row out, or give its image as well."
         problems.add("image_id", place.is_null().to_numpy(zero_copy_only=False), remedy)
-        problems.throw(f"the {what}", _OUTCOME)
+        problems.throw(f"the {what}", OUTCOME)
         places.append(place.to_numpy().astype(np.int64))
     if images is None:
         frame = pd.DataFrame(index=pd.Index(known.to_pandas(types_mapper=_as_text), dtype="str", name="image_id"))
@@ -207,7 +188,7 @@ def _classes(
     for what, frame in sides.items():
         problems = Problems(frame)
         problems.add(by, values[what].isna(), "Say which class it is of.")
-        problems.throw(f"the {what}", _OUTCOME)
+        problems.throw(f"the {what}", OUTCOME)
     own, other = values["labels"].cat.categories, values["predictions"].cat.categories
     own = own.take(_class_order(labels, by, values["labels"]))
     classes = own.append(other[~other.isin(own)]).rename("class_name")
@@ -247,7 +228,7 @@ def _scores(predictions: pd.DataFrame) -> NDArray[np.float64]:
     scores = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     problems = Problems(predictions)
     problems.add("score", ~np.isfinite(scores), "It must be a finite number: drop the row, or fill it in.")
-    problems.throw("the predictions", _OUTCOME)
+    problems.throw("the predictions", OUTCOME)
     return scores
 
 
@@ -258,7 +239,7 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     for name in ("parts", "polygon"):  # of both, the second is what counts
         if name in frame and lacking.any():
             rows = np.flatnonzero(lacking & frame[name].notna().to_numpy())
-            boxes[rows] = _bounds(_lists(frame[name], _SHAPES[name]), rows, what)
+            boxes[rows] = _bounds(as_lists(frame[name], SHAPES[name]), rows, what)
     problems = Problems(frame)
     finite = np.isfinite(boxes).all(axis=1)
     remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (
@@ -267,7 +248,7 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     problems.add("bbox", ~finite, remedy, boxes)
     turned = finite & (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
     problems.add("bbox", turned, "x_max must not be less than x_min, nor y_max less than y_min.", boxes)
-    problems.throw(what, _OUTCOME)
+    problems.throw(what, OUTCOME)
     return boxes
 
 
@@ -292,89 +273,15 @@ def _sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(same, near, sides)
 
 
-def _own_areas(labels: pd.DataFrame, measured: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Areas that the labels say, and measured ones where they say nothing."""
+def _told_areas(labels: pd.DataFrame) -> NDArray[np.float64]:
+    """Areas that the labels say, NaN where they say nothing."""
     if "area" not in labels:
-        return measured
-    told = pd.to_numeric(labels["area"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isnan(told), measured, told)
+        return np.full(len(labels), np.nan)
+    told: NDArray[np.float64] = pd.to_numeric(labels["area"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return told
 
 
 def _crowds(labels: pd.DataFrame) -> NDArray[np.bool_]:
     if "iscrowd" not in labels:
         return np.zeros(len(labels), bool)
     return labels["iscrowd"].fillna(0).to_numpy(dtype=float) != 0
-
-
-# Masks ----------------------------------------------------------------------------------------------------------------
-
-
-def _finest(frame: pd.DataFrame, boxes: NDArray[np.float64]) -> pd.DataFrame:
-    """Boxes, and what is finer than they are, as columns of Arrow lists."""
-    out = pd.DataFrame(boxes, index=frame.index, columns=list(BOX))
-    for name, kind in _SHAPES.items():
-        if name in frame and frame[name].notna().any():
-            out[name] = _lists(frame[name], kind)
-    return out
-
-
-def _lists(column: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
-    return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(kind))
-
-
-def _masks(
-    frame: pd.DataFrame,
-    boxes: NDArray[np.float64],
-    images: pd.DataFrame,
-    image: NDArray[np.int64],
-    rule: Rule,
-    what: str,
-) -> Masks:
-    """Run-lengths of all objects: masks as they are; polygons, and boxes where there is nothing finer, are painted."""
-    finest = _finest(frame, boxes)
-    masked = finest["mask"].notna().to_numpy() if "mask" in finest else np.zeros(len(frame), bool)
-    if masked.any():
-        _check_masks(finest, masked, what)
-    sizes = None if masked.all() else _sizes(images, image, ~masked, rule, frame, what)
-    runs, corners = paint(finest, sizes, what, rule)
-    return Masks(Member.of(runs, as_grid(corners, runs.n)), masks.area(runs).astype(float))
-
-
-def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:
-    """Refuse masks that do not fit their boxes."""
-    boxes = frame[list(BOX)].to_numpy()
-    problems = Problems(frame)
-    fraction = masked & (boxes != np.rint(boxes)).any(axis=1)
-    problems.add("bbox", fraction, "A mask stands in a box of whole pixels.", boxes)
-    problems.throw(what, _OUTCOME)
-    runs, _ = ragged_of(frame["mask"], MASK)
-    try:
-        masks.check(runs, boxes)
-    except ValidationException:
-        found = masks.problems(runs, boxes)
-        texts = {row: f"It does not fit its box: {text}" for row, text in found.items()}
-        problems.add("mask", np.isin(np.arange(len(frame)), list(found)), texts)
-        problems.throw(what, _OUTCOME)
-        raise
-
-
-def _sizes(
-    images: pd.DataFrame,
-    image: NDArray[np.int64],
-    needed: NDArray[np.bool_],
-    rule: Rule,
-    frame: pd.DataFrame,
-    what: str,
-) -> NDArray[np.float64] | None:
-    """Height and width of the image of each row where they are needed; None where they are not known at all."""
-    if not {"width", "height"} <= set(images.columns):
-        if rule == "coco":
-            raise ValidationException(
-                'rule="coco" paints polygons into their images: give images with width and height.'
-            )
-        return None
-    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image]
-    problems = Problems(frame)
-    problems.add("image_id", needed & np.isnan(sizes).any(axis=1), "Its image has no width and height.")
-    problems.throw(what, _OUTCOME)
-    return np.where(needed[:, None], sizes, 0.0)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..masks.overlap import shared_pixels
 from ..masks.ragged import offsets_of, spread
 from ..masks.setops import shared
-from .inputs import Masks, Objects
+from .inputs import Objects
+from .shapes import Masks, Painted
 from .sorting import order_of, turns
 
 __all__ = ["Pairs", "best_of", "overlaps"]
@@ -91,7 +92,11 @@ def overlaps(
     pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
     if predictions.masks is None or labels.masks is None:
         return pairs
-    return pairs._replace(iou=_mask_iou(predictions.masks, labels.masks, rows, pairs, labels.crowd)).above(least)
+    painted = predictions.masks.of(rows.take(pairs.prediction)), labels.masks.of(pairs.label)
+    for measure in (_painted_bound, _mask_iou):
+        iou = measure(*painted, rows.take(pairs.prediction), pairs.label, labels.crowd.take(pairs.label))
+        pairs = pairs._replace(iou=iou).above(least)
+    return pairs
 
 
 def _together(
@@ -138,6 +143,18 @@ def _box_iou(
 def _mask_bound(
     one: Masks, other: Masks, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
+    """Bound the overlap of masks that may not be painted yet, by where they lie and how many pixels they have."""
+    common = shared(one.grid.take(row), other.grid.take(other_row)).size
+    least, other_least = one.least.take(row), other.least.take(other_row)
+    for area, known in ((least, least > 0), (other_least, other_least > 0)):
+        common = np.where(known, np.minimum(common, area), common)
+    # What is not known may have as many pixels as they share.
+    return _ratio(common, np.maximum(least, common), np.maximum(other_least, common), crowd)
+
+
+def _painted_bound(
+    one: Painted, other: Painted, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Bound the overlap of masks: they share no more pixels than their boxes do, nor than the smaller one has."""
     common = shared(one.member.grid.take(row), other.member.grid.take(other_row)).size
     area, other_area = one.area[row], other.area[other_row]
@@ -145,11 +162,10 @@ def _mask_bound(
 
 
 def _mask_iou(
-    one: Masks, other: Masks, rows: NDArray[np.int64], pairs: Pairs, crowd: NDArray[np.bool_]
+    one: Painted, other: Painted, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    row, other_row = rows[pairs.prediction], pairs.label
     common = shared_pixels(one.member, other.member, (row, other_row))
-    return _ratio(common, one.area[row], other.area[other_row], crowd[other_row])
+    return _ratio(common, one.area[row], other.area[other_row], crowd)
 
 
 def _ratio(

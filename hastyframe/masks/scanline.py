@@ -71,6 +71,40 @@ def polygon_to_rle(
     >>> runs.to_list()
     [[1, 4, 6, 4]]
     """
+    shapes, images = _read(polygons, image_sizes, rule)
+    _extent(shapes, images, rule)
+    painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
+    return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
+
+
+def polygon_extent(polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Rule = "center") -> NDArray[np.int64]:
+    """Boxes that :func:`polygon_to_rle` paints within, without painting.
+
+    Parameters
+    ----------
+    polygons, image_sizes, rule
+        As in :func:`polygon_to_rle`.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (n, 4)
+        ``[x_min, y_min, x_max, y_max]``, no smaller than the tight boxes; without extent where nothing is painted.
+
+    Raises
+    ------
+    ValidationException
+        As :func:`polygon_to_rle`, but for polygons that cross more scan lines than memory should hold.
+
+    Examples
+    --------
+    >>> polygon_extent([[10.2, 10], [14, 10], [14, 12], [10, 12]]).tolist()
+    [[10, 10, 14, 12]]
+    """
+    return _extent(*_read(polygons, image_sizes, rule), rule).boxes
+
+
+def _read(polygons: Any, image_sizes: ArrayLike | None, rule: Rule) -> tuple[Polygons, Grid]:
+    """Polygons that can be painted by the rule, and their images."""
     shapes = as_polygons(polygons)
     if rule not in ("center", "coco"):
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
@@ -78,10 +112,7 @@ def polygon_to_rle(
         if image_sizes is None:
             raise ValidationException('rule="coco" paints into the image: give image_sizes, rows (height, width).')
         check_near(shapes)
-    images = _images(shapes, image_sizes)
-    _check_extent(shapes, images, rule)
-    painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
-    return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
+    return shapes, _images(shapes, image_sizes)
 
 
 def _images(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
@@ -94,21 +125,22 @@ def _images(shapes: Polygons, image_sizes: ArrayLike | None) -> Grid:
     return Grid(zero, zero, width, height)
 
 
-def _check_extent(shapes: Polygons, images: Grid, rule: Rule) -> None:
-    """Refuse boxes that are too large to count in."""
+def _extent(shapes: Polygons, images: Grid, rule: Rule) -> Grid:
+    """Find where polygons may paint, and refuse boxes that are too large to count in."""
     margin = 0.5 if rule == "coco" else 0.0  # a polygon may paint as far outside its bounds
-    bounds = np.nan_to_num(bounds_of(shapes)).T
+    bounds = bounds_of(shapes).T
     low, side = np.stack([images.x, images.y]), np.stack([images.width, images.height])
     begin, end = np.floor(bounds[:2] - margin), np.ceil(bounds[2:] + margin)
-    sides = np.clip(end, low, low + side) - np.clip(begin, low, low + side)
-    large = sides[0] * sides[1] > LARGEST
+    corners, ends = (np.nan_to_num(np.clip(place, low, low + side)).astype(np.int64) for place in (begin, end))
+    extent = Grid(*corners, *(ends - corners))
+    large = extent.size > LARGEST
     if large.any():
         index = int(np.argmax(large))
-        width, height = sides[:, index]
         raise ValidationException(
-            f"polygon {index} spans {width:.0f} by {height:.0f} pixels; Hasty counts in 32 bits. "
+            f"polygon {index} spans {extent.width[index]} by {extent.height[index]} pixels; Hasty counts in 32 bits. "
             "Give image_sizes to cut it."
         )
+    return extent
 
 
 def _blocks(shapes: Polygons, images: Grid, rule: Rule) -> Iterator[tuple[Polygons, Grid]]:
