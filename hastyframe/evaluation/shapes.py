@@ -66,11 +66,12 @@ class Masks:
 
     def __init__(self, frame: pd.DataFrame, sizes: NDArray[np.float64] | None, rule: Rule, what: str) -> None:
         self._frame, self._sizes, self._rule, self._what = frame, sizes, rule, what
-        self._there = _masked(frame).copy()
+        self._masked = _masked(frame)
+        self._there = self._masked.copy()
         self._painted: Painted | None = None
         self.grid = as_grid(extent(frame, sizes, what, rule), len(frame))
         self.least = np.zeros(len(frame))
-        if self._there.any():
+        if self._masked.any():
             self.least = masks.area(ragged_of(frame["mask"], MASK)[0]).astype(float)
 
     def of(self, rows: NDArray[np.int64]) -> Painted:
@@ -85,7 +86,8 @@ class Masks:
             sizes = None if self._sizes is None else self._sizes * self._there[:, None]
             runs, boxes = paint(self._frame, sizes, self._what, self._rule)
             member = Member.of(runs, as_grid(boxes, runs.n))
-            painted = self._painted = Painted(member, masks.area(runs).astype(float))
+            area = self.least if self._masked.all() else masks.area(runs).astype(float)
+            painted = self._painted = Painted(member, area)
         return painted
 
 

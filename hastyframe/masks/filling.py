@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import LARGEST, Grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment, spread, stretched
 from hastyframe.masks.toggles import cancel
@@ -143,7 +144,10 @@ def _around(crossings: Crossings, offsets: NDArray[np.int64]) -> Grid:
     x, y = segment(np.minimum, column, offsets, 0), segment(np.minimum, row, offsets, 0)
     width = segment(np.maximum, column, offsets, 0) - x
     height = segment(np.maximum, row, offsets, -1) + 1 - y
-    return Grid(x, y, width, height)
+    grid = Grid(x, y, width, height)
+    if grid.size.max(initial=0) > LARGEST:
+        raise ValidationException("A polygon spans so many pixels that 32 bits do not count them.")
+    return grid
 
 
 def _line_up(crossings: Crossings, grid: Grid) -> tuple[NDArray[Any], NDArray[np.int64]]:

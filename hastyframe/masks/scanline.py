@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ __all__ = ["polygon_to_rle"]
 Rule = Literal["center", "coco"]
 Column = NDArray[np.int64]
 
-BLOCK = 2**18
+BLOCK = 2**19
 """Crossings of scan lines that are worked on at a time: enough for a thread to work on without asking for the
 interpreter, and few enough that the arrays stay in memory that the allocator keeps."""
 
@@ -72,8 +73,11 @@ def polygon_to_rle(
     [[1, 4, 6, 4]]
     """
     shapes, images = _read(polygons, image_sizes, rule)
-    _extent(shapes, images, rule)
-    painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
+    try:
+        painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
+    except ValidationException:
+        _extent(shapes, images, rule)  # which names the polygon by its place among all
+        raise
     return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
 
 
@@ -146,9 +150,8 @@ def _extent(shapes: Polygons, images: Grid, rule: Rule) -> Grid:
 def _blocks(shapes: Polygons, images: Grid, rule: Rule) -> Iterator[tuple[Polygons, Grid]]:
     """Go through some objects at a time, and their images."""
     points, rings, offsets = shapes
-    passed = _passed(points[:, 1], images.y, images.height, shapes)
-    if rule == "coco":
-        passed += _passed(points[:, 0], images.x, images.width, shapes)
+    axes = [(points[:, 1], images.y, images.height), (points[:, 0], images.x, images.width)]
+    passed = reduce(np.add, in_threads(lambda axis: _passed(*axis, shapes), axes if rule == "coco" else axes[:1]))
     effort = offsets_of(segment_sum(passed, shapes.point_offsets))
     within_memory(int(effort[-1]), "Scanning the polygons")
     for first, last in pairwise(cuts(effort, BLOCK)):
