@@ -138,7 +138,8 @@ def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDAr
     """Rows with run-lengths, with one ring and with several."""
     if segments.count(None) == len(segments):
         return (np.empty(0, np.int64),) * 3
-    rings = np.array([len(s) if type(s) is list else _code(s) for s in segments], np.int64)
+    codes = {kind: _code(kind) for kind in set(map(type, segments))}
+    rings = np.array([len(s) if type(s) is list else codes[type(s)] for s in segments], np.int64)
     if (wrong := rings == _OTHER).any():
         raise table.wrong(int(np.argmax(wrong)), "'segmentation' should be polygons or run-lengths")
     return np.flatnonzero(rings == _CODED), np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
@@ -147,9 +148,9 @@ def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDAr
 _CODED, _OTHER = -1, -2
 
 
-def _code(segment: Any) -> int:
-    """Say what a segmentation is that is no list of rings."""
-    return 0 if segment is None else _CODED if isinstance(segment, Rle | dict) else _OTHER
+def _code(kind: type[Any]) -> int:
+    """Say what a segmentation of a type is that is no list of rings."""
+    return 0 if kind is type(None) else _CODED if issubclass(kind, Rle | dict) else _OTHER
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:

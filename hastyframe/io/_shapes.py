@@ -46,6 +46,8 @@ def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
         if np.isfinite(values).all():
             return values
         values = values.tolist()
+    if values.count(None) == len(values):
+        return np.full((len(values), 4), np.nan)
     try:
         numbers = table.typed or set(map(type, chain.from_iterable(values))) <= {int, float}
         if numbers and set(map(len, values)) == {4}:
