@@ -85,8 +85,10 @@ def fill(crossings: Crossings, objects: NDArray[np.int64] | None = None) -> tupl
     """
     if objects is None:
         objects = np.arange(len(crossings.offsets))
-    grid = _around(crossings, crossings.offsets[objects])
     outlines = np.diff(objects)
+    if not outlines.all():
+        return _fill_some(crossings, objects, np.flatnonzero(outlines))
+    grid = _around(crossings, crossings.offsets[objects])
     owner = np.repeat(np.arange(len(outlines)), outlines)
     line, base = _line_up(crossings, grid.take(owner))
     line.sort(kind="stable")  # merges what is in order already
@@ -99,6 +101,16 @@ def fill(crossings: Crossings, objects: NDArray[np.int64] | None = None) -> tupl
         changes, grid = _shrink(changes, base, grid, loose)
     runs = _to_runs(changes, base)
     return runs, grid.boxes * (runs.lengths > 0)[:, None]
+
+
+def _fill_some(
+    crossings: Crossings, objects: NDArray[np.int64], filled: NDArray[np.int64]
+) -> tuple[Ragged, NDArray[np.int64]]:
+    """Paint where some objects have no outlines."""
+    runs, found = fill(crossings, np.append(objects[filled], objects[-1]))
+    lengths, boxes = np.zeros(len(objects) - 1, np.int64), np.zeros((len(objects) - 1, 4), np.int64)
+    lengths[filled], boxes[filled] = runs.lengths, found
+    return Ragged(runs.values, offsets_of(lengths)), boxes
 
 
 def passage(levels: NDArray[Any], rings: NDArray[np.int64]) -> Passage:

@@ -70,12 +70,13 @@ class Ragged(NamedTuple):
         lengths = self.lengths[rows]
         offsets, starts = offsets_of(lengths), self.offsets[rows]
         if offsets[-1] <= _AT_ONCE:
-            return Ragged(self.values[spread(starts, lengths, offsets)], offsets)
+            return Ragged(self.values.take(spread(starts, lengths, offsets)), offsets)
         values = np.empty(int(offsets[-1]), self.values.dtype)
         inner = np.searchsorted(offsets, np.arange(_AT_ONCE, offsets[-1], _AT_ONCE))
         for first, last in pairwise([0, *inner.tolist(), len(rows)]):
             some = slice(first, last)
-            values[offsets[first] : offsets[last]] = self.values[spread(starts[some], lengths[some])]
+            place = spread(starts[some], lengths[some])
+            self.values.take(place, out=values[offsets[first] : offsets[last]], mode="clip")  # else through a copy
         return Ragged(values, offsets)
 
     def to_list(self) -> list[list[Any]]:
