@@ -61,7 +61,7 @@ class Masks:
     grid : Grid
         Where each lies at most.
     least : numpy.ndarray of float64, shape (n,)
-        How many pixels each has at least: all of a mask, none of what would have to be painted.
+        How many pixels each has at least: all that it has, once it is painted.
     """
 
     def __init__(self, frame: pd.DataFrame, sizes: NDArray[np.float64] | None, rule: Rule, what: str) -> None:
@@ -88,6 +88,7 @@ class Masks:
             member = Member.of(runs, as_grid(boxes, runs.n))
             area = self.least if self._masked.all() else masks.area(runs).astype(float)
             painted = self._painted = Painted(member, area)
+            self.least = np.where(self._there, area, self.least)
         return painted
 
 
