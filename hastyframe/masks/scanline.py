@@ -24,9 +24,11 @@ __all__ = ["polygon_to_rle"]
 Rule = Literal["center", "coco"]
 Column = NDArray[np.int64]
 
-BLOCK = 2**19
-"""Crossings of scan lines that are worked on at a time: enough for a thread to work on without asking for the
-interpreter, and few enough that the arrays stay in memory that the allocator keeps."""
+BLOCKS = 8
+LEAST, MOST = 2**16, 2**19
+"""Polygons are worked on in some blocks, so that threads end together. A block has so many crossings of scan lines:
+enough for a thread to work on without asking for the interpreter, and few enough that the arrays stay in memory that
+the allocator keeps."""
 
 
 def polygon_to_rle(
@@ -154,7 +156,7 @@ def _blocks(shapes: Polygons, images: Grid, rule: Rule) -> Iterator[tuple[Polygo
     passed = reduce(np.add, in_threads(lambda axis: _passed(*axis, shapes), axes if rule == "coco" else axes[:1]))
     effort = offsets_of(segment_sum(passed, shapes.point_offsets))
     within_memory(int(effort[-1]), "Scanning the polygons")
-    for first, last in pairwise(cuts(effort, BLOCK)):
+    for first, last in pairwise(cuts(effort, min(MOST, max(LEAST, int(effort[-1]) // BLOCKS)))):
         ends = rings[offsets[first] : offsets[last] + 1]
         some = Polygons(points[ends[0] : ends[-1]], ends - ends[0], offsets[first : last + 1] - offsets[first])
         yield some, images.take(slice(first, last))

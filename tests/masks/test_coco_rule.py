@@ -104,7 +104,8 @@ def test_objects_without_rings_and_blocks_of_any_size(real_polygons, monkeypatch
         runs, boxes = hm.polygon_to_rle(shapes, sizes, rule=rule)
         assert not boxes[[0, -1]].any()
         for most in (1, 1000, 30_000):
-            monkeypatch.setattr("hastyframe.masks.scanline.BLOCK", most)
+            monkeypatch.setattr("hastyframe.masks.scanline.LEAST", most)
+            monkeypatch.setattr("hastyframe.masks.scanline.MOST", most)
             again, same = hm.polygon_to_rle(shapes, sizes, rule=rule)
             assert (again.values == runs.values).all()
             assert (again.offsets == runs.offsets).all()
