@@ -24,7 +24,6 @@ __all__ = ["Painted", "Rule", "extent", "kinds", "known_sizes", "named", "one_ri
 Rule: TypeAlias = Literal["center", "coco"]
 Painted: TypeAlias = tuple[Ragged, NDArray[np.int64]]
 
-
 _KINDS = ("nothing", "box", "parts", "polygon", "mask")
 """What a label can be; of several the last."""
 
@@ -79,6 +78,11 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
 
 def extent(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule) -> NDArray[np.int64]:
     """Boxes that :func:`paint` paints within, without painting; it refuses what that refuses.
+
+    Parameters
+    ----------
+    labels, sizes, file, rule
+        As in :func:`paint`.
 
     Returns
     -------

@@ -78,17 +78,17 @@ class Masks:
         """Masks of all objects, of which at least those in `rows` are painted."""
         painted = self._painted
         if painted is None or not self._there[rows].all():
+            there = self._there.copy()
             if painted is None and self._sizes is not None:
-                self._there[rows] = True
+                there[rows] = True
             else:  # once more, and never again
-                self._there[:] = True
+                there[:] = True
             # In an image without pixels nothing is painted.
-            sizes = None if self._sizes is None else self._sizes * self._there[:, None]
+            sizes = None if self._sizes is None else self._sizes * there[:, None]
             runs, boxes = paint(self._frame, sizes, self._what, self._rule)
-            member = Member.of(runs, as_grid(boxes, runs.n))
             area = self.least if self._masked.all() else masks.area(runs).astype(float)
-            painted = self._painted = Painted(member, area)
-            self.least = np.where(self._there, area, self.least)
+            painted = Painted(Member.of(runs, as_grid(boxes, runs.n)), area)
+            self._painted, self._there, self.least = painted, there, np.where(there, area, self.least)
         return painted
 
 

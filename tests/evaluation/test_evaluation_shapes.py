@@ -81,6 +81,27 @@ def test_only_what_a_prediction_comes_near_is_painted(monkeypatch):
     assert painted[2:] == [("the labels", len(labels))]  # all the others at once, and none again
 
 
+def test_an_interrupt_while_painting_leaves_nothing_half_painted(monkeypatch):
+    images, labels, predictions = scene(6)
+    labels = outlined(labels).assign(area=100.0)
+    predictions = predictions[predictions["image_id"].isin(["1", "2", "3"])]
+
+    def evaluate():
+        return hf.evaluate(labels, predictions, images=images, iou="mask")
+
+    evaluation, expected = evaluate(), evaluate().match(0.1)
+    evaluation.summary()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shapes, "paint", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            evaluation.match(0.1)
+    pd.testing.assert_frame_equal(evaluation.match(0.1), expected)
+
+
 def test_outlines_far_from_all_predictions_are_checked_too():
     labels = pd.DataFrame({"image_id": "a", "class_name": "cat", "polygon": [[[50, 50], [60, 50]]], "area": 9.0})
     predictions = pd.DataFrame({"image_id": ["a"], "class_name": "cat", "score": 0.9})
