@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .frames import POLYGON, arrow_array, arrow_list
 from .masks import Ragged
-from .masks.ragged import offsets_of
+from .masks.ragged import arrow_offsets
 
 __all__ = ["PARTS", "ragged_of"]
 
@@ -34,10 +34,7 @@ def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArr
         column = arrow_list(column, pd.ArrowDtype(type_))
     array = arrow_array(column)
     present = np.asarray(array.is_valid())
-    ends = array.offsets.to_numpy() if len(array) else np.zeros(1, np.int32)
-    lengths = np.diff(ends) * present
-    # Arrow copies what it flattens where a list is null, also if those hold nothing.
-    values = array.values[ends[0] : ends[-1]] if lengths.sum() == ends[-1] - ends[0] else array.flatten()
+    values, offsets = arrow_offsets(array)
     while pa.types.is_fixed_size_list(values.type) or pa.types.is_list(values.type):
         values = values.flatten()
-    return Ragged(values.to_numpy(zero_copy_only=False), offsets_of(lengths)), present
+    return Ragged(values.to_numpy(zero_copy_only=False), offsets), present

@@ -231,11 +231,13 @@ def arrow_offsets(column: Any) -> tuple[Any, NDArray[np.int64]]:
     if pa.types.is_fixed_size_list(column.type):
         lengths = np.where(column.is_valid().to_numpy(zero_copy_only=False), column.type.list_size, 0)
         return column.flatten(), offsets_of(lengths)
-    if column.null_count:
-        lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        return column.flatten(), offsets_of(lengths)
-    offsets = column.offsets.to_numpy().astype(np.int64)
-    return column.flatten(), offsets - offsets[0] if len(offsets) else np.zeros(1, np.int64)
+    ends = column.offsets.to_numpy().astype(np.int64) if len(column) else np.zeros(1, np.int64)
+    if not column.null_count:
+        return column.flatten(), ends - ends[0]
+    offsets = offsets_of(np.diff(ends) * column.is_valid().to_numpy(zero_copy_only=False))
+    # Arrow copies what it flattens where a list is null, also if those hold nothing.
+    all_held = offsets[-1] == ends[-1] - ends[0]
+    return column.values[ends[0] : ends[-1]] if all_held else column.flatten(), offsets
 
 
 def _is_pair(rows: Any) -> bool:
