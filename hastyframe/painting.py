@@ -151,7 +151,7 @@ def _together(parts: list[Ragged], count: int) -> Ragged:
     *others, largest = sorted(parts, key=lambda part: len(part.values))
     rest = np.ones(len(values), bool)
     for part in others:
-        for which, some in blocks_of(part):
+        for which, some in blocks_of(part, 2**18):
             place = spread(offsets[which], some.lengths, some.offsets)
             values[place], rest[place] = some.values, False
     values[rest] = largest.values  # many at a time

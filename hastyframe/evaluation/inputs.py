@@ -16,6 +16,7 @@ from ..blame import blame
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX
+from ..masks.blocks import in_threads
 from ..painting import Rule, named
 from .shapes import OUTCOME, SHAPES, Masks, as_lists, read_masks
 
@@ -87,21 +88,44 @@ def read_inputs(
     known, image_of = _images(labels, predictions, images)
     classes, class_of = _classes(labels, predictions)
     scores = _scores(predictions)
-    found = []
-    for frame, what, image, klass, score in (
-        (labels, "the labels", image_of[0], class_of[0], np.empty(0)),
-        (predictions, "the predictions", image_of[1], class_of[1], scores),
-    ):
-        boxes = _boxes(frame, what, kind)
-        painted = read_masks(frame, boxes, known, image, rule, what) if kind == "mask" else None
-        sides = np.concatenate([boxes[:, :2], _sides(boxes)], axis=1)
-        area = _told_areas(frame) if frame is labels else np.full(len(frame), np.nan)
-        if (missing := np.isnan(area)).any():
-            measured = sides[:, 2] * sides[:, 3] if painted is None else painted.of(np.flatnonzero(missing)).area
-            area = np.where(missing, measured, area)
-        crowd = _crowds(labels) if frame is labels else np.zeros(len(frame), bool)
-        found.append(Objects(image, klass, sides, area, score, crowd, painted))
-    return Inputs(labels, predictions, known, classes, *found)
+    frames, names = (labels, predictions), ("the labels", "the predictions")
+    boxes = [_boxes(frame, what, kind) for frame, what in zip(frames, names, strict=True)]
+    painted: list[Masks | None] = [None, None]
+    if kind == "mask":
+        sides = list(zip(frames, boxes, image_of, names, strict=True))
+        painted = in_threads(lambda side: read_masks(*side, known, rule), sides)
+    label, prediction = zip(image_of, class_of, map(_with_sides, boxes), painted, strict=True)
+    return Inputs(labels, predictions, known, classes, _labels(labels, *label), _predictions(scores, *prediction))
+
+
+def _labels(
+    frame: pd.DataFrame,
+    image: NDArray[np.int64],
+    klass: NDArray[np.int64],
+    box: NDArray[np.float64],
+    painted: Masks | None,
+) -> Objects:
+    area = _areas(_told_areas(frame), box, painted)
+    return Objects(image, klass, box, area, np.empty(0), _crowds(frame), painted)
+
+
+def _predictions(
+    score: NDArray[np.float64],
+    image: NDArray[np.int64],
+    klass: NDArray[np.int64],
+    box: NDArray[np.float64],
+    painted: Masks | None,
+) -> Objects:
+    area = _areas(np.full(len(score), np.nan), box, painted)
+    return Objects(image, klass, box, area, score, np.zeros(len(score), bool), painted)
+
+
+def _areas(told: NDArray[np.float64], box: NDArray[np.float64], painted: Masks | None) -> NDArray[np.float64]:
+    """Areas as they are told, measured where they are not."""
+    if not (missing := np.isnan(told)).any():
+        return told
+    measured = box[:, 2] * box[:, 3] if painted is None else painted.of(np.flatnonzero(missing)).area
+    return np.where(missing, measured, told)
 
 
 def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
@@ -260,8 +284,8 @@ def _bounds(outlines: pd.Series[Any], rows: NDArray[np.int64], what: str) -> NDA
     return found
 
 
-def _sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Width and height of boxes.
+def _with_sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corner, width and height of boxes.
 
     ``x_max - x_min`` differs in its last digits from the width that `x_max` came from. Where a number of at most nine
     decimals explains the difference, that was the width: decisions on a threshold then fall as in COCO, which keeps
@@ -270,7 +294,7 @@ def _sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     sides = boxes[:, 2:] - boxes[:, :2]
     near = np.round(sides, 9)
     same = np.abs(near - sides) <= 2 * np.spacing(np.maximum(np.abs(boxes[:, 2:]), np.abs(boxes[:, :2])))
-    return np.where(same, near, sides)
+    return np.concatenate([boxes[:, :2], np.where(same, near, sides)], axis=1)
 
 
 def _told_areas(labels: pd.DataFrame) -> NDArray[np.float64]:

@@ -95,10 +95,10 @@ class Masks:
 def read_masks(
     frame: pd.DataFrame,
     boxes: NDArray[np.float64],
-    images: pd.DataFrame,
     image: NDArray[np.int64],
-    rule: Rule,
     what: str,
+    images: pd.DataFrame,
+    rule: Rule,
 ) -> Masks:
     """Check the masks of objects, and what their images must have for the rest to be painted.
 
