@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,9 +16,9 @@ from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
 from .masks import Ragged
-from .masks.blocks import blocks_of
+from .masks.blocks import blocks_of, stacked
 from .masks.ragged import offsets_of, spread
-from .masks.scanline import polygon_extent
+from .masks.scanline import polygon_blocks, polygon_extent
 
 __all__ = ["Painted", "Rule", "extent", "kinds", "known_sizes", "named", "one_ring_each", "paint"]
 
@@ -122,13 +123,13 @@ def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.flo
     parts, boxes = [], np.zeros((len(labels), 4), np.int64)
     for name, chosen, own in _by_kind(kind, sizes):
         if name == "mask":
-            runs, found = _mask(labels, chosen)
+            blocks = [_mask(labels, chosen)]
         elif name == "box" and rule == "center":
-            runs, found = _box(_corners(labels, chosen), own)
+            blocks = [_box(_corners(labels, chosen), own)]
         else:
-            runs, found = masks.polygon_to_rle(_outlines(labels, name, chosen), own, rule=rule)
-        parts.append(runs)
-        boxes += found
+            blocks = polygon_blocks(_outlines(labels, name, chosen), own, rule=rule)
+        parts.append([runs for runs, _ in blocks])
+        boxes += np.concatenate([found for _, found in blocks])
     return _together(parts, len(labels)), boxes
 
 
@@ -142,20 +143,32 @@ def _by_kind(
             yield name, chosen, None if sizes is None else known_sizes(np.where(chosen[:, None], sizes, 0))
 
 
-def _together(parts: list[Ragged], count: int) -> Ragged:
-    """Put `count` rows together, each of which one part has at most."""
-    if len(parts) < 2:
-        return parts[0] if parts else Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
-    offsets = offsets_of(sum((part.lengths for part in parts), np.zeros(count, np.int64)))
+def _together(parts: list[list[Ragged]], count: int) -> Ragged:
+    """Put `count` rows together, each of which one part has at most, from blocks of the rows of each part."""
+    if not parts:
+        return Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
+    if len(parts) == 1:
+        return stacked(parts[0])
+    offsets = offsets_of(sum(np.concatenate([block.lengths for block in part]) for part in parts))
     values = np.empty(int(offsets[-1]), np.int32)
-    *others, largest = sorted(parts, key=lambda part: len(part.values))
+    *others, largest = sorted(parts, key=lambda part: sum(len(block.values) for block in part))
     rest = np.ones(len(values), bool)
-    for part in others:
-        for which, some in blocks_of(part, 2**18):
-            place = spread(offsets[which], some.lengths, some.offsets)
-            values[place], rest[place] = some.values, False
-    values[rest] = largest.values  # many at a time
+    for which, some in chain.from_iterable(map(_placed, others)):
+        place = spread(offsets[which], some.lengths, some.offsets)
+        values[place], rest[place] = some.values, False
+    for which, some in _placed(largest):
+        here = slice(offsets[which.start], offsets[which.stop])
+        values[here][rest[here]] = some.values  # many at a time
     return Ragged(values, offsets)
+
+
+def _placed(blocks: list[Ragged]) -> Iterator[tuple[slice, Ragged]]:
+    """Go through blocks of rows some at a time: which rows, and the rows."""
+    first = 0
+    for block in blocks:
+        for which, some in blocks_of(block, 2**18):
+            yield slice(first + which.start, first + which.stop), some
+        first += block.n
 
 
 def named(ids: pd.Index[Any]) -> Callable[[int], str]:

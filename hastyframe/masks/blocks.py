@@ -66,7 +66,7 @@ def in_blocks(work: Callable[..., Ragged], rows: Ragged, *columns: NDArray[Any],
     [[10, 11], [22, 23, 24]]
     """
     parts = [work(some, *(column[which] for column in columns)) for which, some in blocks_of(rows, most)]
-    return parts[0] if len(parts) == 1 else stacked(parts)
+    return stacked(parts)
 
 
 def blocks_of(rows: Ragged, most: int = BLOCK) -> Iterator[tuple[slice, Ragged]]:
@@ -137,5 +137,7 @@ def processors() -> int:
 
 def stacked(parts: list[Ragged]) -> Ragged:
     """Put rows one below the other."""
+    if len(parts) == 1:
+        return parts[0]
     lengths = [part.lengths for part in parts]
     return Ragged(np.concatenate([part.values for part in parts]), offsets_of(np.concatenate(lengths)))

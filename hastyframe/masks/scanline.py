@@ -74,13 +74,20 @@ def polygon_to_rle(
     >>> runs.to_list()
     [[1, 4, 6, 4]]
     """
+    blocks = polygon_blocks(polygons, image_sizes, rule=rule)
+    return stacked([runs for runs, _ in blocks]), np.concatenate([boxes for _, boxes in blocks])
+
+
+def polygon_blocks(
+    polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Rule = "center"
+) -> list[tuple[Ragged, NDArray[np.int64]]]:
+    """Do what :func:`polygon_to_rle` does, and return some objects at a time, in order, as they were painted."""
     shapes, images = _read(polygons, image_sizes, rule)
     try:
-        painted = in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
+        return in_threads(lambda some: _paint(*some, rule), _blocks(shapes, images, rule))
     except ValidationException:
         _extent(shapes, images, rule)  # which names the polygon by its place among all
         raise
-    return stacked([runs for runs, _ in painted]), np.concatenate([boxes for _, boxes in painted])
 
 
 def polygon_extent(polygons: Any, image_sizes: ArrayLike | None = None, *, rule: Rule = "center") -> NDArray[np.int64]:
