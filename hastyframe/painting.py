@@ -43,7 +43,14 @@ def _numbered(labels: pd.DataFrame) -> NDArray[np.int8]:
     return number
 
 
-def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule = "center") -> Painted:
+def paint(
+    labels: pd.DataFrame,
+    sizes: NDArray[np.float64] | None,
+    file: str,
+    rule: Rule = "center",
+    *,
+    beside: Painted | None = None,
+) -> Painted:
     """Paint labels into their images.
 
     A mask stays as it is, a polygon is filled, a box is filled where there is nothing finer; all but masks are cut to
@@ -60,6 +67,8 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     rule : {"center", "coco"}
         Which pixels are inside, see :func:`hastyframe.masks.polygon_to_rle`. ``"coco"`` needs `sizes`, and paints a box
         as the polygon of its corners.
+    beside : (Ragged, numpy.ndarray), optional
+        What this function gave for rows that have no pixels this time, as in an image of 0 by 0.
 
     Returns
     -------
@@ -73,8 +82,10 @@ def paint(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, ru
     FormatError
         A mask without a box, a polygon that is none, an image without a size; names the label.
     """
-    painted: Painted = _row_by_row(_painted, labels, sizes, file, rule)
-    return painted
+    parts, boxes = _row_by_row(_painted, labels, sizes, file, rule)
+    if beside is not None:
+        parts, boxes = [*parts, [beside[0]]], boxes + beside[1]
+    return _together(parts, len(labels)), boxes
 
 
 def extent(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule) -> NDArray[np.int64]:
@@ -119,7 +130,10 @@ def _extent(
     return boxes
 
 
-def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.float64] | None, rule: Rule) -> Painted:
+def _painted(
+    labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.float64] | None, rule: Rule
+) -> tuple[list[list[Ragged]], NDArray[np.int64]]:
+    """Run-lengths of each kind of label in blocks of rows, and the boxes of all."""
     parts, boxes = [], np.zeros((len(labels), 4), np.int64)
     for name, chosen, own in _by_kind(kind, sizes):
         if name == "mask":
@@ -130,7 +144,7 @@ def _painted(labels: pd.DataFrame, kind: NDArray[np.int8], sizes: NDArray[np.flo
             blocks = polygon_blocks(_outlines(labels, name, chosen), own, rule=rule)
         parts.append([runs for runs, _ in blocks])
         boxes += np.concatenate([found for _, found in blocks])
-    return _together(parts, len(labels)), boxes
+    return parts, boxes
 
 
 def _by_kind(
@@ -145,6 +159,7 @@ def _by_kind(
 
 def _together(parts: list[list[Ragged]], count: int) -> Ragged:
     """Put `count` rows together, each of which one part has at most, from blocks of the rows of each part."""
+    parts = [part for part in parts if any(len(block.values) for block in part)]
     if not parts:
         return Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
     if len(parts) == 1:

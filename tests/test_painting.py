@@ -65,6 +65,18 @@ def test_images_without_pixels_hold_masks_alone(labels):
     assert ((runs.lengths > 0) == labels["mask"].notna()).all()
 
 
+@given(labels_of_all_kinds(), st.sampled_from(["center", "coco"]), st.randoms())
+def test_some_now_and_the_others_beside_them_are_all_at_once(labels, rule, random):
+    sizes = np.full((len(labels), 2), SIZE, float)
+    now = np.array([random.random() < 0.5 for _ in range(len(labels))], bool)[:, None]
+    some = paint(labels, sizes * now, "the labels", rule)  # and all masks
+    outlines, later = labels.drop(columns="mask"), ~now & labels[["mask"]].isna().to_numpy()
+    runs, boxes = paint(outlines, sizes * later, "the labels", rule, beside=some)
+    expected, around = paint(labels, sizes, "the labels", rule)
+    assert runs.to_list() == expected.to_list()
+    assert boxes.tolist() == around.tolist()
+
+
 @pytest.mark.parametrize("work", [paint, extent])
 @pytest.mark.parametrize(
     ("column", "value", "says"),

@@ -124,8 +124,10 @@ def _areas(told: NDArray[np.float64], box: NDArray[np.float64], painted: Masks |
     """Areas as they are told, measured where they are not."""
     if not (missing := np.isnan(told)).any():
         return told
-    measured = box[:, 2] * box[:, 3] if painted is None else painted.of(np.flatnonzero(missing)).area
-    return np.where(missing, measured, told)
+    if painted is None:
+        return np.where(missing, box[:, 2] * box[:, 3], told)
+    painted.paint(np.flatnonzero(missing))
+    return np.where(missing, painted.area, told)
 
 
 def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:

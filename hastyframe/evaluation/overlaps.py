@@ -13,7 +13,7 @@ from ..masks.overlap import shared_pixels
 from ..masks.ragged import offsets_of, spread
 from ..masks.setops import shared
 from .inputs import Objects
-from .shapes import Masks, Painted
+from .shapes import Masks
 from .sorting import order_of, turns
 
 __all__ = ["Pairs", "best_of", "overlaps"]
@@ -92,9 +92,11 @@ def overlaps(
     pairs = Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
     if predictions.masks is None or labels.masks is None:
         return pairs
-    painted = predictions.masks.of(rows.take(pairs.prediction)), labels.masks.of(pairs.label)
-    for measure in (_painted_bound, _mask_iou):
-        iou = measure(*painted, rows.take(pairs.prediction), pairs.label, labels.crowd.take(pairs.label))
+    one, other = predictions.masks, labels.masks
+    one.paint(rows.take(pairs.prediction))
+    other.paint(pairs.label)
+    for measure in (_mask_bound, _mask_iou):
+        iou = measure(one, other, rows.take(pairs.prediction), pairs.label, labels.crowd.take(pairs.label))
         pairs = pairs._replace(iou=iou).above(least)
     return pairs
 
@@ -145,24 +147,15 @@ def _mask_bound(
 ) -> NDArray[np.float64]:
     """Bound the overlap of masks that may not be painted yet, by where they lie and how many pixels they have."""
     common = shared(one.grid.take(row), other.grid.take(other_row)).size
-    least, other_least = one.least.take(row), other.least.take(other_row)
-    for area, known in ((least, least > 0), (other_least, other_least > 0)):
-        common = np.where(known, np.minimum(common, area), common)
-    # What is not known may have as many pixels as they share.
-    return _ratio(common, np.maximum(least, common), np.maximum(other_least, common), crowd)
-
-
-def _painted_bound(
-    one: Painted, other: Painted, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Bound the overlap of masks: they share no more pixels than their boxes do, nor than the smaller one has."""
-    common = shared(one.member.grid.take(row), other.member.grid.take(other_row)).size
-    area, other_area = one.area[row], other.area[other_row]
-    return _ratio(np.minimum(common, np.minimum(area, other_area)), area, other_area, crowd)
+    area, other_area = one.area.take(row), other.area.take(other_row)
+    for pixels in (area, other_area):
+        common = np.where(pixels > 0, np.minimum(common, pixels), common)
+    # What is not painted yet may have as many pixels as they share.
+    return _ratio(common, np.maximum(area, common), np.maximum(other_area, common), crowd)
 
 
 def _mask_iou(
-    one: Painted, other: Painted, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
+    one: Masks, other: Masks, row: NDArray[np.int64], other_row: NDArray[np.int64], crowd: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     common = shared_pixels(one.member, other.member, (row, other_row))
     return _ratio(common, one.area[row], other.area[other_row], crowd)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,30 +14,16 @@ from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
 from ..lists import PARTS, ragged_of
-from ..masks.grids import as_grid
+from ..masks import as_ragged
+from ..masks.grids import Grid, as_grid
 from ..masks.overlap import Member
-from ..painting import Rule, extent, paint
+from ..painting import Painted, Rule, extent, paint
 
-__all__ = ["OUTCOME", "SHAPES", "Masks", "Painted", "as_lists", "read_masks"]
+__all__ = ["OUTCOME", "SHAPES", "Masks", "as_lists", "read_masks"]
 
 OUTCOME = "nothing was evaluated"
 SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
 """What objects can have besides boxes."""
-
-
-class Painted(NamedTuple):
-    """Masks of all objects, empty where they were not painted.
-
-    Parameters
-    ----------
-    member : Member
-        Run-lengths, and where they lie.
-    area : numpy.ndarray of float64, shape (n,)
-        Their pixels.
-    """
-
-    member: Member
-    area: NDArray[np.float64]
 
 
 class Masks:
@@ -50,7 +36,7 @@ class Masks:
     frame : pandas.DataFrame
         Boxes and what is finer, as columns of Arrow lists; checked.
     sizes : numpy.ndarray of float64, shape (n, 2), or None
-        Height and width of each object's image; None where they are not known, or nothing is to be painted.
+        Height and width of each object's image, 0 of those that have a mask; None where nothing is known of them.
     rule : {"center", "coco"}
         How to paint.
     what : str
@@ -60,36 +46,39 @@ class Masks:
     ----------
     grid : Grid
         Where each lies at most.
-    least : numpy.ndarray of float64, shape (n,)
-        How many pixels each has at least: all that it has, once it is painted.
+    member : Member
+        Run-lengths of what is painted, and where it lies; empty for the others.
+    area : numpy.ndarray of float64, shape (n,)
+        Their pixels.
     """
 
     def __init__(self, frame: pd.DataFrame, sizes: NDArray[np.float64] | None, rule: Rule, what: str) -> None:
         self._frame, self._sizes, self._rule, self._what = frame, sizes, rule, what
-        self._masked = _masked(frame)
-        self._there = self._masked.copy()
-        self._painted: Painted | None = None
         self.grid = as_grid(extent(frame, sizes, what, rule), len(frame))
-        self.least = np.zeros(len(frame))
-        if self._masked.any():
-            self.least = masks.area(ragged_of(frame["mask"], MASK)[0]).astype(float)
+        masked = _masked(frame)
+        runs = ragged_of(frame["mask"], MASK)[0] if masked.any() else as_ragged([[]] * len(frame))
+        self._keep((runs, np.where(masked[:, None], self.grid.boxes, 0)), masked)
+        self._asked = False
 
-    def of(self, rows: NDArray[np.int64]) -> Painted:
-        """Masks of all objects, of which at least those in `rows` are painted."""
-        painted = self._painted
-        if painted is None or not self._there[rows].all():
-            there = self._there.copy()
-            if painted is None and self._sizes is not None:
-                there[rows] = True
-            else:  # once more, and never again
-                there[:] = True
-            # In an image without pixels nothing is painted.
-            sizes = None if self._sizes is None else self._sizes * there[:, None]
-            runs, boxes = paint(self._frame, sizes, self._what, self._rule)
-            area = self.least if self._masked.all() else masks.area(runs).astype(float)
-            painted = Painted(Member.of(runs, as_grid(boxes, runs.n)), area)
-            self._painted, self._there, self.least = painted, there, np.where(there, area, self.least)
-        return painted
+    def _keep(self, painted: Painted, there: NDArray[np.bool_]) -> None:
+        runs, boxes = painted
+        member, area = Member.of(runs, as_grid(boxes, runs.n)), masks.area(runs).astype(float)
+        grid = Grid(*(np.where(there, *sides) for sides in zip(member.grid, self.grid, strict=True)))
+        self._painted, self._there, self.member, self.area, self.grid = painted, there, member, area, grid
+
+    def paint(self, rows: NDArray[np.int64]) -> None:
+        """See to it that some rows are painted."""
+        if self._there[rows].all():
+            return
+        if self._sizes is None:
+            self._keep(paint(self._frame, None, self._what, self._rule), np.ones(len(self._frame), bool))
+            return
+        there = self._there | self._asked  # the second time all others, and never again
+        there[rows] = True
+        sizes = self._sizes * (there & ~self._there)[:, None]  # in an image without pixels nothing is painted
+        outlines = self._frame.drop(columns="mask", errors="ignore")
+        self._keep(paint(outlines, sizes, self._what, self._rule, beside=self._painted), there)
+        self._asked = True
 
 
 def read_masks(

@@ -63,9 +63,9 @@ def test_only_what_a_prediction_comes_near_is_painted(monkeypatch):
     predictions = predictions[predictions["image_id"].isin(["1", "2", "3"])]
     painted = []
 
-    def count(frame, sizes, what, rule):
+    def count(frame, sizes, what, rule, **others):
         painted.append((what, int((sizes > 0).all(axis=1).sum())))
-        return paint(frame, sizes, what, rule)
+        return paint(frame, sizes, what, rule, **others)
 
     monkeypatch.setattr(shapes, "paint", count)
     evaluation = hf.evaluate(labels, predictions, images=images, iou="mask")
@@ -78,7 +78,7 @@ def test_only_what_a_prediction_comes_near_is_painted(monkeypatch):
     evaluation.confusion_matrix()
     evaluation.errors()
     evaluation.match(0.1)
-    assert painted[2:] == [("the labels", len(labels))]  # all the others at once, and none again
+    assert painted[2:] == [("the labels", len(labels) - near)]  # all the others at once, and none again
 
 
 def test_an_interrupt_while_painting_leaves_nothing_half_painted(monkeypatch):
@@ -92,7 +92,7 @@ def test_an_interrupt_while_painting_leaves_nothing_half_painted(monkeypatch):
     evaluation, expected = evaluate(), evaluate().match(0.1)
     evaluation.summary()
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
