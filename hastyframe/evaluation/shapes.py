@@ -14,7 +14,7 @@ from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_list
 from ..lists import PARTS, ragged_of
-from ..masks import as_ragged
+from ..masks import Ragged
 from ..masks.grids import Grid, as_grid
 from ..masks.overlap import Member
 from ..painting import Painted, Rule, extent, paint
@@ -56,7 +56,8 @@ class Masks:
         self._frame, self._sizes, self._rule, self._what = frame, sizes, rule, what
         self.grid = as_grid(extent(frame, sizes, what, rule), len(frame))
         masked = _masked(frame)
-        runs = ragged_of(frame["mask"], MASK)[0] if masked.any() else as_ragged([[]] * len(frame))
+        empty = Ragged(np.empty(0, np.int32), np.zeros(len(frame) + 1, np.int64))
+        runs = ragged_of(frame["mask"], MASK)[0] if masked.any() else empty
         self._keep((runs, np.where(masked[:, None], self.grid.boxes, 0)), masked)
         self._asked = False
 
