@@ -20,6 +20,7 @@ __all__ = [
     "CUT_ANEW",
     "Problems",
     "as_frame",
+    "as_lists",
     "check_ids",
     "check_labels",
     "check_names",
@@ -37,7 +38,11 @@ CUT_ANEW = (
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-_LIST_COLUMNS = {"polygon": "a list of [x, y] vertices", "mask": "a list of whole numbers"}
+_LIST_COLUMNS = {
+    "polygon": "a list of [x, y] vertices",
+    "parts": "a list of rings, each a list of [x, y] vertices",
+    "mask": "a list of whole numbers",
+}
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
 _FARTHEST = 2**31 - 1
 
@@ -113,7 +118,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
         if column not in frame:
             continue
         if column in _LIST_COLUMNS:
-            frame[column] = _lists(frame[column], dtype, problems)
+            frame[column] = as_lists(frame[column], dtype, problems)
         elif dtype == np.dtype("float64"):
             frame[column] = _numbers(frame[column], problems)
     problems.throw()
@@ -297,7 +302,8 @@ def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     return numbers
 
 
-def _lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
+def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
+    """Turn a column of outlines or masks into Arrow lists; what is none is a problem, and missing in the result."""
     try:
         return frames.arrow_list(column, dtype)
     except _NOT_CONVERTED:

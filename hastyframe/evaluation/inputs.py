@@ -18,7 +18,7 @@ from ..errors import ValidationException
 from ..frames import BOX
 from ..masks.blocks import in_threads
 from ..painting import Rule, named
-from .shapes import OUTCOME, SHAPES, Masks, as_lists, read_masks
+from .shapes import OUTCOME, Masks, lists_of, read_masks
 
 __all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
 
@@ -92,32 +92,23 @@ def read_inputs(
     boxes = [_boxes(frame, what, kind) for frame, what in zip(frames, names, strict=True)]
     painted: list[Masks | None] = [None, None]
     if kind == "mask":
-        sides = list(zip(frames, boxes, image_of, names, strict=True))
-        painted = in_threads(lambda side: read_masks(*side, known, rule), sides)
-    label, prediction = zip(image_of, class_of, map(_with_sides, boxes), painted, strict=True)
-    return Inputs(labels, predictions, known, classes, _labels(labels, *label), _predictions(scores, *prediction))
-
-
-def _labels(
-    frame: pd.DataFrame,
-    image: NDArray[np.int64],
-    klass: NDArray[np.int64],
-    box: NDArray[np.float64],
-    painted: Masks | None,
-) -> Objects:
-    area = _areas(_told_areas(frame), box, painted)
-    return Objects(image, klass, box, area, np.empty(0), _crowds(frame), painted)
-
-
-def _predictions(
-    score: NDArray[np.float64],
-    image: NDArray[np.int64],
-    klass: NDArray[np.int64],
-    box: NDArray[np.float64],
-    painted: Masks | None,
-) -> Objects:
-    area = _areas(np.full(len(score), np.nan), box, painted)
-    return Objects(image, klass, box, area, score, np.zeros(len(score), bool), painted)
+        given = zip(frames, boxes, image_of, names, strict=True)
+        painted = in_threads(lambda side: read_masks(*side, known, rule), given)
+    sides = zip(
+        image_of,
+        class_of,
+        map(_with_sides, boxes),
+        (_told_areas(labels), np.full(len(predictions), np.nan)),
+        (np.empty(0), scores),
+        (_crowds(labels), np.zeros(len(predictions), bool)),
+        painted,
+        strict=True,
+    )
+    label, prediction = (
+        Objects(image, klass, box, _areas(told, box, shapes), score, crowd, shapes)
+        for image, klass, box, told, score, crowd, shapes in sides
+    )
+    return Inputs(labels, predictions, known, classes, label, prediction)
 
 
 def _areas(told: NDArray[np.float64], box: NDArray[np.float64], painted: Masks | None) -> NDArray[np.float64]:
@@ -265,7 +256,7 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     for name in ("parts", "polygon"):  # of both, the second is what counts
         if name in frame and lacking.any():
             rows = np.flatnonzero(lacking & frame[name].notna().to_numpy())
-            boxes[rows] = _bounds(as_lists(frame[name], SHAPES[name]), rows, what)
+            boxes[rows] = _bounds(lists_of(frame, name, what), rows, what)
     problems = Problems(frame)
     finite = np.isfinite(boxes).all(axis=1)
     remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (

@@ -95,7 +95,7 @@ def overlaps(
     one, other = predictions.masks, labels.masks
     one.paint(rows.take(pairs.prediction))
     other.paint(pairs.label)
-    for measure in (_mask_bound, _mask_iou):
+    for measure in (_mask_bound, _mask_iou):  # what was painted is bounded more closely now
         iou = measure(one, other, rows.take(pairs.prediction), pairs.label, labels.crowd.take(pairs.label))
         pairs = pairs._replace(iou=iou).above(least)
     return pairs

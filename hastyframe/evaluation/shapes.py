@@ -10,19 +10,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import masks
-from ..checks import Problems
+from ..checks import Problems, as_lists
 from ..errors import ValidationException
-from ..frames import BOX, MASK, POLYGON, arrow_list
+from ..frames import BOX, MASK, POLYGON
 from ..lists import PARTS, ragged_of
 from ..masks import Ragged
 from ..masks.grids import Grid, as_grid
 from ..masks.overlap import Member
 from ..painting import Painted, Rule, extent, paint
 
-__all__ = ["OUTCOME", "SHAPES", "Masks", "as_lists", "read_masks"]
+__all__ = ["OUTCOME", "Masks", "lists_of", "read_masks"]
 
 OUTCOME = "nothing was evaluated"
-SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
+_SHAPES = {"mask": MASK, "polygon": POLYGON, "parts": PARTS}
 """What objects can have besides boxes."""
 
 
@@ -95,11 +95,11 @@ def read_masks(
     Raises
     ------
     FrameError
-        Names masks that do not fit their boxes, and rows whose image has no size.
+        Names what is no mask or outline, masks that do not fit their boxes, and rows whose image has no size.
     FormatError
         Names an outline that cannot be painted.
     """
-    finest = _finest(frame, boxes)
+    finest = _finest(frame, boxes, what)
     masked = _masked(finest)
     if masked.any():
         _check_masks(finest, masked, what)
@@ -111,18 +111,24 @@ def _masked(frame: pd.DataFrame) -> NDArray[np.bool_]:
     return frame["mask"].notna().to_numpy() if "mask" in frame else np.zeros(len(frame), bool)
 
 
-def _finest(frame: pd.DataFrame, boxes: NDArray[np.float64]) -> pd.DataFrame:
+def _finest(frame: pd.DataFrame, boxes: NDArray[np.float64], what: str) -> pd.DataFrame:
     """Boxes, and what is finer than they are, as columns of Arrow lists."""
     out = pd.DataFrame(boxes, index=frame.index, columns=list(BOX))
-    for name, kind in SHAPES.items():
+    for name in _SHAPES:
         if name in frame and frame[name].notna().any():
-            out[name] = as_lists(frame[name], kind)
+            out[name] = lists_of(frame, name, what)
     return out
 
 
-def as_lists(column: pd.Series[Any], kind: pa.DataType) -> pd.Series[Any]:
+def lists_of(frame: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
     """Read a column of lists of any kind as Arrow lists."""
-    return column if isinstance(column.dtype, pd.ArrowDtype) else arrow_list(column, pd.ArrowDtype(kind))
+    column = frame[name]
+    if isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_list(column.dtype.pyarrow_dtype):
+        return column
+    problems = Problems(frame)
+    lists = as_lists(column, pd.ArrowDtype(_SHAPES[name]), problems)
+    problems.throw(what, OUTCOME)
+    return lists
 
 
 def _check_masks(frame: pd.DataFrame, masked: NDArray[np.bool_], what: str) -> None:

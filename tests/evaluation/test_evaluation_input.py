@@ -238,6 +238,27 @@ def test_a_polygon_that_cannot_be_painted_is_named(given, what, boxed):
         hf.evaluate(frames["labels"], frames["predictions"], iou="mask").summary()
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("mask", {"size": [9, 9], "counts": "abc"}, "a list of whole numbers"),
+        ("mask", ["1", "2"], "a list of whole numbers"),
+        ("polygon", [[0, 0, 4, 0, 4, 4]], r"a list of \[x, y\] vertices"),
+        ("parts", [[0, 0], [4, 0], [4, 4]], "a list of rings"),
+    ],
+)
+@pytest.mark.parametrize("boxed", [True, False])
+def test_what_is_no_mask_or_outline_is_named(column, value, says, boxed):
+    labels = pd.DataFrame({"image_id": "a", "class_name": "cat"}, ["b", "bad"])
+    labels[BOX] = [[0, 0, 4, 4], [0, 0, 4, 4]]
+    predictions = labels.assign(score=0.5)
+    labels[column] = pd.Series([None, value], labels.index, dtype=object)
+    if not boxed and column != "mask":
+        labels.loc["bad", BOX] = np.nan
+    with pytest.raises(hf.FrameError, match=f"{column}, row 'bad'.*{says}"):
+        hf.evaluate(labels, predictions, iou="mask")
+
+
 def test_parts_are_painted():
     """Two squares, the second with a hole, are no box: 9 and 9 - 1 pixels."""
     rings = [
