@@ -18,16 +18,19 @@ from .errors import (
     JournalError,
     LimitExceededException,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     RateLimited,
     RequestTimeout,
     ServerError,
+    SizeLimitError,
     UnexpectedAnswer,
     ValidationException,
 )
 from .geometry import add_area, clip_to_image, find_duplicates, flatten
 from .handles import Attribute, Dataset, Image, Label, LabelAttribute, LabelClass, Tag, TagClass, Workspace
 from .jobs import AutomatedLabelingJob, ExportJob
+from .limits import Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project
 
@@ -76,7 +79,9 @@ __all__ = [
     "LabelClass",
     "LabelSet",
     "LimitExceededException",
+    "Limits",
     "NotFound",
+    "NotSent",
     "OutcomeUnknown",
     "Plan",
     "Project",
@@ -86,6 +91,7 @@ __all__ = [
     "SemanticEvaluation",
     "SemanticSegmentor",
     "ServerError",
+    "SizeLimitError",
     "Tag",
     "TagClass",
     "UnexpectedAnswer",

@@ -22,11 +22,13 @@ __all__ = [
     "JournalError",
     "LimitExceededException",
     "NotFound",
+    "NotSent",
     "OutcomeUnknown",
     "Problem",
     "RateLimited",
     "RequestTimeout",
     "ServerError",
+    "SizeLimitError",
     "UnexpectedAnswer",
     "ValidationException",
 ]
@@ -91,6 +93,30 @@ class LimitExceededException(ValidationException):
     """More things at once than the API takes in one request."""
 
 
+class SizeLimitError(ValidationException):
+    """A file or an answer that would take more memory or time than its :class:`~hastyframe.limits.Limits` allow.
+
+    Parameters
+    ----------
+    what : str
+        What is too large, and where: a file and its member, a request.
+    amount : str
+        How large it is, with its unit.
+    limit : str
+        The name of the bound, as ``"pixels"``.
+    allowed : float
+        The bound.
+    """
+
+    def __init__(self, what: str, amount: str, limit: str, allowed: float) -> None:
+        super().__init__(
+            f"{what}: {amount}, where {allowed:,.0f} is the most. If you trust where it comes from, give "
+            f"limits=hf.Limits({limit}=...)."
+        )
+        self.what = what
+        self.limit = limit
+
+
 class AuthenticationException(HastyError):
     """The server does not know the API key (401)."""
 
@@ -113,6 +139,10 @@ HITS_ALL = (AuthenticationException, AuthorisationException, InsufficientCredits
 
 class RateLimited(HastyError):
     """The server kept answering 429 until the client gave up."""
+
+
+class NotSent(RateLimited):
+    """A request that was not sent, because the server has asked to slow down."""
 
 
 class ServerError(HastyError):

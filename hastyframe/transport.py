@@ -31,6 +31,7 @@ from .errors import (
     HastyError,
     InsufficientCredits,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     RateLimited,
     RequestTimeout,
@@ -133,20 +134,21 @@ class Transport:
         """POST JSON; `repeatable` where doing it twice is the same as doing it once."""
         return self.request("POST", path, body=body, repeatable=repeatable)
 
-    def put(self, path: str, body: Any) -> Any:
-        """PUT JSON."""
-        return self.request("PUT", path, body=body)
+    def put(self, path: str, body: Any, *, once: bool = False) -> Any:
+        """PUT JSON; `once` as for :meth:`request`."""
+        return self.request("PUT", path, body=body, once=once)
 
     def patch(self, path: str, body: Any) -> Any:
         """PATCH JSON; what is sent are absolute values, so it may be repeated."""
         return self.request("PATCH", path, body=body)
 
-    def delete(self, path: str, body: Any = None, *, missing_is_done: bool = True) -> None:
+    def delete(self, path: str, body: Any = None, *, missing_is_done: bool = True, once: bool = False) -> None:
         """DELETE; where a repeat finds nothing, an earlier try had succeeded.
 
         With ``missing_is_done=False`` that is an error all the same: of a list, another one may be what is missing.
+        `once` as for :meth:`request`.
         """
-        self.request("DELETE", path, body=body, missing_is_done=missing_is_done)
+        self.request("DELETE", path, body=body, missing_is_done=missing_is_done, once=once)
 
     def request(
         self,
@@ -157,6 +159,7 @@ class Transport:
         body: Any = None,
         repeatable: bool = False,
         missing_is_done: bool = True,
+        once: bool = False,
     ) -> Any:
         """Send one request to the API.
 
@@ -172,6 +175,10 @@ class Transport:
             Whether it may be repeated although the method, POST, says that it may not.
         missing_is_done : bool
             Whether a repeated DELETE that finds nothing has succeeded.
+        once : bool
+            Whether it goes out one time at most, and now: for a write that rests on what was read just before. A 429, a
+            5xx or a missing answer end in their error without another try; where all threads have to wait because the
+            server asked for it, nothing is sent and :class:`~hastyframe.errors.NotSent` is raised.
 
         Returns
         -------
@@ -194,6 +201,7 @@ class Transport:
             method,
             self.base_url + path,
             repeatable=repeatable,
+            once=once,
             params=params,
             data=data,
             headers=headers,
@@ -428,7 +436,9 @@ class Transport:
 
     # One request --------------------------------------------------------------------------------------------------
 
-    def _send(self, method: str, url: str, *, repeatable: bool, stream: bool = False, **parts: Any) -> _Answer:
+    def _send(
+        self, method: str, url: str, *, repeatable: bool, once: bool = False, stream: bool = False, **parts: Any
+    ) -> _Answer:
         """Send a request until it is answered or must not be repeated any more."""
         request = f"{method} {_without_query(url)}"
         try:
@@ -439,6 +449,8 @@ class Transport:
             raise _no_address(request, error) from None
         maybe_done = False
         for tries in itertools.count(1):
+            if once and self._pace.closed:
+                raise NotSent("The server asked to slow down, so that the request was not sent.", request=request)
             self._pace.wait()
             if self._pace.stopped:
                 raise _stopped(request, maybe_done=maybe_done)
@@ -449,14 +461,16 @@ class Transport:
                     prepared, timeout=self.timeout, stream=stream, allow_redirects=method == "GET", **settings
                 )
             except _NO_ANSWER as error:
-                if tries >= self._tries(error, repeatable=repeatable):
+                if once or tries >= self._tries(error, repeatable=repeatable):
                     raise self._trouble(error, request, repeatable=repeatable, tries=tries) from None
                 maybe_done |= not _never_sent(error)
             else:
                 self._reached = True
                 status, wish = response.status_code, _retry_after(response)
                 retried = status == 429 or (repeatable and status in _PASSING)
-                if not retried or tries > self.retries or wish > _LONGEST_WISH:
+                if once and status == 429:
+                    self._pace.hold(max(pause, wish))
+                if once or not retried or tries > self.retries or wish > _LONGEST_WISH:
                     return _Answer(response, tries, maybe_done)
                 maybe_done |= status != 429
                 pause = max(pause, wish)
@@ -607,6 +621,11 @@ class _Pace:
     def hold(self, seconds: float) -> None:
         with self._lock:
             self._until = max(self._until, time.monotonic() + seconds)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody may send now, because the server asked to slow down."""
+        return self._until > time.monotonic()
 
     @property
     def stopped(self) -> bool:

@@ -16,7 +16,7 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "masks", "frames", "lists", "blame", "paths"}
+FLOOR = {"errors", "entities", "masks", "frames", "lists", "blame", "paths", "limits"}
 NAMES = FLOOR | {"vocabulary", "transport"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -27,7 +27,8 @@ KNOWS: dict[str, set[str]] = {
     "entities": set(),
     "masks": {"errors"},
     "progress": set(),
-    "transport": {"errors", "progress"},
+    "limits": {"errors"},
+    "transport": {"errors", "progress", "limits"},
     "frames": {"errors", "entities", "masks"},
     "lists": {"masks", "frames"},
     "blame": {"errors"},

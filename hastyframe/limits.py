@@ -1,0 +1,57 @@
+"""How much a file or an answer may take: what would take more is refused before the memory is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from .errors import ValidationException
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Upper bounds for files and answers of strangers.
+
+    Parameters
+    ----------
+    unpacked_bytes : int
+        Bytes that a compressed file, an archive or a Parquet file may unpack to.
+    answer_bytes : int
+        Bytes that one answer of the API may have once unpacked.
+    pixels : int
+        Pixels (width times height) of a picture whose pixels are read.
+    rows : int
+        Rows that a reader makes of one file or folder, and items of one list of the API.
+    depth : int
+        How deep lists and objects of JSON and YAML may be nested.
+    seconds : float
+        Total time for one download, however slowly its bytes come.
+
+    Raises
+    ------
+    ValidationException
+        If a bound is not above 0.
+
+    Examples
+    --------
+    >>> Limits(pixels=10_000).pixels
+    10000
+    """
+
+    unpacked_bytes: int = 1 << 28
+    answer_bytes: int = 1 << 26
+    pixels: int = 1 << 28
+    rows: int = 50_000_000
+    depth: int = 200
+    seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ValidationException(f"{field.name} is {value}; it must be above 0.")
+
+
+DEFAULT_LIMITS = Limits()
+"""What holds where nothing else is said."""
