@@ -113,10 +113,11 @@ class Run:
 
     def verify(self, max_workers: int | None = None, *, mend: bool = False) -> None:
         """Read every unit again and name in the journal what is not as it should be; with `mend`, mend it."""
-        units = self._review(max_workers, verify=True, mend=mend)
-        if mend and units and self.stopped is None:
-            self._carry_out(units, max_workers)
-            self._review(max_workers, units=units)
+        self._review(max_workers, verify=True, mend=mend)
+        left = [unit for unit in self.journal.units if not self._is_done(unit)]
+        if mend and left and self.stopped is None:
+            self._carry_out(left, max_workers)
+            self._review(max_workers, units=left)
 
     # The units --------------------------------------------------------------------------------------------------------
 
