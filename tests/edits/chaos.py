@@ -82,26 +82,37 @@ def change(labels: pd.DataFrame, image_ids: list[str], rng: np.random.Generator)
 
 def intended(project: hf.Project, labels: pd.DataFrame) -> Counter[str]:
     """Count the labels that a frame holds, by what they are."""
-    ids = project.get_label_classes().reset_index().set_index("name")["class_id"]
-    labels = labels.assign(class_id=labels["class_name"].astype(object).map(ids))
-    rows = zip(labels["image_id"], label_contents(labels), strict=True)
-    return Counter(_key(image_id, content) for image_id, content in rows)
+    return Counter(keys(project, labels))
 
 
 def stored(folder: Path, project_id: str) -> Counter[str]:
     """Count the labels that the server holds, by what they are, straight from its database."""
+    return Counter(stored_by_id(folder, project_id).values())
+
+
+def stored_by_id(folder: Path, project_id: str) -> dict[str, str]:
+    """Read what each label that the server holds is, straight from its database."""
     with closing(sqlite3.connect(folder / "hastyframe.sqlite")) as database:
         fields = ("class_id", "bbox", "polygon", "mask", "z_index", "external_id")
         rows = database.execute(
-            f"SELECT image_id, {', '.join(fields)} FROM labels WHERE project_id = ?", [project_id]
+            f"SELECT id, image_id, {', '.join(fields)} FROM labels WHERE project_id = ?", [project_id]
         ).fetchall()
-    return Counter(
-        _key(image_id, {k: json.loads(v) if k in fields[1:4] and v else v for k, v in zip(fields, values, strict=True)})
-        for image_id, *values in rows
-    )
+    return {
+        id_: key(image_id, {k: json.loads(v) if k in fields[1:4] and v else v for k, v in zip(fields, values, strict=True)})
+        for id_, image_id, *values in rows
+    }
 
 
-def _key(image_id: str, content: dict) -> str:
+def keys(project: hf.Project, labels: pd.DataFrame) -> list[str]:
+    """Say of each label of a frame what it is, as one text: equal labels have equal ones."""
+    ids = project.get_label_classes().reset_index().set_index("name")["class_id"]
+    labels = labels.assign(class_id=labels["class_name"].astype(object).map(ids))
+    rows = zip(labels["image_id"], label_contents(labels), strict=True)
+    return [key(image_id, content) for image_id, content in rows]
+
+
+def key(image_id: str, content: dict) -> str:
+    """Say what a label is, as one text."""
     numbers = {k: np.asarray(v, float).tolist() if k in ("bbox", "polygon", "mask", "z_index") and v is not None else v
                for k, v in content.items()}  # fmt: skip
     return json.dumps([image_id, numbers], sort_keys=True)

@@ -1,0 +1,24 @@
+"""One server for all, and clients that do not wait long."""
+
+from __future__ import annotations
+
+import pytest
+
+import hastyframe as hf
+from hastyframe import transport
+
+from .runs import World
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """A server, and a project with images on it."""
+    with hf.Client.local(tmp_path_factory.mktemp("server"), progress=False) as client:
+        yield World(client, tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Wait little between tries, and little for what comes late: here it comes when it is told to."""
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(transport.Transport, "settling", 0.01)
