@@ -12,6 +12,7 @@ import pytest
 
 import hastyframe as hf
 from hastyframe.edits import Journal, temporary
+from hastyframe.transport import Transport
 
 from .test_plan import equal_tables, mixed
 
@@ -28,6 +29,7 @@ def planned(project, images, labels, tmp_path):
 @pytest.mark.parametrize("bytes_left", [0, 7, 60])
 def test_a_full_disk(project, images, planned, monkeypatch, verb, bytes_left):
     """Part of a line fits, then nothing: the part is cut off, nothing follows it, and both verbs work later."""
+    monkeypatch.setattr(Transport, "settling", 0.0)
     plan, before, path = planned
     write, left = os.write, [None]
 
