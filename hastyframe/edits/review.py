@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Flag, auto
+from itertools import count
 from typing import TYPE_CHECKING
 
-from hastyframe.errors import NotFound
+from hastyframe.errors import NotFound, ValidationException
 
 from .journal import DONE, Change, Record
-from .work import DONE_BY_INTENT, Desk, UnitWork, is_met, paired
+from .work import DONE_BY_INTENT, IN_DOUBT, Desk, UnitWork, is_met, paired
 
 if TYPE_CHECKING:
     from .journal import Journal
 
 __all__ = ["Review", "Reviewer"]
+
+
+_TRIES = 4
 
 
 class Review(Flag):
@@ -55,8 +59,13 @@ class Reviewer:
         items = self._read()
         if Review.UNDECIDED in what:
             self._decide(changes, items, all_rows=Review.ALL in what)
-        if self._resource.create is not None and what & (Review.EXTRAS | Review.NAME_EXTRAS):
-            self._extras(changes, items, remove=Review.EXTRAS in what)
+        if self._resource.create is not None:
+            if Review.ALL in what:
+                self._reassign(changes, items)
+            if Review.EXTRAS in what:
+                self._remove_extras(changes, items)
+            elif Review.NAME_EXTRAS in what:
+                self._name_extras(changes, items)
         if what & (Review.EDITS | Review.ALL):
             return self._compare(changes, items, all_rows=Review.ALL in what)
         return False
@@ -88,21 +97,43 @@ class Reviewer:
 
     # Extras -----------------------------------------------------------------------------------------------------------
 
-    def _extras(self, changes: Sequence[Change], items: Sequence[Record], *, remove: bool) -> None:
-        """Find what was created more than once: a request that came late, or that the network delivered twice."""
-        unit, outcomes = self._work.unit, self._journal.outcomes
-        ours = [c for c in changes if c.key is None and outcomes[c.row] == "created"]
-        pairs = self._equal(ours, items)
-        if remove:
-            removed = self._remove(ours, [item[self._resource.key] for _, item in pairs])
-            if removed or unit.unseen:
-                self._journal.swept(unit, removed)
-            return
+    def _remove_extras(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
+        """Delete what was created more than once: by a request that came late, or that the network delivered twice."""
+        unit, removed = self._work.unit, []
+        for tries in count(1):
+            extras = [item[self._resource.key] for _, item in self._equal(self._ours(changes), items)]
+            if not extras:
+                break
+            try:
+                removed += self._delete(extras)
+            except (*IN_DOUBT, NotFound, ValidationException):  # one of them may have gone meanwhile
+                if tries == _TRIES:
+                    raise
+                self._desk.transport.rest_before(tries)
+            items = self._read()
+        if removed or unit.unseen:
+            self._journal.swept(unit, removed)
+
+    def _delete(self, ids: Sequence[str]) -> Sequence[str]:
+        delete, limit = self._resource.delete, self._resource.limit
+        assert delete is not None  # noqa: S101 (what can be created can be deleted)
+        for i in range(0, len(ids), limit):
+            delete(self._work.unit.name, ids[i : i + limit], False)
+        return ids
+
+    def _name_extras(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
+        """Say at a row that there is another thing like it; resuming deletes that one."""
+        pairs = self._equal(self._ours(changes), items)
+        if pairs:
+            self._journal.not_seen(self._work.unit, [change.row for change, _ in pairs])
         for change, item in pairs:
             self._journal.messages[change.row] = (
                 f"Another {self._resource.noun} equals it, {item[self._resource.key]!r}: it was delivered twice, or is "
-                "somebody else's. report.verify(mend=True) deletes it."
+                "somebody else's. project.resume or report.verify(mend=True) deletes it."
             )
+
+    def _ours(self, changes: Sequence[Change]) -> list[Change]:
+        return [c for c in changes if c.key is None and self._journal.outcomes[c.row] == "created"]
 
     def _equal(self, ours: Sequence[Change], items: Sequence[Record]) -> list[tuple[Change, Record]]:
         """Return all that is new, nobody's, and equal to one of ours."""
@@ -117,27 +148,24 @@ class Reviewer:
             free = [item for item in free if item[self._resource.key] not in known]
         return found
 
-    def _remove(self, ours: Sequence[Change], ids: list[str]) -> list[str]:
-        """Delete extras; where one of them has gone meanwhile, so that the request is refused, look again."""
-        removed: list[str] = []
-        limit, delete = self._resource.limit, self._resource.delete
-        while ids and delete is not None:
-            try:
-                delete(self._work.unit.name, ids[:limit], False)
-                removed += ids[:limit]
-                ids = ids[limit:]
-            except NotFound:
-                left = {item[self._resource.key] for _, item in self._equal(ours, self._read())}
-                if left >= set(ids):
-                    raise
-                ids = [key for key in ids if key in left]
-        return removed
-
     def _read(self) -> list[Record]:
         try:
             return self._work.read()
         except NotFound:  # the unit is gone, and all that was in it
             return []
+
+    def _reassign(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
+        """Give new rows the ids of what equals them, where an answer had the ids of others in their place."""
+        by_key = {item[self._resource.key]: item for item in items}
+        strayed = [c for c in self._ours(changes) if not self._is_at(c, by_key.get(str(self._journal.ids[c.row])))]
+        ids = {self._journal.ids[c.row] for c in strayed}
+        pool = [item for item in items if item[self._resource.key] in ids] + self._work.free(items)
+        pairs, _ = paired(strayed, pool, self._resource.content)
+        if pairs:
+            self._work.created([c for c, _ in pairs], [item for _, item in pairs])
+
+    def _is_at(self, change: Change, item: Record | None) -> bool:
+        return self._is_kept(change, None if item is None else self._resource.content(item))
 
     # Differences ------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ _ENDS_THE_RUN = (AuthenticationException, InsufficientCredits, ConnectionFailed,
 _FORBIDDEN_IN_A_ROW = 20
 """So many units are refused with 403, and nothing else happens, before it is taken to be meant for the account."""
 
+_PASSES = 5
+"""So often at most is everything read again."""
+
 Keep = Callable[[Sequence[int], Sequence[Record]], None]
 
 
@@ -91,11 +94,7 @@ class Run:
             self.stopped = error
             return
         self._carry_out([unit for unit in self.journal.units if not self._is_done(unit)], max_workers)
-        if self.stopped is None:
-            mended = self._review(max_workers, verify=verify)
-            if mended and self.stopped is None:
-                self._carry_out(mended, max_workers)
-                self._review(max_workers, units=mended)
+        self._look_back(max_workers, verify=verify)
         if self.stopped is None:
             give_back(self.transport, self.journal, max_workers)
 
@@ -113,11 +112,14 @@ class Run:
 
     def verify(self, max_workers: int | None = None, *, mend: bool = False) -> None:
         """Read every unit again and name in the journal what is not as it should be; with `mend`, mend it."""
-        self._review(max_workers, verify=True, mend=mend)
+        if not mend:
+            self._review(max_workers, verify=True, mend=False)
+            return
+        self._look_back(max_workers, verify=True)
         left = [unit for unit in self.journal.units if not self._is_done(unit)]
-        if mend and left and self.stopped is None:
+        if left and self.stopped is None:
             self._carry_out(left, max_workers)
-            self._review(max_workers, units=left)
+            self._look_back(max_workers, verify=True)
 
     # The units --------------------------------------------------------------------------------------------------------
 
@@ -170,6 +172,22 @@ class Run:
         return bool(unit.unseen) or any(self.journal.outcomes[row] in (None, "unknown") for row in unit.rows)
 
     # Reading again ----------------------------------------------------------------------------------------------------
+
+    def _look_back(self, max_workers: int | None, *, verify: bool) -> None:
+        """Read again what may not be as it should, and mend it, until nothing is left to mend.
+
+        With `verify` everything is read until two readings agree: what is late may come right after the first one.
+        """
+        units: list[Unit] | None = None
+        for number in range(_PASSES):
+            if self.stopped is not None:
+                return
+            before = self.journal.end
+            units = self._review(max_workers, units=units, verify=verify)
+            is_calm = self.journal.end == before
+            if not units and (not verify or (is_calm and number > 0)):
+                return
+            self._carry_out(units, max_workers)
 
     def _review(
         self,

@@ -107,6 +107,7 @@ class UnitWork:
         self._order: dict[str, int] = {}
         self._looked_at = -1.0
         self._is_one_page = False
+        self._was_read = False
 
     def carry_out(self) -> None:
         """Write what is left of the unit: first what is to be gone, then what changes, then what is new."""
@@ -347,12 +348,18 @@ class UnitWork:
             mine, rest = self._stored_otherwise(changes, error.items, self.free(found))
         if mine:
             self.created([c for c, _ in mine], [item for _, item in mine])
-        in_doubt = [c.row for c in rest if self._journal.outcomes[c.row] is None]  # others were refused before
-        new_doubts = [row for row in in_doubt if row not in self.unit.unseen]
-        if new_doubts:
-            self._journal.not_seen(self.unit, new_doubts)
+        in_doubt = {c.row for c in rest if self._journal.outcomes[c.row] is None}  # others were refused before
+        twice, _ = paired(self._ours(), self.free(found), self._resource.content)
+        in_doubt |= {c.row for c, _ in twice}
+        if not in_doubt <= set(self.unit.unseen):
+            self._journal.not_seen(self.unit, sorted(in_doubt - set(self.unit.unseen)))
         self.uncertain.difference_update(c.row for c in changes)
         return rest
+
+    def _ours(self) -> list[Change]:
+        """Return what is new and known to be there."""
+        outcomes = self._journal.outcomes
+        return [c for c in self._journal.changes(self.unit) if c.key is None and outcomes[c.row] == "created"]
 
     def _stored_otherwise(
         self, changes: Sequence[Change], answered: Sequence[Record], free: Sequence[Record]
@@ -421,9 +428,16 @@ class UnitWork:
     def _tried(self, read: Callable[[], Any]) -> Any:
         for tries in range(1, _READINGS):
             try:
-                return read()
+                found = read()
             except IN_DOUBT:
                 self._desk.transport.rest_before(tries)
+            except _REFUSED:  # not to be believed at once of a unit that was there a moment ago
+                if not self._was_read or tries > 1:
+                    raise
+                self._desk.transport.rest_before(tries)
+            else:
+                self._was_read = True
+                return found
         return read()
 
     def _looked(self, *, is_one_page: bool) -> None:

@@ -626,7 +626,7 @@ def _(items: list[Any], x: Exchange) -> Any:
 
 def faults_of(chosen: Kind, verbs: Sequence[str]) -> dict[str, tuple[Fault, float]]:
     """What meets each method, where `verbs` are written; what is only read badly is read because writes break off."""
-    faults = {method: (chosen.fault, chosen.rate) for method in chosen.methods}
+    faults = dict.fromkeys(chosen.methods, (chosen.fault, chosen.rate))
     if not set(chosen.methods) & set(verbs):
-        faults |= {method: (cut_after, 0.5) for method in verbs}
+        faults |= dict.fromkeys(verbs, (cut_after, 0.5))
     return faults

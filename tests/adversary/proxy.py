@@ -193,7 +193,9 @@ class Proxy:
 
     def deliver(self, request: Request) -> Answer:
         """Send a request to the server and return its answer."""
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in (*HOP, "accept-encoding")}
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in (*HOP, "accept-encoding")
+        }
         with closing(http.client.HTTPConnection(self._target, timeout=60)) as connection:
             connection.request(request.method, request.target, request.body or None, headers)
             got = connection.getresponse()
