@@ -7,7 +7,7 @@ from enum import Flag, auto
 from itertools import count
 from typing import TYPE_CHECKING
 
-from hastyframe.errors import NotFound, ValidationException
+from hastyframe.errors import NotFound, UnexpectedAnswer, ValidationException
 
 from .journal import DONE, Change, Record
 from .work import DONE_BY_INTENT, IN_DOUBT, Desk, UnitWork, is_met, paired
@@ -56,7 +56,7 @@ class Reviewer:
     def review(self, what: Review) -> bool:
         """Read the unit and note all differences; return whether something is to be sent again."""
         changes = self._journal.changes(self._work.unit)
-        items = self._read()
+        items = self._agreed(changes, all_rows=Review.ALL in what)
         if Review.UNDECIDED in what:
             self._decide(changes, items, all_rows=Review.ALL in what)
         if self._resource.create is not None:
@@ -99,7 +99,8 @@ class Reviewer:
 
     def _remove_extras(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Delete what was created more than once: by a request that came late, or that the network delivered twice."""
-        unit, removed = self._work.unit, []
+        unit = self._work.unit
+        removed: list[str] = []
         for tries in count(1):
             extras = [item[self._resource.key] for _, item in self._equal(self._ours(changes), items)]
             if not extras:
@@ -154,6 +155,20 @@ class Reviewer:
         except NotFound:  # the unit is gone, and all that was in it
             return []
 
+    def _agreed(self, changes: Sequence[Change], *, all_rows: bool) -> list[Record]:
+        """Read the unit; where something differs, until two readings agree: a list may be an old one, or cut short."""
+        items = self._read()
+        if not self._equal(self._ours(changes), items) and not self._differing(changes, items, all_rows=all_rows):
+            return items
+        for tries in range(1, 2 * _TRIES):
+            again = self._read()
+            if again == items:
+                return items
+            items = again
+            self._desk.transport.rest_before(tries)
+        unit = f"{self._resource.unit} {self._work.unit.name!r}"
+        raise UnexpectedAnswer(f"Each reading of {unit} gives something else. Look again when nobody writes to it.")
+
     def _reassign(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Give new rows the ids of what equals them, where an answer had the ids of others in their place."""
         by_key = {item[self._resource.key]: item for item in items}
@@ -171,18 +186,26 @@ class Reviewer:
 
     def _compare(self, changes: Sequence[Change], items: Sequence[Record], *, all_rows: bool) -> bool:
         """Compare rows that are done with what is there; return whether some of them are to be sent again."""
-        by_key = {item[self._resource.key]: self._resource.content(item) for item in items}
         is_open = False
-        for change in changes:
-            outcome = self._journal.outcomes[change.row]
-            if outcome not in DONE or not (all_rows or change.row in self._work.edited):
-                continue
-            key = self._journal.ids[change.row] if change.key is None else change.key
-            now = by_key.get(key) if key is not None else None
-            if not self._is_kept(change, now):
-                self._work.edited.discard(change.row)
-                is_open |= self._note_difference(change, now)
+        for change, now in self._differing(changes, items, all_rows=all_rows):
+            self._work.edited.discard(change.row)
+            is_open |= self._note_difference(change, now)
         return is_open
+
+    def _differing(
+        self, changes: Sequence[Change], items: Sequence[Record], *, all_rows: bool
+    ) -> list[tuple[Change, Record | None]]:
+        """Return rows that are done, and are not as they were written, with what is there in their place."""
+        by_key = {item[self._resource.key]: self._resource.content(item) for item in items}
+        differing = []
+        for change in changes:
+            is_done = self._journal.outcomes[change.row] in DONE
+            if is_done and (all_rows or change.row in self._work.edited):
+                key = self._journal.ids[change.row] if change.key is None else change.key
+                now = by_key.get(str(key))
+                if not self._is_kept(change, now):
+                    differing.append((change, now))
+        return differing
 
     def _is_kept(self, change: Change, now: Record | None) -> bool:
         return is_met(change, now) or (now is not None and now == self._journal.stored.get(change.row))

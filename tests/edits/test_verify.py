@@ -127,8 +127,8 @@ def test_what_was_refused_and_done(tmp_path, method):
         assert report["message"].isna().all()
 
 
-def test_nothing_to_mend_is_read_once(tmp_path):
+def test_nothing_to_mend_is_read_twice_and_left_alone(tmp_path):
     with scripted() as (server, transport):
         report = apply(transport, tmp_path / "j", {"i": creates([1, 2])}, verify=True)
-        assert [seen.method for seen in server.seen] == ["GET", "POST", "GET"]
+        assert [seen.method for seen in server.seen] == ["GET", "POST", "GET", "GET"]
         assert report.verify()["outcome"].tolist() == ["created", "created"]
