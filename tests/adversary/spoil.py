@@ -20,9 +20,28 @@ ROOM = 4 << 30
 LONGEST = 600
 
 Spoiler = Callable[[list[bytes], random.Random], list[bytes]]
+Make = Callable[[Sequence[bytes], int], tuple[str, int, bytes]]
+"""Gets journals and a number; returns how one of them is spoiled, which, and what it is then."""
 SPOILERS: dict[str, Spoiler] = {}
 
-HOSTILE_IDS = ["..", "../..", "/", ".", "", "%2e%2e", "..%2f..", "a/b", "?", "#", "?x=1", "\0", "\n", "x" * 10**6, "\ud800", 0, None]
+ELSEWHERE = ["..", ".", ""]
+HOSTILE_IDS = [
+    *ELSEWHERE,
+    "../..",
+    "/",
+    "%2e%2e",
+    "..%2f..",
+    "a/b",
+    "?",
+    "#",
+    "?x=1",
+    "\0",
+    "\n",
+    "x" * 10**6,
+    "\ud800",
+    0,
+    None,
+]
 HOSTILE_NUMBERS = [
     2**33, 2**63, 2**64, 10**400, -1, -(2**63), 0.5, 1e308, float("nan"), float("inf"), True, "1", None, [], 3,
 ]  # fmt: skip
@@ -35,11 +54,22 @@ def spoiler(function: Spoiler) -> Spoiler:
 
 
 def spoil(journals: Sequence[bytes], seed: int) -> tuple[str, int, bytes]:
-    """Return how a journal is spoiled, which one, and what it is then: each is in turn, in each way."""
+    """Return how a journal is spoiled, which one, and what it is then: each way has its turn."""
+    chance = random.Random(seed)
+    name, number = list(SPOILERS)[seed % len(SPOILERS)], chance.randrange(len(journals))
+    return name, number, b"".join(SPOILERS[name](journals[number].splitlines(keepends=True), chance))
+
+
+def lead_elsewhere(journals: Sequence[bytes], seed: int) -> tuple[str, int, bytes]:
+    """Return a journal in which all changes are of ids, or all units have names, that lead elsewhere in an address."""
     way, number = divmod(seed, len(journals))
-    name = list(SPOILERS)[way % len(SPOILERS)]
-    lines = SPOILERS[name](journals[number].splitlines(keepends=True), random.Random(seed))
-    return name, number, b"".join(lines)
+    other, name = ELSEWHERE[way // 2], ("id", "unit")[way % 2]
+    lines = [json.loads(line) for line in journals[number].splitlines()]
+    for line in lines:
+        for record in (line, *line.get("changes", ())):
+            if name in record:
+                record[name] = other
+    return f"{name} {other}", number, b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
 # Bytes and lines ------------------------------------------------------------------------------------------------------
@@ -98,7 +128,16 @@ def cut_out(lines: list[bytes], chance: random.Random) -> list[bytes]:
 
 @spoiler
 def add_rubbish(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    rubbish = [b"\n", b"{}\n", b"[]\n", b"null\n", b"\xff\xfe\n", b"\0" * 100 + b"\n", b"{" * 10**5 + b"\n", chance.randbytes(50) + b"\n"]
+    rubbish = [
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b"\xff\xfe\n",
+        b"\0" * 100 + b"\n",
+        b"{" * 10**5 + b"\n",
+        chance.randbytes(50) + b"\n",
+    ]
     lines.insert(chance.randint(0, len(lines)), chance.choice(rubbish))
     return lines
 
@@ -124,7 +163,9 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
     return value
 
 
-def replaced(lines: list[bytes], chance: random.Random, values: Sequence[Any], fits: Callable[[tuple[Any, ...], Any], bool]) -> list[bytes]:
+def replaced(
+    lines: list[bytes], chance: random.Random, values: Sequence[Any], fits: Callable[[tuple[Any, ...], Any], bool]
+) -> list[bytes]:
     """Put something else where a value stands that fits."""
     for number in chance.sample(range(len(lines)), len(lines)):
         line = json.loads(lines[number])
@@ -155,16 +196,6 @@ def another_id(lines: list[bytes], chance: random.Random) -> list[bytes]:
 
 
 @spoiler
-def other_ids(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    """Replace the ids of all changes."""
-    other = chance.choice(HOSTILE_IDS)
-    spoiled = [json.loads(line) for line in lines]
-    for change in (change for line in spoiled for change in line.get("changes", ()) if "id" in change):
-        change["id"] = other
-    return [json.dumps(line).encode() + b"\n" for line in spoiled]
-
-
-@spoiler
 def another_unit(lines: list[bytes], chance: random.Random) -> list[bytes]:
     return replaced(lines, chance, HOSTILE_IDS, lambda path, _: path == ("unit",))
 
@@ -176,7 +207,9 @@ def another_value(lines: list[bytes], chance: random.Random) -> list[bytes]:
 
 @spoiler
 def another_content(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    return replaced(lines, chance, HOSTILE_VALUES, lambda path, _: bool({"old", "new", "was", "as", "values"} & set(path)))
+    return replaced(
+        lines, chance, HOSTILE_VALUES, lambda path, _: bool({"old", "new", "was", "as", "values"} & set(path))
+    )
 
 
 @spoiler
@@ -212,23 +245,32 @@ def another_head(lines: list[bytes], chance: random.Random) -> list[bytes]:
 
 @spoiler
 def no_journal(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    return [chance.choice([b"", b"\n", b"[]\n", b"7\n", b'"x"\n', b"PK\x03\x04", b"\xff" * 1000, b"{" * 10**6, b"x" * 10**6 + b"\n"])]
+    return [
+        chance.choice(
+            [b"", b"\n", b"[]\n", b"7\n", b'"x"\n', b"PK\x03\x04", b"\xff" * 1000, b"{" * 10**6, b"x" * 10**6 + b"\n"]
+        )
+    ]
 
 
 # A process that reads them --------------------------------------------------------------------------------------------
 
 
-def read_all(key: str, url: str, project_id: str, journals: list[Path], seeds: list[int], folder: Path) -> None:
+def read_all(
+    key: str, url: str, project_id: str, journals: list[Path], make: Make, seeds: list[int], folder: Path
+) -> None:
     """Spoil journals, resume and undo each, and write down what is none of our errors."""
     transport._FIRST_PAUSE = 0.001
     transport.Transport.settling = 0.0  # type: ignore[assignment, method-assign]
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     sources = [journal.read_bytes() for journal in journals]
-    with (folder / "found").open("a") as file, hf.Client(key, url, progress=False, timeout=10.0, max_workers=2) as client:
+    with (
+        (folder / "found").open("a") as file,
+        hf.Client(key, url, progress=False, timeout=10.0, max_workers=2) as client,
+    ):
         project = client.get_project(project_id)
         for seed in seeds:
-            name, number, spoiled = spoil(sources, seed)
+            name, number, spoiled = make(sources, seed)
             for verb in ("resume", "undo"):
                 trouble = read(project, verb, spoiled, folder)
                 print(json.dumps([seed, name, journals[number].name, verb, trouble]), file=file, flush=True)
@@ -252,11 +294,13 @@ def read(project: hf.Project, verb: str, spoiled: bytes, folder: Path) -> str | 
     return None
 
 
-def run(client: hf.Client, project: hf.Project, journals: list[Path], seeds: list[int], folder: Path) -> list[list[Any]]:
+def run(
+    key: str, url: str, project: hf.Project, journals: list[Path], make: Make, seeds: list[int], folder: Path
+) -> list[list[Any]]:
     """Let a process of little memory read spoiled journals; return what it found of each."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hastyframe.project", "edits.chaos", "adversary.ends"])
-    arguments = (client.api_key, client.base_url, project.id, journals, seeds, folder)
+    arguments = (key, url, project.id, journals, make, seeds, folder)
     process = context.Process(target=read_all, args=arguments)
     process.start()
     process.join(LONGEST)

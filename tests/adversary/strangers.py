@@ -1,6 +1,7 @@
 """Another user of the machine, who prepares what others find, or calls what others have called before.
 
-Run as a program it is the call of such a user, and says as JSON what became of it and what lies in the temporary folder.
+Run as a program it is the calls of such a user, and says as JSON what became of them and what lies in the temporary
+folder.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not can_verify(), reason="nothing can be verifie
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", kinds_of("mixed"))
+@pytest.mark.parametrize("kind", kinds_of("mixed", half=1))
 def test_a_report_that_is_verified(world, tmp_path, kind, seed):
     with begun(world, kind, seed, "mixed", tmp_path) as run:
         report = run.resume(run.apply())

@@ -98,7 +98,9 @@ def stored_by_id(folder: Path, project_id: str) -> dict[str, str]:
             f"SELECT id, image_id, {', '.join(fields)} FROM labels WHERE project_id = ?", [project_id]
         ).fetchall()
     return {
-        id_: key(image_id, {k: json.loads(v) if k in fields[1:4] and v else v for k, v in zip(fields, values, strict=True)})
+        id_: key(
+            image_id, {k: json.loads(v) if k in fields[1:4] and v else v for k, v in zip(fields, values, strict=True)}
+        )
         for id_, image_id, *values in rows
     }
 
