@@ -40,7 +40,7 @@ def test_what_is_refused_for_the_account_ends_the_run(world, tmp_path, status):
     with begun(world, kind, 0, "creates", tmp_path) as run:
         run.proxy.policy = lambda request: (kind.fault, Random(0)) if request.of_labels else None
         report = run.plan.apply(tmp_path / "journal.jsonl", errors="report", max_workers=1)
-        assert sum(count for target, count in run.proxy.targets.items() if target.startswith("POST")) == 1
+        assert sum(count for target, count in run.proxy.targets.items() if target.startswith("POST")) <= 1
         run.check("apply", run.truth.check(report, world.there()))
         run.proxy.policy = None
         run.check("resume", run.truth.check_done(run.resume(report), world.there()))
