@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import attributes, checks, frames, masks
-from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities
+from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities, reconcile
 from .entities import Attribute, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
 from .frames import BOX
@@ -378,12 +378,23 @@ def stored(plan: Plan, entity: type[Entity], vocabulary: Vocabulary, journal: st
 
 def undo(project: Project, path: str | Path) -> Plan:
     """Plan the way back from what a journal says was done."""
-    with Journal.open(path, hold=False) as journal:
+    with Journal.open(path) as journal:
         if journal.project_id != project.id:
             raise JournalError(f"The journal {str(path)!r} is of another project, {journal.project_id}.")
         journal.refuse_undone()
-        before, after = _sides(journal)
+        reconcile(project._requester, journal)
+        try:
+            before, after = _sides(journal)
+            read = _READ[journal.kind]
+            before, after = read(project, before), read(project, after)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
+            raise JournalError(
+                f"The journal {str(path)!r} holds something else than {journal.kind.replace('_', ' ')}: {error}. Was "
+                "it changed by hand?"
+            ) from None
         values = {str(journal.ids[row]): values for row, values in journal.values().items()}
+        baselines = {unit.name: unit.there for unit in journal.units if unit.there is not None}
+        end = journal.end
     make: Callable[..., Plan] = {
         "labels": lambda b, a: plan_labels(project, b, a, "keep"),
         "tags": lambda b, a: plan_tags(project, b, a),
@@ -391,15 +402,14 @@ def undo(project: Project, path: str | Path) -> Plan:
         "label_attributes": lambda b, a: plan_label_attributes(project, b, a),
         "label_classes": lambda b, a: plan_label_classes(project, b, a),
     }[journal.kind]
-    read = _READ[journal.kind]
-    plan = make(read(project, before), read(project, after))
-    plan.values, plan.undoes = values, Path(path)
+    plan = make(before, after)
+    plan.values, plan.undoes, plan.undoes_end, plan.baselines = values, Path(path), end, baselines
     return plan
 
 
 def _sides(journal: Journal) -> tuple[list[Record], list[Record]]:
     """Read what the things of a journal are after it was carried out, and what they were before."""
-    noted, stored_as = journal.notes("was"), journal.notes("as")
+    noted = journal.was_before()
     unit_name, key_name, _ = _SIDES[journal.kind]
     now: list[Record] = []
     was: list[Record] = []
@@ -412,7 +422,7 @@ def _sides(journal: Journal) -> tuple[list[Record], list[Record]]:
             common = {unit_name: unit.name, key_name: key}
             old = noted.get(change.row, change.old)
             if change.new is not None:
-                now.append({**(old or {}), **change.new, **stored_as.get(change.row, {}), **common})
+                now.append({**(old or {}), **change.new, **journal.stored.get(change.row, {}), **common})
             if change.intent != "create":
                 was.append({**(old or {}), **common})
     return now, was

@@ -867,14 +867,16 @@ class Project(Editable, entities.Project):
         """
         return plan_label_classes(self, before, after)
 
-    def resume(self, journal: str | Path, errors: Errors = "raise", max_workers: int | None = None) -> Report:
+    def resume(
+        self, journal: str | Path, errors: Errors = "raise", max_workers: int | None = None, *, verify: bool = False
+    ) -> Report:
         """Finish what was begun with a journal, in this or another process.
 
         Parameters
         ----------
         journal : str or Path
             The file that was given to `Plan.apply`, or that the message of an interrupted or failed run named.
-        errors, max_workers : optional
+        errors, max_workers, verify : optional
             As for `Plan.apply`.
 
         Returns
@@ -885,18 +887,22 @@ class Project(Editable, entities.Project):
         Raises
         ------
         JournalError
-            If there is none, another process is at work on it, or it ends before its plan was complete, so that
-            nothing was sent.
+            If there is none, another process is at work on it, it has been taken back, or it ends before its plan was
+            complete, so that nothing was sent.
         BatchError
             If some were not carried out.
         """
         with Journal.open(journal) as opened:
             if opened.project_id != self.id:
                 raise JournalError(f"The journal {str(journal)!r} is of another project, {opened.project_id}.")
-            return carry_out(self._requester, opened, errors=errors, max_workers=max_workers, undo=self.undo)
+            return carry_out(
+                self._requester, opened, errors=errors, max_workers=max_workers, undo=self.undo, verify=verify
+            )
 
     def undo(self, journal: str | Path) -> Plan:
         """Plan the way back from what a journal says was done; `Report.undo` is the same.
+
+        Where the run was broken off, the server is read first, to find out what became of the rows that were under way.
 
         Parameters
         ----------

@@ -130,9 +130,9 @@ class Transport:
         """GET JSON."""
         return self.request("GET", path, params=params)
 
-    def post(self, path: str, body: Any, *, repeatable: bool = False) -> Any:
-        """POST JSON; `repeatable` where doing it twice is the same as doing it once."""
-        return self.request("POST", path, body=body, repeatable=repeatable)
+    def post(self, path: str, body: Any, *, repeatable: bool = False, once: bool = False) -> Any:
+        """POST JSON; `repeatable` where doing it twice is the same as doing it once; `once` as for :meth:`request`."""
+        return self.request("POST", path, body=body, repeatable=repeatable, once=once)
 
     def put(self, path: str, body: Any, *, once: bool = False) -> Any:
         """PUT JSON; `once` as for :meth:`request`."""

@@ -7,6 +7,7 @@ has answered. A line is one JSON object, so that the file can be read by hand; i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -15,11 +16,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
+import msgspec
 import orjson
 
-from hastyframe.errors import JournalError
+from hastyframe.errors import JournalError, ValidationException
 
 __all__ = ["DONE", "Change", "Journal", "Record", "Unit"]
 
@@ -31,15 +33,20 @@ DONE = ("created", "edited", "deleted", "unchanged")
 
 _VERSION = 1
 _BEGIN = b'{"hastyframe_journal":'
+_MIN_CHANGE_BYTES = 16
+"""No change is written in fewer bytes, so that a row's number is bounded by the size of the file."""
+
+_Row: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Kind: TypeAlias = Literal["labels", "tags", "statuses", "label_attributes", "label_classes"]
+_Outcome: TypeAlias = Literal["created", "edited", "deleted", "unchanged", "failed", "unknown"]
 
 
 class _Unplanned(JournalError):
     """A journal that ends before its plan was complete."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is intended for one row.
+class Change(msgspec.Struct, frozen=True):
+    """What is intended for one row, as the journal has it.
 
     Attributes
     ----------
@@ -57,11 +64,11 @@ class Change:
         Of a label that is created in the place of a deleted one, the values of its attributes, by their ids.
     """
 
-    row: int
-    label: Any
-    key: str | None
-    old: Record | None
-    new: Record | None
+    row: _Row
+    label: str | int | float | bool | None
+    key: str | None = msgspec.field(default=None, name="id")
+    old: Record | None = None
+    new: Record | None = None
     values: Record | None = None
 
     @property
@@ -70,6 +77,49 @@ class Change:
         if self.new is None:
             return "delete"
         return "create" if self.old is None else "edit"
+
+
+class _Head(msgspec.Struct, omit_defaults=True):
+    """The first line: what the journal is of, and how it is to be carried out."""
+
+    hastyframe_journal: int
+    kind: _Kind
+    project_id: str
+    created: str | None = None
+    on_conflict: Literal["report", "overwrite"] | None = None
+    blind: bool = False
+    claims: bool = False
+    undoes: str | None = None
+    undoes_end: int | None = None
+    token: str | None = None
+
+
+class _Line(msgspec.Struct):
+    """Any other line; which one it is, its keys say. What a stranger wrote into it is refused by its types."""
+
+    unit: str | None = None
+    there: list[str] | None = None
+    changes: list[Change] | None = None
+    planned: bool = False
+    did: _Outcome | None = None
+    rows: list[_Row] | None = None
+    ids: list[str | None] | None = None
+    message: str | None = None
+    was: list[Record] | None = None
+    stored: list[Record] | None = msgspec.field(default=None, name="as")
+    values: list[Record] | None = None
+    of: list[_Row] | None = None
+    unseen: list[_Row] | None = None
+    swept: list[str] | None = None
+    gave: list[_Row] | None = None
+    undone: str | None = None
+    by: str | None = None
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
+_NOT_A_LINE = (msgspec.MsgspecError, ValueError, KeyError, TypeError, IndexError, RecursionError)
+"""What reading a line ends in that hastyframe has not written."""
 
 
 @dataclass(slots=True)
@@ -83,8 +133,7 @@ class Unit:
     there: list[str] | None = None
     """The ids that were there before the first of ours was created; None if nobody has looked yet."""
     unseen: list[int] = field(default_factory=list)
-    """Rows of requests that nobody answered and that had not been carried out when it was looked: they may yet be.
-    A row stands here once a request."""
+    """Rows of requests that nobody answered and that had not been carried out when it was looked: they may yet be."""
 
 
 class Journal:
@@ -111,14 +160,19 @@ class Journal:
     unnoted, lacking : set of int
         Rows of known things that are to be deleted and whose attribute values are not written down; rows of new things
         that have not been given theirs.
+    stored : dict
+        As what the server keeps rows, where that is more or other than what was sent.
     undone : dict or None
         Which journal took this one back, if one did: its ``token`` and its path.
+    end : int
+        How many bytes of whole lines it has. It grows with all that is done.
     """
 
     def __init__(self, path: Path, file: int) -> None:
         self.path = path
         self._file = file
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._unwritable: OSError | None = None
         self.kind = self.project_id = ""
         self.options: Record = {}
         self.resumed = False
@@ -132,7 +186,9 @@ class Journal:
         self.names: list[str] = []
         self.unnoted: set[int] = set()
         self.lacking: set[int] = set()
+        self.stored: dict[int, Record] = {}
         self.undone: Record | None = None
+        self.end = 0
 
     @classmethod
     def create(
@@ -157,14 +213,20 @@ class Journal:
         JournalError
             If the file is there already.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY, 0o600)
         except FileExistsError:
+            if not path.parent.is_dir():
+                raise JournalError(
+                    f"{str(path.parent)!r} is a file and no folder for a journal. Give another name."
+                ) from None
             raise JournalError(
                 f"There is a file {str(path)!r} already. If it is a journal, project.resume({str(path)!r}) finishes "
                 "what it holds; else give another name."
             ) from None
+        except (OSError, ValueError) as error:
+            raise _not_usable(path, error, "made") from None
         journal = cls(path, file)
         try:
             _hold(file, path)
@@ -175,12 +237,13 @@ class Journal:
             while some := list(islice(lines, 256)):
                 journal._write(some)
             journal._write([{"planned": True}])
-            os.fsync(file)
+            journal._sync()
             _sync_folder(path.parent)
             journal._read()
         except BaseException:
             journal.close()
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             raise
         return journal
 
@@ -240,13 +303,18 @@ class Journal:
             raise JournalError(
                 f"There is no journal {str(path)!r}. Look at the path: a name alone is sought in {str(Path.cwd())!r}."
             ) from None
+        except (OSError, ValueError) as error:
+            raise _not_usable(path, error, "opened") from None
         journal = cls(path, file)
         try:
             if hold:
                 _hold(file, path)
-            whole = journal._read()
-            if hold and whole < os.fstat(file).st_size:
-                os.truncate(path, whole)  # a line that was cut off while it was written says nothing
+            journal._read()
+            if hold and journal.end < os.fstat(file).st_size:
+                os.ftruncate(file, journal.end)  # a line that was cut off while it was written says nothing
+        except OSError as error:
+            journal.close()
+            raise _not_usable(path, error, "read") from None
         except BaseException:
             journal.close()
             raise
@@ -269,8 +337,8 @@ class Journal:
 
     def changes(self, unit: Unit) -> list[Change]:
         """Read what is intended for a unit."""
-        line = _read_at(self._file, unit.length, unit.offset)
-        return [_change(c) for c in orjson.loads(line)["changes"]]
+        line = _decode_line(_read_at(self._file, unit.length, unit.offset))
+        return line.changes or []
 
     def _holds(self, units: Iterable[tuple[str, list[str] | None, list[Record]]]) -> bool:
         """Whether it was created with these units; what was there is left out, because it changes."""
@@ -284,10 +352,11 @@ class Journal:
 
     # Deeds ------------------------------------------------------------------------------------------------------------
 
-    def found_there(self, unit: Unit, ids: Sequence[str]) -> None:
+    def found_there(self, unit: Unit, ids: Sequence[str], *, sync: bool = True) -> None:
         """Note what was there before the first of ours is created, so that it survives whatever comes."""
         self._write([{"unit": unit.name, "there": list(ids)}])
-        os.fsync(self._file)
+        if sync:
+            self._sync()
         unit.there = list(ids)
 
     def was(self, rows: Sequence[int], contents: Sequence[Record]) -> None:
@@ -296,23 +365,22 @@ class Journal:
 
     def stored_as(self, rows: Sequence[int], contents: Sequence[Record]) -> None:
         """Note what the server made of things, where that is more or other than what was sent."""
-        self._write([{"rows": list(rows), "as": list(contents)}])
+        with self._lock:
+            self._write([{"rows": list(rows), "as": list(contents)}])
+            self.stored.update(zip(rows, contents, strict=True))
 
-    def did(self, outcome: str, rows: Sequence[int], ids: Sequence[str | None] | None = None) -> None:
+    def did(
+        self, outcome: str, rows: Sequence[int], ids: Sequence[str | None] | None = None, message: str | None = None
+    ) -> None:
         """Note what became of rows."""
         deed: Record = {"did": outcome, "rows": list(rows)}
         if ids is not None:
             deed["ids"] = list(ids)
+        if message is not None:
+            deed["message"] = message
         with self._lock:
             self._write([deed])
-            self._apply(deed)
-
-    def failed(self, rows: Sequence[int], message: str) -> None:
-        """Note that rows were not carried out, and why."""
-        deed = {"did": "failed", "rows": list(rows), "message": message}
-        with self._lock:
-            self._write([deed])
-            self._apply(deed)
+            self._apply(outcome, rows, ids, message)
 
     def not_seen(self, unit: Unit, rows: Sequence[int]) -> None:
         """Note rows whose request nobody answered and that are not there, or not yet."""
@@ -329,7 +397,7 @@ class Journal:
     def noted(self, rows: Sequence[int], values: Sequence[Record]) -> None:
         """Note the attribute values of things that are about to be deleted, by the ids of the attributes."""
         self._write([{"values": list(values), "of": list(rows)}])
-        os.fsync(self._file)
+        self._sync()
         self.unnoted.difference_update(rows)
 
     def gave(self, rows: Sequence[int]) -> None:
@@ -343,14 +411,20 @@ class Journal:
         Raises
         ------
         JournalError
-            If a third one does.
+            If a third one does, or this one has been gone on with since the way back was planned.
         """
         self.refuse_undone(other.options["token"])
-        if self.undone is None:
-            line = {"undone": other.options["token"], "by": str(other.path.resolve())}
-            self._write([line])
-            os.fsync(self._file)
-            self.undone = line
+        if self.undone is not None:
+            return
+        if self.end != other.options.get("undoes_end", self.end):
+            raise JournalError(
+                f"The journal {str(self.path)!r} has been gone on with since its way back was planned, which therefore "
+                "does not take back all of it. Plan it again."
+            )
+        line = {"undone": other.options["token"], "by": str(other.path.resolve())}
+        self._write([line])
+        self._sync()
+        self.undone = line
 
     def refuse_undone(self, token: str | None = None) -> None:
         """Refuse to be taken back if a journal has done so, other than the one of the token."""
@@ -367,13 +441,13 @@ class Journal:
         for row in rows:
             self.attempts[row] += 1
 
-    def notes(self, name: Literal["was", "as"]) -> dict[int, Record]:
-        """Read what rows were before they were changed, or as what they were stored, where the plan does not say it."""
+    def was_before(self) -> dict[int, Record]:
+        """Read what rows were before they were changed, where the plan does not say it whole."""
         found: dict[int, Record] = {}
         for text, _, _ in self._lines():
             if text.startswith(b'{"rows"'):
-                line = orjson.loads(text)
-                found |= zip(line["rows"], line.get(name, ()), strict=name in line)
+                line = _decode_line(text)
+                found.update(zip(line.rows or (), line.was or (), strict=line.was is not None))
         return found
 
     def values(self) -> dict[int, Record]:
@@ -381,16 +455,39 @@ class Journal:
         found: dict[int, Record] = {}
         for text, _, _ in self._lines():
             if text.startswith(b'{"values"'):
-                line = orjson.loads(text)
-                found |= {row: values for row, values in zip(line["of"], line["values"], strict=True) if values}
+                line = _decode_line(text)
+                pairs = zip(line.of or (), line.values or (), strict=True)
+                found |= {row: values for row, values in pairs if values}
         return found
 
     # The file ---------------------------------------------------------------------------------------------------------
 
     def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        data = b"".join(orjson.dumps(line, option=_NUMPY) + b"\n" for line in lines)
-        while data:
-            data = data[os.write(self._file, data) :]
+        """Append lines whole: a line of which only a part fits on the disk is cut off again, and nothing follows it."""
+        try:
+            data = memoryview(b"".join(orjson.dumps(line, option=_NUMPY) + b"\n" for line in lines))
+        except TypeError as error:
+            raise ValidationException(f"A change cannot be written as JSON: {error}.") from None
+        with self._lock:
+            if self._unwritable is not None:
+                raise _not_usable(self.path, self._unwritable, "written")
+            try:
+                rest = data
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except OSError as error:
+                self._unwritable = error
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self.end)
+                raise _not_usable(self.path, error, "written") from None
+            self.end += len(data)
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            self._unwritable = error
+            raise _not_usable(self.path, error, "written") from None
 
     def _lines(self) -> Iterator[tuple[bytes, int, int]]:
         """Whole lines with their places; what follows the last line break was cut off and is left out."""
@@ -403,56 +500,68 @@ class Journal:
                 yield line, offset, len(line)
                 offset += len(line)
 
-    def _read(self) -> int:
-        """Read the whole file; return where its last whole line ends."""
-        planned, end = False, 0
+    def _read(self) -> None:
+        """Read the whole file, up to the end of its last whole line."""
+        planned = False
         units: dict[str, Unit] = {}
         for number, (text, offset, length) in enumerate(self._lines(), start=1):
             try:
-                line = dict(orjson.loads(text))
                 if number == 1:
-                    self._begin(line)
-                elif not planned:
-                    planned = "planned" in line or self._intend(line, offset, length, units)
+                    self._begin(text)
+                elif planned:
+                    self._recall(_decode_line(text), units)
                 else:
-                    self._recall(line, units)
-            except (ValueError, KeyError, TypeError, IndexError):
+                    planned = self._intend(_decode_line(text), offset, length, units)
+            except _NOT_A_LINE:
                 raise JournalError(
                     f"Line {number} of {str(self.path)!r} is none of a journal of hastyframe. Was it changed by hand?"
                 ) from None
-            end = offset + length
+            self.end = offset + length
         if not planned:
             begun = _read_at(self._file, len(_BEGIN), 0)
             raise (_Unplanned if _BEGIN.startswith(begun) else JournalError)(
                 f"The journal {str(self.path)!r} ends before its plan was complete, so nothing of it was sent. Delete "
                 "the file and apply the plan again."
             )
-        return end
 
-    def _begin(self, line: Record) -> None:
-        if line["hastyframe_journal"] != _VERSION:
+    def _begin(self, text: bytes) -> None:
+        version = msgspec.json.decode(text, type=dict[str, Any])["hastyframe_journal"]
+        if version != _VERSION:
             raise JournalError(f"The journal {str(self.path)!r} was written by another version of hastyframe.")
-        self.kind, self.project_id = line["kind"], line["project_id"]
-        self.options = {
-            k: v for k, v in line.items() if k not in ("hastyframe_journal", "kind", "project_id", "created")
-        }
+        head = _decode_head(text)
+        self.kind, self.project_id = head.kind, head.project_id
+        outside = ("hastyframe_journal", "kind", "project_id", "created")
+        self.options = {name: value for name, value in msgspec.to_builtins(head).items() if name not in outside}
 
-    def _intend(self, line: Record, offset: int, length: int, units: dict[str, Unit]) -> bool:
-        unit = Unit(line["unit"], offset, length, [c["row"] for c in line["changes"]], line.get("there"))
+    def _intend(self, line: _Line, offset: int, length: int, units: dict[str, Unit]) -> bool:
+        """Take up what is intended for a unit; return whether the plan is complete."""
+        if line.planned:
+            if "" in self.intents:  # a row that no unit holds
+                raise ValueError
+            return True
+        if line.unit is None or line.changes is None or line.unit in units:
+            raise ValueError
+        unit = Unit(line.unit, offset, length, [change.row for change in line.changes], line.there)
+        rows = max(unit.rows, default=-1) + 1
+        if rows > os.fstat(self._file).st_size // _MIN_CHANGE_BYTES:
+            raise ValueError
         self.units.append(unit)
         units[unit.name] = unit
-        lacking = max(unit.rows, default=-1) + 1 - len(self.outcomes)
         for values, nothing in self._columns():
-            values.extend([nothing] * lacking)
-        for c in line["changes"]:
-            change = _change(c)
-            self.labels[change.row], self.intents[change.row] = change.label, change.intent
-            self.names[change.row], self.ids[change.row] = unit.name, change.key
-            if change.intent == "delete" and change.old:
-                self.unnoted.add(change.row)
-            if change.values:
-                self.lacking.add(change.row)
+            values.extend([nothing] * (rows - len(values)))
+        for change in line.changes:
+            self._intend_row(unit, change)
         return False
+
+    def _intend_row(self, unit: Unit, change: Change) -> None:
+        if self.intents[change.row] or (change.key is None and change.intent != "create"):
+            raise ValueError
+        self.labels[change.row], self.intents[change.row] = change.label, change.intent
+        self.names[change.row], self.ids[change.row] = unit.name, change.key
+        if change.intent == "delete" and change.old:
+            self.unnoted.add(change.row)
+        if change.values:
+            self.lacking.add(change.row)
 
     def _columns(self) -> list[tuple[list[Any], Any]]:
         return [
@@ -460,34 +569,48 @@ class Journal:
             (self.labels, None), (self.intents, ""), (self.names, ""),
         ]  # fmt: skip
 
-    def _recall(self, line: Record, units: Mapping[str, Unit]) -> None:
-        if "did" in line:
-            self._apply(line)
-        elif "there" in line:
-            units[line["unit"]].there = line["there"]
-        elif "unseen" in line:
-            units[line["unit"]].unseen.extend(line["unseen"])
-        elif "swept" in line:
-            units[line["unit"]].unseen.clear()
-        elif "values" in line:
-            self.unnoted.difference_update(line["of"])
-        elif "gave" in line:
-            self.lacking.difference_update(line["gave"])
-        elif "undone" in line:
-            self.undone = line
+    def _recall(self, line: _Line, units: Mapping[str, Unit]) -> None:
+        if line.did is not None and line.rows is not None:
+            self._apply(line.did, line.rows, line.ids, line.message)
+        elif line.unit is not None:
+            self._recall_unit(line, units[line.unit])
+        elif line.of is not None:
+            self.unnoted.difference_update(line.of)
+        elif line.gave is not None:
+            self.lacking.difference_update(line.gave)
+        elif line.undone is not None and line.by is not None:
+            self.undone = {"undone": line.undone, "by": line.by}
+        elif line.rows is not None and line.stored is not None:
+            self.stored.update(zip(line.rows, line.stored, strict=True))
+        elif line.rows is None or line.was is None:  # which is read when it is needed
+            raise ValueError
 
-    def _apply(self, deed: Record) -> None:
-        ids = deed.get("ids") or [None] * len(deed["rows"])
-        for row, id_ in zip(deed["rows"], ids, strict=True):
-            self.outcomes[row] = deed["did"]
-            self.messages[row] = deed.get("message")
+    @staticmethod
+    def _recall_unit(line: _Line, unit: Unit) -> None:
+        if line.there is not None:
+            unit.there = line.there
+        elif line.unseen is not None:
+            if not set(line.unseen) <= set(unit.rows):
+                raise ValueError
+            unit.unseen.extend(line.unseen)
+        elif line.swept is not None:
+            unit.unseen.clear()
+
+    def _apply(self, outcome: str, rows: Sequence[int], ids: Sequence[str | None] | None, message: str | None) -> None:
+        for row, id_ in zip(rows, ids or [None] * len(rows), strict=True):
+            self.outcomes[row] = outcome
+            self.messages[row] = message
             if id_ is not None:
                 self.ids[row] = id_
 
 
-def _change(written: Record) -> Change:
-    optional = (written.get(name) for name in ("id", "old", "new", "values"))
-    return Change(written["row"], written["label"], *optional)
+def _not_usable(path: Path, error: OSError | ValueError, what: str) -> JournalError:
+    """Return the error for a file that the system refuses."""
+    words = getattr(error, "strerror", None) or str(error)
+    remedy = "Give another name, or look at the permissions."
+    if what == "written":
+        remedy = "Without it nothing more is sent. Make room; project.resume and project.undo know what was done."
+    return JournalError(f"The journal {str(path)!r} cannot be {what}: {words}. {remedy}")
 
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import sys
-import tempfile
+import threading
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -18,23 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hastyframe.errors import BatchError, JournalError, ValidationException
+from hastyframe.errors import JournalError, ValidationException
 from hastyframe.vocabulary import choose
 
-from .journal import DONE, Journal, Record
-from .report import Report, report_of
-from .resources import RESOURCES
-from .run import Keep, Run
+from .execute import Errors, carry_out
+from .journal import Journal, Record
+from .report import Report
+from .run import Keep
 from .sightings import Sightings
+from .temporary import temporary_journal
 
 if TYPE_CHECKING:
     from hastyframe.transport import Transport
 
-__all__ = ["Changes", "Contents", "Errors", "OnConflict", "Plan", "carry_out"]
+__all__ = ["Changes", "Contents", "OnConflict", "Plan"]
 
 Contents: TypeAlias = Callable[[pd.DataFrame], list[Record]]
 """Writes rows of a frame as the API takes them."""
-Errors: TypeAlias = Literal["raise", "report"]
 OnConflict: TypeAlias = Literal["report", "overwrite"]
 Undo: TypeAlias = "Callable[[Path], Plan]"
 
@@ -92,8 +88,13 @@ class Plan:
     values : dict
         Attribute values that new labels get, by the rows' labels and the attributes' ids: those of the deleted labels
         in whose place they are created.
+    baselines : dict
+        The ids that units held before the first write of what this plan takes back, by the units' names. What is new
+        since, and equal to a row that would be created, is there again already and is not created once more.
     undoes : Path or None
         The journal that it takes back.
+    undoes_end : int or None
+        How many bytes that journal had when the way back was planned.
     report : Report or None
         What became of it, once it has been applied or the application was interrupted.
     """
@@ -122,9 +123,12 @@ class Plan:
         self._blind = blind
         self.keep: Keep | None = None
         self.values: Mapping[str, Record] = {}
+        self.baselines: Mapping[str, list[str]] = {}
         self.undoes: Path | None = None
+        self.undoes_end: int | None = None
         self.report: Report | None = None
         self._applied: Path | None = None
+        self._applying = threading.Lock()
 
     @property
     def creates(self) -> pd.DataFrame:
@@ -180,6 +184,8 @@ class Plan:
         errors: Errors = "raise",
         max_workers: int | None = None,
         on_conflict: OnConflict = "report",
+        *,
+        verify: bool = False,
     ) -> Report:
         """Carry out the plan: each change once, whatever breaks on the way.
 
@@ -196,6 +202,10 @@ class Plan:
         on_conflict : {"report", "overwrite"}
             What to do about rows that have changed on the server since they were read: fail and report them, or write
             all the same.
+        verify : bool
+            Whether everything is read back at the end and compared: what was lost is sent again, what came twice is
+            deleted, what somebody else has changed since is reported as a conflict. Edits that rest on a look are
+            compared in any case; the rest only needs it where the network itself may repeat or forge requests.
 
         Returns
         -------
@@ -214,18 +224,25 @@ class Plan:
         """
         choose(errors, ("raise", "report"), "way to treat errors")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
-        if self._applied is not None:
-            raise JournalError(
-                f"This plan has been applied, which a second time would create anew what it creates. "
-                f"project.resume({str(self._applied)!r}) tries what was left undone; else read and plan again."
-            )
-        path = _temporary(self._project_id) if journal is None else Path(journal)
-        options: Record = {"on_conflict": on_conflict, "blind": self._blind}
-        if self.undoes is not None:
-            options |= {"undoes": str(self.undoes.resolve()), "token": uuid.uuid4().hex}
-        with Journal.create(path, self.kind, self._project_id, self._units(), options) as opened:
+        with self._created(journal, on_conflict) as opened:
+            return self._carry_out(opened, errors, max_workers, verify=verify)
+
+    def _created(self, journal: str | Path | None, on_conflict: OnConflict) -> Journal:
+        """Write the plan down, once: of several threads that apply it, the first one does."""
+        with self._applying:
+            if self._applied is not None:
+                raise JournalError(
+                    f"This plan has been applied, which a second time would create anew what it creates. "
+                    f"project.resume({str(self._applied)!r}) tries what was left undone; else read and plan again."
+                )
+            path = temporary_journal(self._project_id) if journal is None else Path(journal)
+            options: Record = {"on_conflict": on_conflict, "blind": self._blind}
+            if self.undoes is not None:
+                options |= {"undoes": str(self.undoes.resolve()), "undoes_end": self.undoes_end, "claims": True}
+                options |= {"token": uuid.uuid4().hex}
+            opened = Journal.create(path, self.kind, self._project_id, self._units(), options)
             self._applied = path
-            return self._carry_out(opened, errors, max_workers)
+            return opened
 
     def finish(self, journal: str | Path) -> Report:
         """Apply the plan, or go on with it where its journal says that an earlier call ended.
@@ -248,7 +265,9 @@ class Plan:
         with Journal.create_or_open(Path(journal), self.kind, self._project_id, self._units(), options) as opened:
             return self._carry_out(opened)
 
-    def _carry_out(self, journal: Journal, errors: Errors = "raise", max_workers: int | None = None) -> Report:
+    def _carry_out(
+        self, journal: Journal, errors: Errors = "raise", max_workers: int | None = None, *, verify: bool = False
+    ) -> Report:
         return carry_out(
             self._transport,
             journal,
@@ -257,6 +276,7 @@ class Plan:
             undo=self._undo,
             keep=self.keep,
             told=self._tell,
+            verify=verify,
         )
 
     def _tell(self, report: Report) -> None:
@@ -285,7 +305,7 @@ class Plan:
             cuts = np.flatnonzero(np.diff(codes[some], prepend=-1)).tolist()
             for first, last in zip(cuts, [*cuts[1:], len(some)], strict=True):
                 name = str(names[codes[some[first]]])
-                there = sightings.of(name) if self.kind == "labels" else None
+                there = self.baselines.get(name, sightings.of(name) if self.kind == "labels" else None)
                 yield name, there, records[first:last]
             start = end
 
@@ -401,72 +421,6 @@ class Plan:
         return f"<p><b>{escape(self._headline())}</b></p>{''.join(tables)}"
 
 
-def carry_out(
-    transport: Transport,
-    journal: Journal,
-    *,
-    errors: Errors = "raise",
-    max_workers: int | None = None,
-    undo: Undo | None = None,
-    keep: Keep | None = None,
-    told: Callable[[Report], None] | None = None,
-) -> Report:
-    """Carry out an open journal from where it stands, with a bar of rows; the parameters are those of `Plan.apply`."""
-    _claim_undo(journal)
-    resource = RESOURCES[journal.kind](transport, journal.project_id)
-    left = sum(outcome not in DONE for outcome in journal.outcomes)
-
-    def report_now(stopped: Exception | None = None) -> Report:
-        report = report_of(journal, resource.unit, stopped, undo)
-        if told is not None:
-            told(report)
-        return report
-
-    with transport.bar(f"Apply {journal.kind.replace('_', ' ')}", left, "row") as bar:
-        run = Run(transport, journal, bar, keep)
-        try:
-            run.finish(max_workers)
-        except KeyboardInterrupt:
-            bar.close()
-            print(
-                f"Interrupted: {report_now().summary()}. The journal is {str(journal.path)!r}. To go on: "
-                f"project.resume({str(journal.path)!r})",
-                file=sys.stderr,
-                flush=True,
-            )
-            _temporary_files.discard(journal.path)
-            raise
-    report = report_now(run.stopped)
-    if run.unswept:
-        _temporary_files.discard(journal.path)
-        warnings.warn(
-            f"On {len(run.unswept):,} of the {resource.unit.removesuffix('_id')}s it could not be looked for what "
-            f"requests without an answer did later: {run.unswept[0]} "
-            f"project.resume({str(journal.path)!r}) looks again.",
-            UserWarning,
-            stacklevel=3,
-        )
-    failed = report[report["message"].notna()]  # those without all of their attribute values as well
-    if len(failed):
-        _temporary_files.discard(journal.path)
-        if errors == "raise":
-            raise BatchError(
-                f"{report.summary()}; see the error's `report`, a DataFrame with a row for each, or try the rest again "
-                f"with project.resume({str(journal.path)!r}). The first: {failed['message'].iloc[0]}",
-                report,
-            ) from run.stopped
-    return report
-
-
-def _claim_undo(journal: Journal) -> None:
-    """Note in a journal that this one takes it back, which only one can: a second would create the same labels anew."""
-    undoes = journal.options.get("undoes")
-    if undoes is None or not Path(undoes).exists():  # what is gone nobody else can take back
-        return
-    with Journal.open(undoes) as undone:
-        undone.undo_with(journal)
-
-
 def _old_to_new(edits: pd.DataFrame) -> pd.DataFrame:
     """Write old and new of what changes into one column each."""
     shown = edits.drop(columns="changed")
@@ -475,23 +429,6 @@ def _old_to_new(edits: pd.DataFrame) -> pd.DataFrame:
         does = [column in changed.split(", ") for changed in edits["changed"]]
         shown[column] = [f"{a} → {b}" if is_ else None for a, b, is_ in zip(old, new, does, strict=True)]
     return shown.drop(columns=[name for name in edits if name.endswith(("_old", "_new"))])
-
-
-_temporary_files: set[Path] = set()
-
-
-@atexit.register
-def _remove_temporary_files() -> None:
-    for path in _temporary_files:
-        path.unlink(missing_ok=True)
-
-
-def _temporary(project_id: str) -> Path:
-    """Return a name for a journal that nobody named; it is removed at the end unless something was left undone."""
-    stamp = f"{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
-    path = Path(tempfile.gettempdir(), "hastyframe", f"{project_id}-{stamp}.jsonl")
-    _temporary_files.add(path)
-    return path
 
 
 def _plain(label: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTCOMES", "Report", "report_of"]
 
-OUTCOMES = ("created", "edited", "deleted", "unchanged", "failed", "pending")
+OUTCOMES = ("created", "edited", "deleted", "unchanged", "failed", "unknown", "pending")
+Verify: TypeAlias = "Callable[[Path, bool], Report]"
 
 
 class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
@@ -24,7 +25,8 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
     Made by `Plan.apply` and `Project.resume`. Its index holds the labels of the rows in the frames that were planned
     from. ``image_id`` (or ``label_id``, ...) says what the thing belongs to, ``intent`` is ``create``, ``edit`` or
     ``delete``, ``outcome`` one of ``created``, ``edited``, ``deleted``, ``unchanged`` (there already as intended),
-    ``failed`` and, after an interruption, ``pending``; ``id`` is the thing's id, of a new one the one that the server
+    ``failed``, ``unknown`` (sent, and what became of it could not be read; `Project.resume` finds it out) and, after an
+    interruption, ``pending``; ``id`` is the thing's id, of a new one the one that the server
     gave it; ``attempts`` counts requests, ``message`` says why a row failed.
 
     Attributes
@@ -33,10 +35,11 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
         The file that holds what was intended and done.
     """
 
-    _metadata = ["journal", "_undo"]  # noqa: RUF012 (pandas reads it from the class)
+    _metadata = ["journal", "_undo", "_verify"]  # noqa: RUF012 (pandas reads it from the class)
 
     journal: Path | None
     _undo: Callable[[Path], Plan] | None
+    _verify: Verify | None
 
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:
@@ -50,8 +53,31 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The rows that failed."""
-        return self[self["outcome"] == "failed"]
+        """The rows that failed, or of which nobody knows what became of them."""
+        return self[self["outcome"].isin(["failed", "unknown"])]
+
+    def verify(self, *, mend: bool = False) -> Report:
+        """Read everything back and compare it with what was written.
+
+        Parameters
+        ----------
+        mend : bool
+            Whether what is not as it was written is mended: what is lost is sent again, what is there twice is deleted.
+            That is right at once after the run. Later it may be others' work, so that it is only named by default.
+
+        Returns
+        -------
+        Report
+            The same rows; those that differ have failed, with a message that says how.
+
+        Raises
+        ------
+        JournalError
+            If the journal is gone, or has been taken back.
+        """
+        if self.journal is None or self._verify is None:
+            raise AttributeError("this report has no journal, so that it cannot be verified")
+        return self._verify(self.journal, mend)
 
     def undo(self) -> Plan:
         """Plan the way back: what was deleted is created again, what was created is deleted, edits are reversed.
@@ -84,7 +110,9 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
         return f"<p><b>Report</b>: {self.summary()}</p>{table}"
 
 
-def report_of(journal: Journal, unit: str, stopped: Exception | None = None, undo: Any = None) -> Report:
+def report_of(
+    journal: Journal, unit: str, stopped: Exception | None = None, undo: Any = None, verify: Verify | None = None
+) -> Report:
     """Make the report of a run from its journal.
 
     Parameters
@@ -97,22 +125,32 @@ def report_of(journal: Journal, unit: str, stopped: Exception | None = None, und
         What ended the run early, so that rows without an outcome have failed; without it they are pending.
     undo : callable, optional
         Makes the plan of the way back from the path of the journal.
+    verify : callable, optional
+        Reads back what the journal at a path says, and says whether to mend it.
     """
-    nothing = ("pending", None) if stopped is None else ("failed", f"Not sent, because of an earlier error: {stopped}")
-    outcomes = [outcome or nothing[0] for outcome in journal.outcomes]
-    messages = [
-        message if outcome else nothing[1] for outcome, message in zip(journal.outcomes, journal.messages, strict=True)
+    fates = [
+        (outcome, message) if outcome else _fate_of_open(attempts, stopped)
+        for outcome, message, attempts in zip(journal.outcomes, journal.messages, journal.attempts, strict=True)
     ]
     report = Report(
         {
             unit: pd.Series(journal.names, dtype="str"),
             "intent": pd.Categorical(journal.intents, categories=["create", "edit", "delete"]),
-            "outcome": pd.Categorical(outcomes, categories=list(OUTCOMES)),
+            "outcome": pd.Categorical([outcome for outcome, _ in fates], categories=list(OUTCOMES)),
             "id": pd.Series(journal.ids, dtype="str"),
             "attempts": pd.Series(journal.attempts, dtype="int64"),
-            "message": pd.Series(messages, dtype="str"),
+            "message": pd.Series([message for _, message in fates], dtype="str"),
         }
     )
     report.index = pd.Index(journal.labels)
-    report.journal, report._undo = journal.path, undo
+    report.journal, report._undo, report._verify = journal.path, undo, verify
     return report
+
+
+def _fate_of_open(attempts: int, stopped: Exception | None) -> tuple[str, str | None]:
+    """Say what is known of a row that the journal has no outcome of."""
+    if stopped is None:
+        return "pending", None
+    if attempts:
+        return "unknown", f"It was sent, and what became of it could not be written down: {stopped}"
+    return "failed", f"Not sent, because of an earlier error: {stopped}"

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from hastyframe.errors import UnexpectedAnswer
+from hastyframe.transport import PAGE_SIZE
 
 from .journal import Record
 
@@ -45,9 +46,12 @@ class Resource:
         Gets a unit and the contents of new things; returns their items in order. None where things have ids of their
         own accord, so that `put` makes them as well.
     put : callable or None
-        Gets a unit and pairs of id and whole content; returns the items in order.
+        Gets a unit, pairs of id and whole content, and whether the request may go out once only; returns the items in
+        order.
     delete : callable or None
-        Gets a unit and ids.
+        Gets a unit, ids, and whether the request may go out once only.
+    read_page : callable or None
+        Gets a unit and where a page begins; returns its items. None where a unit is read in one request anyway.
     refuse : callable
         Gets what a thing is and what changes of it; returns why that cannot be, or None.
     """
@@ -59,8 +63,9 @@ class Resource:
     limit: int
     read: Callable[[str], list[Record]]
     create: Callable[[str, Sequence[Record]], list[Record]] | None = None
-    put: Callable[[str, Sequence[tuple[str, Record]]], list[Record]] | None = None
-    delete: Callable[[str, Sequence[str]], None] | None = None
+    put: Callable[[str, Sequence[tuple[str, Record]], bool], list[Record]] | None = None
+    delete: Callable[[str, Sequence[str], bool], None] | None = None
+    read_page: Callable[[str, int], list[Record]] | None = None
     refuse: Callable[[Record, Record], str | None] = lambda now, new: None
 
     def content(self, item: Mapping[str, Any]) -> Record:
@@ -81,16 +86,21 @@ def labels(transport: Transport, project_id: str) -> Resource:
         body = [{**content, "tool_used": "api"} for content in contents]
         return _items(Label, transport.post(path(image_id), body), len(body))
 
-    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         body = [{"label_id": key, **content, "tool_used": "api"} for key, content in pairs]
-        return _named(Label, transport.put(path(image_id), body), [key for key, _ in pairs])
+        return _named(Label, transport.put(path(image_id), body, once=once), [key for key, _ in pairs])
 
-    def delete(image_id: str, keys: Sequence[str]) -> None:
-        transport.delete(path(image_id), [{"id": key} for key in keys], missing_is_done=False)
+    def delete(image_id: str, keys: Sequence[str], once: bool) -> None:
+        transport.delete(path(image_id), [{"id": key} for key in keys], missing_is_done=False, once=once)
+
+    def read_page(image_id: str, offset: int) -> list[Record]:
+        return _page(Label, transport.get(path(image_id), {"offset": offset, "limit": PAGE_SIZE}))
 
     fields = ("class_id", "bbox", "polygon", "mask", "z_index", "external_id")
     read = lambda unit: transport.listing(path(unit))  # noqa: E731
-    return Resource("label", Image.id_name, "id", fields, BATCH_LIMIT, read, create, put, delete, _refuse_resizing)
+    return Resource(
+        "label", Image.id_name, "id", fields, BATCH_LIMIT, read, create, put, delete, read_page, _refuse_resizing
+    )
 
 
 def tags(transport: Transport, project_id: str) -> Resource:
@@ -99,14 +109,14 @@ def tags(transport: Transport, project_id: str) -> Resource:
     def path(image_id: str) -> str:
         return Tag.path.format(project_id=project_id, image_id=_segment(image_id))
 
-    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         body = [{"tag_class_id": key} for key, _ in pairs]
         # A tag that is there already stays the one it is, so that this may be sent twice.
         answer = transport.post(path(image_id), body, repeatable=True)
         return _named(Tag, {"items": answer}, [key for key, _ in pairs], "tag_class_id")
 
-    def delete(image_id: str, keys: Sequence[str]) -> None:
-        transport.delete(path(image_id), [{"tag_class_id": key} for key in keys], missing_is_done=False)
+    def delete(image_id: str, keys: Sequence[str], once: bool) -> None:
+        transport.delete(path(image_id), [{"tag_class_id": key} for key in keys], missing_is_done=False, once=once)
 
     read = lambda unit: transport.listing(path(unit))  # noqa: E731
     return Resource("tag", Image.id_name, "tag_class_id", (), BATCH_LIMIT, read, put=put, delete=delete)
@@ -118,9 +128,9 @@ def statuses(transport: Transport, project_id: str) -> Resource:
     def path(image_id: str) -> str:
         return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
 
-    def put(image_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        transport.put(f"{path(image_id)}/status", content)
+        transport.put(f"{path(image_id)}/status", content, once=once)
         return [{"id": key, **content}]
 
     read = lambda unit: [transport.get(path(unit))]  # noqa: E731
@@ -133,16 +143,19 @@ def label_attributes(transport: Transport, project_id: str) -> Resource:
     def path(label_id: str) -> str:
         return LabelAttribute.path.format(project_id=project_id, label_id=_segment(label_id))
 
-    def put(label_id: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+    def put(label_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        stored = transport.post(f"{path(label_id)}/{_segment(key)}", content, repeatable=True)
-        return [{**(stored or {}), "label_id": label_id, "attribute_id": key}]
+        stored = transport.post(f"{path(label_id)}/{_segment(key)}", content, repeatable=True, once=once)
+        return [{**(stored if isinstance(stored, dict) else {}), "label_id": label_id, "attribute_id": key}]
 
-    def delete(label_id: str, keys: Sequence[str]) -> None:
+    def delete(label_id: str, keys: Sequence[str], once: bool) -> None:
         [key] = keys
-        transport.post(f"{path(label_id)}/{_segment(key)}", {"value": None}, repeatable=True)
+        transport.post(f"{path(label_id)}/{_segment(key)}", {"value": None}, repeatable=True, once=once)
 
-    read = lambda unit: transport.listing(path(unit))  # noqa: E731
+    def read(label_id: str) -> list[Record]:
+        items = transport.listing(path(label_id))
+        return [{**item, "attribute_id": item.get("attribute_id") or item.get("id")} for item in items]
+
     return Resource("value", "label_id", "attribute_id", ("value",), 1, read, put=put, delete=delete)
 
 
@@ -154,13 +167,13 @@ def label_classes(transport: Transport, project_id: str) -> Resource:
         [content] = contents
         return [_object(LabelClass, transport.post(path, content))]
 
-    def put(_: str, pairs: Sequence[tuple[str, Record]]) -> list[Record]:
+    def put(_: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        return [_object(LabelClass, transport.put(f"{path}/{_segment(key)}", content))]
+        return [_object(LabelClass, transport.put(f"{path}/{_segment(key)}", content, once=once))]
 
-    def delete(_: str, keys: Sequence[str]) -> None:
+    def delete(_: str, keys: Sequence[str], once: bool) -> None:
         [key] = keys
-        transport.delete(f"{path}/{_segment(key)}", missing_is_done=False)
+        transport.delete(f"{path}/{_segment(key)}", missing_is_done=False, once=once)
 
     fields = ("name", "color", "type", "norder", "external_id")
     return Resource("class", "project_id", "id", fields, 1, lambda _: transport.listing(path), create, put, delete)
@@ -193,16 +206,14 @@ def _segment(key: str) -> str:
 
 
 def _object(entity: type[Entity], answer: Any) -> Record:
-    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+    if not isinstance(answer, dict) or not _is_id(answer.get("id")):
         raise UnexpectedAnswer(f"The server answered a {entity.__name__} with something else.")
     return answer
 
 
 def _items(entity: type[Entity], answer: Any, count: int) -> list[Record]:
     """Read the answer to a list, which is in the order in which it was sent."""
-    items = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(items, list) or not all(isinstance(item, dict) and "id" in item for item in items):
-        raise UnexpectedAnswer(f"The server answered {count} {entity.plural} with something else.")
+    items = _page(entity, answer)
     if len(items) != count:
         raise UnexpectedAnswer(f"The server answered {count} {entity.plural} with {len(items)}.")
     return items
@@ -214,3 +225,17 @@ def _named(entity: type[Entity], answer: Any, keys: Sequence[str], key: str = "i
     if by_key.keys() != set(keys):
         raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
     return [by_key[k] for k in keys]
+
+
+def _page(entity: type[Entity], answer: Any) -> list[Record]:
+    """Read things with ids, each its own, from an answer."""
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list) or not all(isinstance(i, dict) and _is_id(i.get("id")) for i in items):
+        raise UnexpectedAnswer(f"The server answered {entity.plural} with something else.")
+    if len({item["id"] for item in items}) < len(items):
+        raise UnexpectedAnswer(f"The server answered {entity.plural} of which some have the same id.")
+    return items
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and value != ""

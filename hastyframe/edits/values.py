@@ -52,7 +52,7 @@ def give_back(transport: Transport, journal: Journal, max_workers: int | None = 
     def give(task: tuple[int, str, Any]) -> str | None:
         row, attribute, value = task
         try:
-            put(str(journal.ids[row]), [(attribute, {"value": value})])
+            put(str(journal.ids[row]), [(attribute, {"value": value})], False)
         except HITS_ALL:
             raise
         except HastyError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sqlite3
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -165,7 +166,9 @@ class Run:
         """Have the faults meanwhile; then all that is still to land lands."""
         self.proxy.policy = self.faults
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*could not be read again.*", UserWarning)  # it is told, and resumed
+                yield
         finally:
             self.proxy.policy = None
             self.proxy.settle()

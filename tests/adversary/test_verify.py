@@ -20,7 +20,7 @@ LATER = ("at the end", "after the client has looked", "from before the last writ
 def test_a_report_that_is_verified(world, tmp_path, kind, seed):
     with begun(world, kind, seed, "mixed", tmp_path) as run:
         report = run.resume(run.apply())
-        report = report.verify()
+        report = report.verify(mend=True)
         run.check("verify", run.truth.check(report, world.there()))
         report = run.resume(report)
         run.check("resume", run.truth.check_done(report, world.there()))

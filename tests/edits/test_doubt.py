@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hastyframe.edits.run import Run
+from hastyframe.edits.review import Reviewer
 from hastyframe.errors import AuthorisationException, OutcomeUnknown, ServerError
 from hastyframe.transport import Transport
 
@@ -28,8 +28,9 @@ def test_what_could_not_be_looked_for_is_swept_when_it_lands_after_a_resume(proj
     with monkeypatch.context() as patch:
         patch.setattr(Transport, "post", lost)
         patch.setattr(Transport, "listing", closed)
-        report = plan.apply(tmp_path / "journal", errors="report")
-    assert report["outcome"].tolist() == ["failed"]
+        with pytest.warns(UserWarning, match="could not be read again"):
+            report = plan.apply(tmp_path / "journal", errors="report")
+    assert report["outcome"].tolist() == ["unknown"]
 
     def then_the_lost_one_lands(transport, path, body, **options):
         answer = post(transport, path, body, **options)
@@ -59,12 +60,12 @@ def test_a_look_for_what_came_late_that_fails_is_said_and_done_by_the_resume(pro
         post(transport, path, sent[0], **options)  # the lost one lands late
         return answer
 
-    def troubled(run, unit):
+    def troubled(reviewer, what):
         raise ServerError("The server had trouble.")
 
     with monkeypatch.context() as patch:
         patch.setattr(Transport, "post", once_lost)
-        patch.setattr(Run, "_sweep", troubled)
+        patch.setattr(Reviewer, "review", troubled)
         with pytest.warns(UserWarning, match="The server had trouble.*resume.*looks again"):
             report = plan.apply(tmp_path / "journal")
     assert report["outcome"].tolist() == ["created"]

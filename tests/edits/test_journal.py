@@ -183,6 +183,26 @@ def small(project) -> tuple[pd.DataFrame, pd.DataFrame]:
     return before, after
 
 
+def run_until(plan, byte: int, path, monkeypatch) -> None:
+    """Apply a plan in a process that dies at a byte of its journal."""
+    write, left = os.write, byte
+
+    def dying(file, data):
+        nonlocal left
+        if left < len(data):
+            write(file, data[:left])
+            left = 0
+            raise Death
+        left -= len(data)
+        return write(file, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hastyframe.edits.journal.os.write", dying)
+        patch.setattr("pathlib.Path.unlink", lambda *args, **options: None)  # the dead tidy nothing up
+        with pytest.raises(Death):
+            plan.apply(path)
+
+
 def test_a_process_that_dies_at_any_byte_of_its_journal(alone, tmp_path, monkeypatch):
     project = alone
     monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.0)  # nothing is under way here that could land late
@@ -191,37 +211,17 @@ def test_a_process_that_dies_at_any_byte_of_its_journal(alone, tmp_path, monkeyp
     whole = (tmp_path / "whole").read_bytes()
     planned = whole.index(b'{"planned"')
     before, after = small(project)
-    write = os.write
-
-    def run_until(byte: int, path) -> None:
-        left = byte
-
-        def dying(file, data):
-            nonlocal left
-            if left < len(data):
-                write(file, data[:left])
-                left = 0
-                raise Death
-            left -= len(data)
-            return write(file, data)
-
-        with monkeypatch.context() as patch:
-            patch.setattr("hastyframe.edits.journal.os.write", dying)
-            patch.setattr("pathlib.Path.unlink", lambda *args, **options: None)  # the dead tidy nothing up
-            with pytest.raises(Death):
-                project.plan_labels(before, after).apply(path)
-
     for byte in range(len(whole)):
         path = tmp_path / f"{byte}"
         if byte <= planned + len(b'{"planned":true}'):
             if byte % 7 == 0:  # all alike: nothing was sent
-                run_until(byte, path)
+                run_until(project.plan_labels(before, after), byte, path, monkeypatch)
                 with pytest.raises(hf.JournalError, match="nothing of it was sent"):
                     project.resume(path)
                 assert equal_tables(project.get_labels(), before)
             continue
         before, after = small(project)
-        run_until(byte, path)
+        run_until(project.plan_labels(before, after), byte, path, monkeypatch)
         report = project.resume(path)
         assert set(report["outcome"]) <= {"created", "edited", "deleted"}, byte
         assert equal_tables(project.get_labels(), after), byte
