@@ -109,7 +109,7 @@ class Ending:
         def sync() -> None:
             size = os.fstat(file).st_size
             self._fsync(file)
-            self._write(self._notes, f"{os.readlink(f'/proc/self/fd/{file}')}\t{size}\n".encode())
+            self._write(self._notes, f"{_path(file)}\t{size}\n".encode())
             if self._room is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size + self._room, resource.RLIM_INFINITY))
                 self._room = None
@@ -117,8 +117,12 @@ class Ending:
         return self.do("sync", sync)
 
 
+def _path(file: int) -> Path:
+    return Path(f"/proc/self/fd/{file}").readlink()
+
+
 def _is_journal(file: int) -> bool:
-    return os.readlink(f"/proc/self/fd/{file}").endswith(".jsonl")
+    return _path(file).suffix == ".jsonl"
 
 
 def synced(notes: Path, journal: Path) -> int:

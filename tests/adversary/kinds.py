@@ -34,8 +34,8 @@ class Kind:
     methods : tuple of str
         Whose requests for labels meet it.
     sure : bool
-        Whether a client sees a doubt, so that it knows without reading everything back what became of each row. Without,
-        only reading everything back can tell.
+        Whether a client sees a doubt, and so can tell what became of each row. Without, only reading everything back
+        can tell.
     rate : float
         The share of requests that meet it.
     patience : float
@@ -242,7 +242,8 @@ def other_client_here(x: Exchange) -> None:
 for what, body in {
     "nothing": b"", "null": b"null", "{}": b"{}", "[]": b"[]", "a number": b"7", "a text": b'"done"',
     "items null": b'{"items": null}', "items of nulls": b'{"items": [null, null]}', "no items": b'{"items": []}',
-    "another thing": b'{"id": "5", "name": "coin", "color": "#ff0000ff", "type": "object"}', "half of JSON": b'{"items": [{"id"',
+    "another thing": b'{"id": "5", "name": "coin", "color": "#ff0000ff", "type": "object"}',
+    "half of JSON": b'{"items": [{"id"',
 }.items():  # fmt: skip
 
     @kind(f"200 with {what}, carried out", *ALL)

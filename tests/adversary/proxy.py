@@ -1,8 +1,8 @@
 """A proxy that stands between a client and a server and does with each request what a policy says.
 
 It speaks HTTP/1.1 over real sockets and knows nothing of the server's own switches. A fault is a function that gets an
-`Exchange`: it may deliver the request to the server, once, twice, in part or later, and answers, or cuts the connection.
-What does not answer is passed on. :mod:`.kinds` has them all.
+`Exchange`: it may deliver the request to the server, once, twice, in part or later, and answers, or cuts the
+connection. What does not answer is passed on. :mod:`.kinds` has them all.
 """
 
 from __future__ import annotations
@@ -167,6 +167,8 @@ class Proxy:
         How often a fault was met, by method.
     memory : dict
         The good answers to writes so far, by method and path.
+    targets : Counter
+        How often each method and path was asked for.
     pages : dict
         What each address of a list was answered the last time but one that it differed.
     """
@@ -174,6 +176,7 @@ class Proxy:
     def __init__(self, target: str) -> None:
         self.policy: Policy | None = None
         self.met: Counter[str] = Counter()
+        self.targets: Counter[str] = Counter()
         self.memory: dict[tuple[str, str], list[Answer]] = defaultdict(list)
         self.pages: dict[str, list[Answer]] = defaultdict(list)
         self.key = ""
@@ -289,6 +292,8 @@ class Proxy:
             connection.close()
 
     def _handle(self, connection: socket.socket, request: Request) -> Exchange:
+        with self._lock:
+            self.targets[f"{request.method} {request.path}"] += 1
         found = self.policy(request) if self.policy is not None else None
         fault, chance = found or (None, random.Random(0))
         exchange = Exchange(self, connection, request, chance)

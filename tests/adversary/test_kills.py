@@ -1,4 +1,4 @@
-"""A process that ends at any moment, however it ends: then either verb makes the intended or the former state, exactly."""
+"""A process that ends at any moment, however it ends: then either verb makes the intended or the former state."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ class Scene:
     def run(self, verb: str, end: End | None, room: int | None = None) -> int:
         """Let a process work that ends; all that it sent is carried out before this returns."""
         code = ends.run(self.world.client, self.project, self.folder, self.place, verb, end, room)
-        time.sleep(0.1)
+        for _ in range(3):  # what it sent goes before what is asked for now
+            self.project.get_label_classes()
+            time.sleep(0.04)
         crash = self.folder / "crash"
         if crash.exists() and "KeyboardInterrupt" not in crash.read_text():
             print(crash.read_text())

@@ -24,7 +24,7 @@ def take_back(run: Run) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("kind", kinds_of("mixed", sure=True))
+@pytest.mark.parametrize("kind", kinds_of("mixed", sure=True, half=0))
 def test_undo(world, tmp_path, kind, seed):
     with begun(world, kind, seed, "mixed", tmp_path) as run:
         take_back(run)
