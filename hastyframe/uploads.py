@@ -30,7 +30,7 @@ from .errors import (
     UnexpectedAnswer,
     ValidationException,
 )
-from .pictures import Addresses, Picture, is_turned, new_image, picture_size
+from .pictures import Addresses, AnotherImage, Picture, is_turned, new_image, picture_size, read_picture
 from .vocabulary import choose
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class _Fate:
         Whether a request for it may have been carried out.
     refused : bool
         Whether the server refused to make an image of it.
+    another : bool
+        Whether the server answered it with another image, so that it is not sent again.
     """
 
     outcome: str | None = None
@@ -89,6 +91,7 @@ class _Fate:
     size: tuple[int, int] | None = None
     maybe_there: bool = False
     refused: bool = False
+    another: bool = False
 
 
 class _Upload:
@@ -154,7 +157,7 @@ class _Upload:
             else:
                 fate.message = "The address to upload to had expired."
         except OutcomeUnknown as error:
-            fate.maybe_there, fate.message = True, str(error)
+            fate.maybe_there, fate.message, fate.another = True, str(error), isinstance(error, AnotherImage)
         except PASSING as error:
             fate.maybe_there |= isinstance(error, UnexpectedAnswer)
             fate.message = str(error)
@@ -167,7 +170,7 @@ class _Upload:
 
     def _put(self, picture: Picture) -> dict[str, str] | None:
         """Upload the bytes of a picture; return the address that they are at, None if it had expired."""
-        content = picture.path.read_bytes()
+        content = read_picture(picture.path)
         address = self._addresses.take()
         try:
             self._transport.upload(address["url"], content)
@@ -193,8 +196,9 @@ class _Upload:
             item = there.get((self._pictures[i].dataset_id, self._pictures[i].name))
             if item is not None:
                 found.append((i, item))
-            elif self._fates[i].refused:
-                self._decide(i, "failed", message=self._fates[i].message)
+            elif self._fates[i].refused or self._fates[i].another:
+                outcome = "failed" if self._fates[i].refused else "unknown"
+                self._decide(i, outcome, message=self._fates[i].message)
         differences = [self._difference(i, item) for i, item in found]
         if self._compare == "checksum":
             tasks = [(i, item) for (i, item), difference in zip(found, differences, strict=True) if difference is None]

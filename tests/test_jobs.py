@@ -73,11 +73,11 @@ def test_waiting_shows_progress(quick, capsys, monkeypatch):
 @pytest.mark.parametrize("handle", [hf.ExportJob, hf.AutomatedLabelingJob])
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED"])
 def test_ends_that_are_bad(quick, handle, status):
-    with serve(in_turn(RUNNING, {"status": status, "meta": {"message": "disk full"}})) as server:
+    with serve(in_turn(RUNNING, {"id": "j", "status": status, "meta": {"message": "disk full"}})) as server:
         with pytest.raises(hf.JobFailed, match=f"The job j ended as {status}: disk full") as caught:
             job(server, handle).wait()
         assert caught.value.request == f"GET {handle.path.format(project_id='p')}/j"
-    nothing_said = {"status": status, "meta": None}
+    nothing_said = {"id": "j", "status": status, "meta": None}
     with serve(lambda seen: nothing_said) as server, pytest.raises(hf.JobFailed, match="does not say why"):
         job(server, handle).wait()
 
@@ -105,9 +105,9 @@ def test_the_last_look_is_at_the_deadline(monkeypatch):
     ("answer", "error", "words"),
     [
         (RUNNING, hf.ValidationException, r"IN_PROGRESS, not DONE; wait for it with \.wait\(\)"),
-        ({"status": "FAILED"}, hf.JobFailed, "does not say why"),
-        ({"status": "DONE", "meta": {}}, hf.UnexpectedAnswer, "no address"),
-        ({"status": "DONE", "meta": None}, hf.UnexpectedAnswer, "no address"),
+        ({"id": "j", "status": "FAILED"}, hf.JobFailed, "does not say why"),
+        ({"id": "j", "status": "DONE", "meta": {}}, hf.UnexpectedAnswer, "no address"),
+        ({"id": "j", "status": "DONE", "meta": None}, hf.UnexpectedAnswer, "no address"),
     ],
 )
 def test_download_of_a_job_without_an_archive(tmp_path, answer, error, words):
