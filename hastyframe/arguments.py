@@ -26,6 +26,7 @@ __all__ = [
 
 LONGEST_TEXT = 1 << 20
 """The most characters of a text that is sent."""
+LONGEST_PATH = 32_767
 MAX_NUMBER = 2**53
 """Up to this one a float holds every whole number; a greater one would become another in a frame."""
 
@@ -173,7 +174,7 @@ def check_path(value: Any, name: str) -> Path:
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
         raise _refused(name, value, "it must be a path: a text or a pathlib.Path.")
-    if not os.fspath(value) or "\0" in os.fspath(value):
+    if not 0 < len(os.fspath(value)) <= LONGEST_PATH or "\0" in os.fspath(value):
         raise _refused(name, value, "no file is called that.")
     return Path(value)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .checks import Problems
+from .checks import Problems, table
 from .entities import Attribute, LabelAttribute
 from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
@@ -199,7 +199,7 @@ def long_frame(values: Any) -> pd.DataFrame:
     FrameError
         If a row has no label, or several give a label a value of the same attribute.
     """
-    frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
+    frame = table(values)
     long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
     if not long and (frame.index.name == "label_id" or "label_id" in frame):
         frame = lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))

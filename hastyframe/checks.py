@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from . import frames
+from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
@@ -27,7 +28,10 @@ __all__ = [
     "check_same_keys",
     "check_statuses",
     "fill_in",
+    "finite_numbers",
     "indexed",
+    "rows_of",
+    "table",
 ]
 
 CUT_ANEW = (
@@ -45,6 +49,7 @@ _LIST_COLUMNS = {
 }
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
 _FARTHEST = 2**31 - 1
+_FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
 
 
 class Problems:
@@ -106,11 +111,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
     FrameError
         If a value cannot be what its column holds.
     """
-    if isinstance(rows, Mapping | Entity):
-        rows = [rows]
-    if not isinstance(rows, pd.DataFrame):
-        rows = pd.DataFrame([row._data if isinstance(row, Entity) else row for row in rows])
-    frame = rows.copy(deep=False)
+    frame = table(rows).copy(deep=False)
     problems = Problems(frame)
     if "bbox" in frame and "bbox" in entity.fields():
         frame = _split_boxes(frame, problems)
@@ -123,6 +124,91 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
             frame[column] = _numbers(frame[column], problems)
     problems.throw()
     return frames.conform(entity, frame)
+
+
+def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
+    """Return the rows that a user brings as a frame or a list of dicts, whichever they are.
+
+    Raises
+    ------
+    ValidationException
+        If they are neither.
+
+    Examples
+    --------
+    >>> rows_of({"image_id": "a"})
+    [{'image_id': 'a'}]
+    >>> rows_of("a")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: 'a' is neither a frame nor a list of dicts.
+    """
+    if isinstance(rows, pd.DataFrame):
+        twice = rows.columns[rows.columns.duplicated()]
+        if len(twice):
+            raise ValidationException(f"The frame has several columns named {shown(twice[0])}: drop all but one.")
+        return rows
+    if isinstance(rows, Mapping | Entity):
+        rows = [rows]
+    if isinstance(rows, str | bytes) or not np.iterable(rows):
+        raise ValidationException(f"{shown(rows)} is neither a frame nor a list of dicts.")
+    found = [row._data if isinstance(row, Entity) else row for row in rows]
+    for number, row in enumerate(found):
+        if not isinstance(row, Mapping):
+            raise ValidationException(f"Row {number} is {shown(row)}, which is no dict.")
+    return found
+
+
+def table(rows: Any) -> pd.DataFrame:
+    r"""Make a frame of the rows that a user brings, whose texts can all be sent.
+
+    Raises
+    ------
+    ValidationException
+        If they are neither a frame nor a list of dicts.
+    FrameError
+        If a text cannot be stored.
+
+    Examples
+    --------
+    >>> table([{"name": "a"}, {"name": "b\0"}])
+    Traceback (most recent call last):
+    hastyframe.errors.FrameError: 1 problem in the frame, nothing was sent:
+      name, row 1: 'b\x00'. It holds a NUL character, which cannot be stored.
+    """
+    rows = rows_of(rows)
+    if isinstance(rows, pd.DataFrame):
+        frame = rows
+    else:
+        try:
+            frame = pd.DataFrame(rows)
+        except UnicodeEncodeError:  # of half a surrogate pair, which is said below, with its row
+            frame = pd.DataFrame(rows, dtype=object)
+    problems = Problems(frame)
+    for column in frame.columns:
+        _check_texts(str(column), frame[column], problems)
+    _check_texts(str(frame.index.name or "index"), frame.index, problems)
+    problems.throw()
+    return frame
+
+
+def _check_texts(name: str, values: pd.Series[Any] | pd.Index[Any], problems: Problems) -> None:
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        if all(text_problem(text) is None for text in dtype.categories if isinstance(text, str)):
+            return
+    elif isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow":
+        array = frames.arrow_array(values)
+        # Of texts in Arrow's keeping none is half a pair; all are looked at one by one only if one is odd otherwise.
+        longest = pc.max(pc.binary_length(array)).as_py() or 0
+        if longest <= LONGEST_TEXT and not pc.any(pc.match_substring(array, "\0")).as_py():
+            return
+    elif not (isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)):
+        return
+    remedies = {}
+    for position, value in enumerate(values.tolist()):
+        if isinstance(value, str) and (trouble := text_problem(value)) is not None:
+            remedies[position] = trouble[0].upper() + trouble[1:]
+    problems.add(name, np.isin(np.arange(len(values)), list(remedies)), remedies, values)
 
 
 def check_labels(
@@ -175,7 +261,8 @@ def check_labels(
         lost = frame["parts"].notna().to_numpy() & ~_there(frame, "polygon") & ~_there(frame, "mask")
         problems.add("parts", lost, "A label has one ring: read it with its mask, or push its label set.")
     if "z_index" in frame:
-        problems.add("z_index", np.isinf(frame["z_index"]), "It must be a finite number.")
+        far = (frame["z_index"].abs() > MAX_NUMBER).to_numpy()
+        problems.add("z_index", far, _FINITE)
     problems.throw()
     return frame
 
@@ -190,6 +277,22 @@ def indexed(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     raise ValidationException(
         f"The frame needs the index or a column {entity.id_name!r}; it has {list(frame.columns)}."
     )
+
+
+def finite_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as numbers that can be sent; what is missing stays missing.
+
+    Raises
+    ------
+    FrameError
+        If a value is none.
+    """
+    problems = Problems(column.to_frame())
+    numbers = _numbers(column, problems)
+    far = (numbers.abs() > MAX_NUMBER).to_numpy()
+    problems.add(str(column.name), far, _FINITE, column)
+    problems.throw()
+    return numbers
 
 
 def check_ids(frame: pd.DataFrame, column: str, known: Iterable[str], remedy: str) -> None:
@@ -296,6 +399,9 @@ def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     if column.dtype == np.dtype("float64"):
         return column
     numbers = pd.to_numeric(column, errors="coerce")
+    if column.dtype == object:  # a truth value among numbers would pass for one
+        truths = [isinstance(value, bool | np.bool_) for value in column]
+        numbers = numbers.mask(truths)
     if numbers.dtype.kind not in "iuf":  # moments and truth values would pass for numbers
         numbers = pd.Series(np.nan, index=column.index)
     problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)

@@ -303,15 +303,10 @@ class Image(Editable, entities.Image):
         FrameError
             If this is no label that the API takes; nothing was sent.
         """
+        row = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
+        check_fields(entities.Label, row)
         class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
-        row = {
-            "class_id": class_id,
-            "bbox": bbox,
-            "polygon": polygon,
-            "mask": mask,
-            "z_index": z_index,
-            "external_id": external_id,
-        }
+        row = {"class_id": class_id, **row}
         rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
         path = self._list_path(entities.Label)
         known = {"class_id": class_id, "image_id": self.id}
@@ -339,6 +334,7 @@ class Image(Editable, entities.Image):
         BatchError
             If some were not created; its `report` says which.
         """
+        labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
@@ -357,6 +353,7 @@ class Image(Editable, entities.Image):
         pandas.DataFrame
             The labels as stored, in the order given.
         """
+        labels = checks.rows_of(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
@@ -453,7 +450,7 @@ class Image(Editable, entities.Image):
         if isinstance(tags, pd.DataFrame):
             by_id = tags.index.name == entities.Tag.id_name or entities.Tag.id_name in tags
             tags = [{"tag_id": key} for key in ids_of(entities.Tag, tags)] if by_id else ids_of(entities.TagClass, tags)
-        elif isinstance(tags, str | Mapping | entities.Entity):
+        elif isinstance(tags, str | bytes | Mapping | entities.Entity) or not np.iterable(tags):
             tags = [tags]
         ids, others = [], []
         for tag in tags:
@@ -644,7 +641,9 @@ def _of_dicts(things: Any, key: str) -> Any:
     """Replace dicts among the things by the id that they hold."""
     if isinstance(things, Mapping):
         things = [things]
-    if isinstance(things, pd.DataFrame | pd.Series | pd.Index | str | entities.Entity):
+    if not np.iterable(things) or isinstance(
+        things, bytes | pd.DataFrame | pd.Series | pd.Index | str | entities.Entity
+    ):
         return things
     found = []
     for thing in things:

@@ -200,13 +200,13 @@ def new_image(transport: Transport, project_id: str, picture: Picture, upload_id
 
 def check_unique(pictures: Sequence[Picture]) -> None:
     """Refuse pictures of the same name for one dataset, before any is sent."""
-    twice = pd.DataFrame([(picture.dataset_id, picture.name) for picture in pictures]).duplicated(keep=False)
-    if twice.any():
+    counts = Counter((picture.dataset_id, picture.name) for picture in pictures)
+    if len(counts) < len(pictures):
         remedy = "File names are unique within a dataset: rename it, or give another dataset."
         raise FrameError(
             Problem("name", str(picture.path), picture.name, remedy)
-            for picture, bad in zip(pictures, twice, strict=True)
-            if bad
+            for picture in pictures
+            if counts[picture.dataset_id, picture.name] > 1
         )
 
 

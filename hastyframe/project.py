@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames, pictures
-from .arguments import check_fields, check_flag, check_number, check_path, check_text
+from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
 from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
 from .entities import (
     ATTRIBUTE_TYPES,
@@ -378,6 +378,7 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not created; its `report` says what became of each row.
         """
+        labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         return stored(self._plan_creates(labels), entities.Label, self._vocabulary, journal)
@@ -414,6 +415,7 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not edited; its `report` says what became of each row.
         """
+        labels = checks.rows_of(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
@@ -444,12 +446,16 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not deleted; its `report` says what became of each row.
         """
-        if not isinstance(labels, pd.DataFrame):
-            labels = [labels] if isinstance(labels, str | entities.Entity) else list(labels)
+        if isinstance(labels, pd.DataFrame):
+            labels = checks.table(labels)
+        elif isinstance(labels, str | entities.Entity):
+            labels = [labels]
+        elif np.iterable(labels):
+            labels = list(labels)
         if isinstance(labels, pd.DataFrame) and "image_id" in labels:
             frame = checks.indexed(entities.Label, labels)
             self._check_images(frame)
-        elif not isinstance(labels, pd.DataFrame) and all(isinstance(label, entities.Label) for label in labels):
+        elif isinstance(labels, list) and all(isinstance(label, entities.Label) for label in labels):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
         else:
             frame = self._images_of(ids_of(entities.Label, labels), self.get_labels()).to_frame()
@@ -475,6 +481,7 @@ class Project(Editable, entities.Project):
             Long: indexed by ``label_attribute_id``, ``label_id, attribute_id, attribute_name, value``, selections
             as their texts. Wide: indexed by ``label_id``, a typed column an attribute, every label a row.
         """
+        check_flag(wide, "wide")
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
         paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(key)) for key in ids]
@@ -975,8 +982,13 @@ class Project(Editable, entities.Project):
         BatchError
             If some labels were not created; its `report` says which.
         """
+        from .io import LabelSet
         from .sync import push
 
+        if not isinstance(label_set, LabelSet):
+            raise ValidationException(
+                f"label_set is {shown(label_set)}; it must be a LabelSet, as hf.read_coco returns it."
+            )
         return push(self, label_set, images_folder, journal)
 
     def read_export(self, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
@@ -1174,13 +1186,18 @@ class Project(Editable, entities.Project):
 
     def _pictures(self, images: Any, dataset: Any) -> list[pictures.Picture]:
         """Read what `upload_images` is given."""
-        frame = images if isinstance(images, pd.DataFrame) else pd.DataFrame({"path": pictures.local_files(images)})
+        if isinstance(images, pd.DataFrame):
+            checks.rows_of(images)
+            frame = images
+            checks.table(images[[name for name in ("name", "external_id") if name in images]])
+        else:
+            frame = pd.DataFrame({"path": pd.Series(pictures.local_files(images), dtype=object)})
         if "path" not in frame:
             raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
         problems = checks.Problems(frame)
         problems.add("path", frame["path"].isna(), "It must be the path of a picture.")
         problems.throw()
-        paths = [Path(path) for path in frame["path"]]
+        paths = [check_path(path, f"The path number {number}") for number, path in enumerate(frame["path"])]
         names = [name or path.name for name, path in zip(_texts(frame, "name"), paths, strict=True)]
         if dataset is not None:
             dataset_ids = [self._dataset_id(dataset)] * len(frame)
@@ -1192,7 +1209,7 @@ class Project(Editable, entities.Project):
         return [pictures.Picture(*row) for row in rows]
 
     def _tag_rows(self, tags: Any) -> pd.DataFrame:
-        frame = tags.copy() if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
+        frame = checks.table(tags).copy()
         if frame.index.name in ("tag_id", "image_id") and frame.index.name not in frame:
             frame = frame.reset_index()
         if len(frame) and "image_id" not in frame:
@@ -1200,9 +1217,7 @@ class Project(Editable, entities.Project):
         return frame
 
     def _pairs(self, attribute_classes: Any) -> list[dict[str, Any]]:
-        if isinstance(attribute_classes, Mapping):
-            attribute_classes = [attribute_classes]
-        frame = attribute_classes if isinstance(attribute_classes, pd.DataFrame) else pd.DataFrame(attribute_classes)
+        frame = checks.table(attribute_classes)
         if not len(frame):
             return []
         columns = {
@@ -1210,7 +1225,8 @@ class Project(Editable, entities.Project):
             "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
         }
         for order in _MAP_KEYS[2:]:
-            columns[order] = frame[order].fillna(0) if order in frame else pd.Series(0, index=frame.index)
+            given = frame[order] if order in frame else pd.Series(0, index=frame.index)
+            columns[order] = checks.finite_numbers(given).fillna(0)
         records: list[dict[str, Any]] = pd.DataFrame(columns).to_dict("records")
         return records
 

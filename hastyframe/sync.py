@@ -20,6 +20,7 @@ from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semant
 from .painting import one_ring_each
 from .paths import inside, reading
 from .pictures import picture_paths
+from .vocabulary import choose
 
 if TYPE_CHECKING:
     from .project import Project
@@ -54,8 +55,7 @@ def pull(project: Project, dataset: Any = None, image_status: Any = None) -> Lab
 
 def read_export(project: Project, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
     """Run an export, wait for it, download and read it: a handful of requests, however many images."""
-    if export_format not in _READERS:
-        raise ValidationException(f"{export_format!r} cannot be read back; it must be one of {', '.join(_READERS)}.")
+    choose(export_format, list(_READERS), "format that can be read back")
     options.setdefault("image_status", list(entities.STATUSES))
     job = project.export("hastyframe", export_format, **options).wait()
     with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:

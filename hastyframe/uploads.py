@@ -19,17 +19,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
 
+from .arguments import check_text
 from .entities import Image
 from .errors import (
     PASSING,
     AuthorisationException,
     ConnectionFailed,
+    FormatError,
     HastyError,
     NotFound,
     OutcomeUnknown,
     UnexpectedAnswer,
     ValidationException,
 )
+from .paths import printable, reading
 from .pictures import Addresses, AnotherImage, Picture, is_turned, new_image, picture_size, read_picture
 from .vocabulary import choose
 
@@ -138,6 +141,7 @@ class _Upload:
     def _check(self) -> None:
         for i, picture in enumerate(self._pictures):
             try:
+                check_text(picture.name, "The name of the file", empty=False)
                 self._fates[i].size = picture_size(picture.path)
             except ValidationException as error:
                 self._decide(i, "failed", message=error.message)
@@ -163,10 +167,10 @@ class _Upload:
             fate.message = str(error)
             if isinstance(error, ConnectionFailed):
                 self._unreached.set()
+        except FormatError as error:  # of a file that has gone or changed meanwhile
+            self._decide(i, "failed", message=error.message)
         except (ValidationException, NotFound) as error:
             fate.refused, fate.message = True, str(error)
-        except OSError as error:
-            self._decide(i, "failed", message=str(error))
 
     def _put(self, picture: Picture) -> dict[str, str] | None:
         """Upload the bytes of a picture; return the address that they are at, None if it had expired."""
@@ -240,7 +244,8 @@ class _Upload:
             with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
                 copy = Path(folder, "image")
                 self._transport.download(str(item.get("public_url")), copy)
-                same = filecmp.cmp(copy, self._pictures[i].path, shallow=False)
+                with reading(self._pictures[i].path):
+                    same = filecmp.cmp(copy, self._pictures[i].path, shallow=False)
         except (HastyError, OSError) as error:
             return f"The dataset has an image of this name, and it could not be compared: {error}"
         return None if same else f"The dataset has another image of this name, with other bytes. {_REMEDY}"
@@ -267,7 +272,14 @@ class _Upload:
     def report(self) -> pd.DataFrame:
         """Return a row a picture."""
         rows = [
-            (str(picture.path), picture.name, picture.dataset_id, fate.image_id, fate.outcome, fate.message)
+            (
+                printable(picture.path),
+                printable(picture.name),
+                picture.dataset_id,
+                fate.image_id,
+                fate.outcome,
+                fate.message,
+            )
             for picture, fate in zip(self._pictures, self._fates, strict=True)
         ]
         return pd.DataFrame(rows, columns=["path", "name", "dataset_id", "image_id", "outcome", "message"], dtype="str")

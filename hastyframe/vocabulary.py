@@ -31,6 +31,9 @@ NAMED: Mapping[str, type[Entity]] = {
 }
 """Whose names a name column holds."""
 
+_LONGEST_NAME = 10_000
+"""Characters of an id or a name; ids go into addresses."""
+
 _vocabularies: WeakKeyDictionary[Transport, dict[str, Vocabulary]] = WeakKeyDictionary()
 
 
@@ -117,9 +120,12 @@ class Vocabulary:
         if len(found) == 1:
             return str(found[0])
         if len(found) > 1:
-            raise ValidationException(f"{len(found)} {what} are named {name!r}; say which by its id: {list(found)}")
+            raise ValidationException(
+                f"{len(found)} {what} are named {shown(name)}; say which by its id: {list(found)}"
+            )
         raise ValidationException(
-            f"{name!r} is neither the id nor the name of one of the project's {what}. {suggestion(name, known['name'])}"
+            f"{shown(name)} is neither the id nor the name of one of the project's {what}. "
+            f"{suggestion(name, known['name'])}"
         )
 
     def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
@@ -152,6 +158,8 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     elif isinstance(things, Mapping | bytes) or not np.iterable(things):
         raise _is_none(entity, things)
     if isinstance(things, pd.DataFrame):
+        if things.columns.duplicated().any():
+            raise ValidationException(f"The frame has several columns of one name: {list(things.columns)}.")
         if things.index.name != entity.id_name and entity.id_name not in things.columns:
             raise ValidationException(
                 f"The frame has neither an index nor a column named {entity.id_name!r}; it has the index "
@@ -162,7 +170,9 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     for thing in things:
         if isinstance(thing, Entity) and thing.id_name == entity.id_name:
             ids.append(str(thing._data["id"]))
-        elif isinstance(thing, str) and (thing.isascii() or text_problem(thing) is None):
+        elif (
+            isinstance(thing, str) and len(thing) <= _LONGEST_NAME and (thing.isascii() or text_problem(thing) is None)
+        ):
             ids.append(thing)
         else:
             raise _is_none(entity, thing)

@@ -124,7 +124,12 @@ BAD = {
     ),
     "a flat polygon": ({"polygon": [0, 0, 1, 1]}, "polygon", [0, 0, 1, 1], VERTICES),
     "a place in front that is a text": ({"z_index": "top"}, "z_index", "top", NUMBER),
-    "a place in front without end": ({"z_index": math.inf}, "z_index", math.inf, "It must be a finite number."),
+    "a place in front without end": (
+        {"z_index": math.inf},
+        "z_index",
+        math.inf,
+        "It must be a finite number of at most 9,007,199,254,740,992.",
+    ),
 }
 
 
@@ -225,7 +230,7 @@ def test_the_message_reads_well():
         ([{"class_name": "cat", "bbox": [0, 0, 1, 1]}], "column 'image_id'"),
         ([{"image_id": "i1", "bbox": [0, 0, 1, 1]}], "column 'class_id' or 'class_name'"),
         ([{"image_id": "i1", "class_name": "cat"}], "need a box or a polygon"),
-        ([5], "column 'image_id'"),
+        ([5], "Row 0 is 5, which is no dict"),
         (pd.DataFrame(), "column 'image_id'"),
     ],
 )
