@@ -138,13 +138,14 @@ def check_number(
     if value is None and optional:
         return None
     number = value.item() if isinstance(value, np.generic) else value
-    what = ("a whole number" if whole else "a number") + (", or None" if optional else "")
+    what = "a whole number" if whole else "a number"
+    either = f"{what}, or None." if optional else f"{what}."
     if isinstance(number, bool) or not isinstance(number, int | float) or number != number:  # noqa: PLR0124 (NaN)
-        raise _refused(name, value, f"it must be {what}.")
+        raise _refused(name, value, f"it must be {either}")
     if not least <= number <= most:
-        raise _refused(name, value, f"it must be {what} in [{least:g}, {most:g}].")
+        raise _refused(name, value, f"it must be {what}, at least {least:,} and at most {most:,}.")
     if whole and number != int(number):
-        raise _refused(name, value, f"it must be {what}.")
+        raise _refused(name, value, f"it must be {either}")
     return int(number) if whole else number
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .arguments import text_problem
 from .checks import Problems, table
 from .entities import Attribute, LabelAttribute
 from .errors import UnexpectedAnswer, ValidationException
@@ -120,6 +121,8 @@ def value_out(value: Any, attribute_type: str, choices: Mapping[str, str]) -> An
     }.get(attribute_type, (True, ""))  # a type that is newer than this is left to the server
     if not fits:
         raise ValidationException(remedy)
+    if isinstance(value, str) and (trouble := text_problem(value)) is not None:
+        raise ValidationException(trouble[0].upper() + trouble[1:])
     return {"INT": int, "FLOAT": float}.get(attribute_type, lambda same: same)(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -49,6 +51,7 @@ _LIST_COLUMNS = {
 }
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
 _FARTHEST = 2**31 - 1
+_BOUNDED = f"Its coordinates must be finite numbers of at most {_FARTHEST:,}."
 _FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
 
 
@@ -122,6 +125,8 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
             frame[column] = as_lists(frame[column], dtype, problems)
         elif dtype == np.dtype("float64"):
             frame[column] = _numbers(frame[column], problems)
+        elif isinstance(dtype, pd.StringDtype):
+            _check_are_texts(frame[column], problems)
     problems.throw()
     return frames.conform(entity, frame)
 
@@ -391,14 +396,22 @@ def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     problems.add("bbox", bad, "It must be [x_min, y_min, x_max, y_max].")
     nowhere = [np.nan] * 4
     corners = [list(box) if fit else nowhere for box, fit in zip(boxes, fits, strict=True)]
-    columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index)
+    try:
+        columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index)
+    except (UnicodeEncodeError, OverflowError):  # said of each corner later
+        columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index, dtype=object)
     return pd.concat([frame.drop(columns=["bbox", *(set(BOX) & set(frame.columns))]), columns], axis=1)
 
 
 def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     if column.dtype == np.dtype("float64"):
         return column
-    numbers = pd.to_numeric(column, errors="coerce")
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # whole numbers beyond what a float holds
+        numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
+    if column.dtype.kind in "mM":
+        numbers = pd.Series(np.nan, index=column.index)
     if column.dtype == object:  # a truth value among numbers would pass for one
         truths = [isinstance(value, bool | np.bool_) for value in column]
         numbers = numbers.mask(truths)
@@ -406,6 +419,23 @@ def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
         numbers = pd.Series(np.nan, index=column.index)
     problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)
     return numbers
+
+
+def _bounded(value: Any) -> Any:
+    if not isinstance(value, int) or abs(value) <= sys.float_info.max:
+        return value
+    return math.inf if value > 0 else -math.inf
+
+
+def _check_are_texts(column: pd.Series[Any], problems: Problems) -> None:
+    """Refuse what would become a text by chance: a list, a truth value, the 3.0 that was a 3 among missing values."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or pd.api.types.is_integer_dtype(dtype):
+        return
+    given = column.tolist()
+    fits = [isinstance(value, str | int | np.integer) and not isinstance(value, bool) for value in given]
+    bad = ~np.array(fits, bool) & column.notna().to_numpy()
+    problems.add(str(column.name), bad, "It must be a text.", column)
 
 
 def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
@@ -517,9 +547,9 @@ def _check_polygons(frame: pd.DataFrame, problems: Problems) -> None:
     vertices = rings.flatten()
     finite = np.ones(len(vertices), bool)
     for axis in (0, 1):  # what is missing becomes NaN
-        finite &= np.isfinite(pc.list_element(vertices, axis).to_numpy(zero_copy_only=False))
+        finite &= np.abs(pc.list_element(vertices, axis).to_numpy(zero_copy_only=False)) <= _FARTHEST
     owners = rings.value_parent_indices().to_numpy()
-    problems.add("polygon", _marked(frame, owners[~finite]), "Its coordinates must be finite numbers.")
+    problems.add("polygon", _marked(frame, owners[~finite]), _BOUNDED)
 
 
 def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask, problems: Problems) -> None:

@@ -617,7 +617,7 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
         boxes = frame[list(frames.BOX)].to_numpy()
         was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
         # What is no box at all is told by other checks.
-        sound = ((boxes == boxes.round()) & np.isfinite(boxes)).all(axis=1)
+        sound = ((boxes == boxes.round()) & (np.abs(boxes) < 2**31)).all(axis=1)
         boxes = np.where(sound[:, None], boxes, 0)
         size = boxes[:, 2:] - boxes[:, :2]
         sound &= (size > 0).all(axis=1)

@@ -83,6 +83,7 @@ class Scene:
         )
         self.export = project.export("x", "json_v1.1").wait()
         self.client = hf.Client(project._requester._api_key, project._requester.base_url, progress=False)
+        self.empty = self.client.create_project(self.client.get_workspaces(), "Empty")
         self.detector = project.get_detector()
         self.segmentor = project.get_semantic_segmentor()
         self.attributer = project.get_attributer()
@@ -155,7 +156,7 @@ CALLS = {
          "semantic_format": "gs_asc", "labels_order": ["z_index"]},
     ),
     "Project.pull": lambda s: (s.project.pull, {"dataset": "train", "image_status": "NEW"}),
-    "Project.push": lambda s: (s.project.push, {"label_set": s.project.pull("val"), "images_folder": "."}),
+    "Project.push": lambda s: (s.project.push, {"label_set": s.empty.pull(), "images_folder": "."}),
     "Project.read_export": lambda s: (s.project.read_export, {"export_format": "json_v1.1"}),
     "Project.get_automated_labeling_job": lambda s: (s.project.get_automated_labeling_job, {"job_id": "nobody"}),
     "Project.create_automated_labeling_job": lambda s: (

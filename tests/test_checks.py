@@ -63,7 +63,7 @@ RUNS = "Starts count from 1, lengths from 1, and no run begins before the one be
 INTEGERS = "It must be a list of whole numbers, or None."
 VERTICES = "It must be a list of [x, y] vertices, or None."
 THREE = "A polygon needs three vertices or more."
-FINITE = "Its coordinates must be finite numbers."
+FINITE = "Its coordinates must be finite numbers of at most 2,147,483,647."
 
 BAD = {
     "a class that is misspelt": ({"class_name": "catt"}, "class_name", "catt", "Did you mean 'cat'?"),
