@@ -117,9 +117,12 @@ class _Labeler(_Model):
     def _check(self, predictions: pd.DataFrame) -> None:
         """Refuse predictions that no picture can have; the first is named."""
         boxes = predictions[list(frames.BOX)].to_numpy()
+        masked = predictions["mask"].notna().to_numpy()
+        whole = ((boxes == np.round(boxes)) & (np.abs(boxes) <= 2**30)).all(axis=1)
         found = {
             "without a box or an outline": np.isnan(boxes).any(axis=1) & predictions["polygon"].isna().to_numpy(),
             "with a box that is inside out": (boxes[:, :2] > boxes[:, 2:]).any(axis=1),
+            "with a mask, and no box in whole pixels": masked & ~whole,
             "with a score that is no number": np.isinf(predictions["score"].to_numpy()),
             "of a class that the project does not have": predictions["class_name"].isna().to_numpy(),
         }
@@ -128,7 +131,7 @@ class _Labeler(_Model):
                 row = predictions.iloc[int(np.argmax(bad))]
                 about = f"class_id {row['class_id']!r}, box {[float(row[side]) for side in frames.BOX]}"
                 raise self._strange(f"a prediction {what} ({about})", row["image_name"])
-        masked = np.flatnonzero(predictions["mask"].notna())
+        masked = np.flatnonzero(masked)
         for number, why in masks.problems(predictions["mask"].iloc[masked].array, boxes[masked]).items():
             raise self._strange(
                 f"a mask that does not fit its box: it {why}", predictions["image_name"].iloc[masked[number]]

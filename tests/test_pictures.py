@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import warnings
@@ -505,3 +506,64 @@ def test_a_wrong_key_ends_the_upload(client, pictures, project):
     files = sorted(pictures.iterdir())
     with pytest.raises(hf.AuthenticationException):
         uploads.upload(theirs._requester, theirs.id, [module.Picture(path, path.name, dataset) for path in files])
+
+
+def test_files_that_cannot_be_sent_cost_their_row_only(project, dataset, pictures, tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    odd = tmp_path / os.fsdecode(b"\xff.png")
+    for name in ("good.png", odd.name, "x" * 251 + ".png"):
+        shutil.copy(pictures / "ramp.png", tmp_path / name)
+    files = [*sorted(tmp_path.iterdir()), tmp_path / "nowhere.png", tmp_path / ("y" * 300)]
+    with pytest.warns(UserWarning, match="5 of 7 pictures|6 of 7 pictures"):
+        report = project.upload_images(files, dataset)
+    messages = dict(zip(report["name"], report["message"].fillna(""), strict=True))
+    assert messages["good.png"] == ""
+    for name, words in {
+        "empty.png": "is not an image",
+        "folder.png": "it is a folder",
+        "\\udcff.png": "half of a surrogate pair",
+        "nowhere.png": "There is no file",
+        "y" * 300: "File name too long",
+    }.items():
+        assert words in messages[name], name
+
+
+@pytest.mark.parametrize("change", ["gone", "empty", "a folder"])
+def test_files_that_change_while_they_are_uploaded(project, dataset, pictures, tmp_path, monkeypatch, change):
+    for name in ("a.png", "b.png"):
+        shutil.copy(pictures / "ramp.png", tmp_path / name)
+    check = uploads._Upload._check
+
+    def check_then_change(self):
+        check(self)
+        (tmp_path / "a.png").unlink()
+        if change == "empty":
+            (tmp_path / "a.png").touch()
+        if change == "a folder":
+            (tmp_path / "a.png").mkdir()
+
+    monkeypatch.setattr(uploads._Upload, "_check", check_then_change)
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        report = project.upload_images(tmp_path, dataset)
+    assert report["outcome"].tolist() == ["failed", "uploaded"]
+    words = {"gone": "No such file", "empty": "empty by now", "a folder": "Is a directory"}
+    assert words[change] in report["message"].iloc[0]
+
+
+def test_a_file_that_may_not_be_read(project, dataset, pictures, tmp_path, monkeypatch):
+    shutil.copy(pictures / "ramp.png", tmp_path / "a.png")
+
+    def refuse(self, *args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.warns(UserWarning, match="Permission denied"):
+        report = project.upload_images([tmp_path / "a.png"], dataset)
+    assert report["outcome"].tolist() == ["failed"]
+    for call in (
+        lambda: project.upload_from_file(dataset, tmp_path / "a.png"),
+        lambda: project.get_detector().predict(image_path=tmp_path / "a.png"),
+    ):
+        with pytest.raises(hf.FormatError, match=r"cannot be read \(Permission denied\). Get the permission"):
+            call()
