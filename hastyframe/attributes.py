@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .checks import Problems
+from .arguments import text_problem
+from .checks import Problems, table
 from .entities import Attribute, LabelAttribute
 from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
@@ -120,6 +121,8 @@ def value_out(value: Any, attribute_type: str, choices: Mapping[str, str]) -> An
     }.get(attribute_type, (True, ""))  # a type that is newer than this is left to the server
     if not fits:
         raise ValidationException(remedy)
+    if isinstance(value, str) and (trouble := text_problem(value)) is not None:
+        raise ValidationException(trouble[0].upper() + trouble[1:])
     return {"INT": int, "FLOAT": float}.get(attribute_type, lambda same: same)(value)
 
 
@@ -199,7 +202,7 @@ def long_frame(values: Any) -> pd.DataFrame:
     FrameError
         If a row has no label, or several give a label a value of the same attribute.
     """
-    frame = values if isinstance(values, pd.DataFrame) else pd.DataFrame(list(values))
+    frame = table(values)
     long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
     if not long and (frame.index.name == "label_id" or "label_id" in frame):
         frame = lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))

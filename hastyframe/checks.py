@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import frames
+from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
@@ -27,7 +31,10 @@ __all__ = [
     "check_same_keys",
     "check_statuses",
     "fill_in",
+    "finite_numbers",
     "indexed",
+    "rows_of",
+    "table",
 ]
 
 CUT_ANEW = (
@@ -45,6 +52,8 @@ _LIST_COLUMNS = {
 }
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
 _FARTHEST = 2**31 - 1
+_BOUNDED = f"Its coordinates must be finite numbers of at most {_FARTHEST:,}."
+_FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
 
 
 class Problems:
@@ -106,11 +115,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
     FrameError
         If a value cannot be what its column holds.
     """
-    if isinstance(rows, Mapping | Entity):
-        rows = [rows]
-    if not isinstance(rows, pd.DataFrame):
-        rows = pd.DataFrame([row._data if isinstance(row, Entity) else row for row in rows])
-    frame = rows.copy(deep=False)
+    frame = table(rows).copy(deep=False)
     problems = Problems(frame)
     if "bbox" in frame and "bbox" in entity.fields():
         frame = _split_boxes(frame, problems)
@@ -121,8 +126,100 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
             frame[column] = as_lists(frame[column], dtype, problems)
         elif dtype == np.dtype("float64"):
             frame[column] = _numbers(frame[column], problems)
+        elif isinstance(dtype, pd.StringDtype):
+            _check_are_texts(frame[column], problems)
     problems.throw()
     return frames.conform(entity, frame)
+
+
+def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
+    """Return the rows that a user brings as a frame or a list of dicts, whichever they are.
+
+    Raises
+    ------
+    ValidationException
+        If they are neither.
+
+    Examples
+    --------
+    >>> rows_of({"image_id": "a"})
+    [{'image_id': 'a'}]
+    >>> rows_of("a")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: 'a' is neither a frame nor a list of dicts.
+    """
+    if isinstance(rows, pd.DataFrame):
+        twice = rows.columns[rows.columns.duplicated()]
+        if len(twice):
+            raise ValidationException(f"The frame has several columns named {shown(twice[0])}: drop all but one.")
+        return rows
+    if isinstance(rows, Mapping | Entity):
+        rows = [rows]
+    if isinstance(rows, str | bytes) or not np.iterable(rows):
+        raise ValidationException(f"{shown(rows)} is neither a frame nor a list of dicts.")
+    found = [row._data if isinstance(row, Entity) else row for row in rows]
+    for number, row in enumerate(found):
+        if not isinstance(row, Mapping):
+            raise ValidationException(f"Row {number} is {shown(row)}, which is no dict.")
+    return found
+
+
+def table(rows: Any) -> pd.DataFrame:
+    r"""Make a frame of the rows that a user brings, whose texts can all be sent.
+
+    Raises
+    ------
+    ValidationException
+        If they are neither a frame nor a list of dicts.
+    FrameError
+        If a text cannot be stored.
+
+    Examples
+    --------
+    >>> table([{"name": "a"}, {"name": "b\0"}])
+    Traceback (most recent call last):
+    hastyframe.errors.FrameError: 1 problem in the frame, nothing was sent:
+      name, row 1: 'b\x00'. It holds a NUL character, which cannot be stored.
+    """
+    rows = rows_of(rows)
+    if isinstance(rows, pd.DataFrame):
+        frame = rows
+    else:
+        try:
+            frame = pd.DataFrame(rows)
+        except UnicodeEncodeError:  # of half a surrogate pair, which is said below, with its row
+            frame = pd.DataFrame(rows, dtype=object)
+    problems = Problems(frame)
+    for column in frame.columns:
+        _check_texts(str(column), frame[column], problems)
+    _check_texts(str(frame.index.name or "index"), frame.index, problems)
+    problems.throw()
+    return frame
+
+
+def _check_texts(name: str, values: pd.Series[Any] | pd.Index[Any], problems: Problems) -> None:
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        if all(text_problem(text) is None for text in dtype.categories if isinstance(text, str)):
+            return
+    elif isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow":
+        if _are_plain(frames.arrow_array(values)):
+            return
+    elif not (isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)):
+        return
+    remedies = {}
+    for position, value in enumerate(values.tolist()):
+        if isinstance(value, str) and (trouble := text_problem(value)) is not None:
+            remedies[position] = trouble[0].upper() + trouble[1:]
+    problems.add(name, np.isin(np.arange(len(values)), list(remedies)), remedies, values)
+
+
+def _are_plain(texts: pa.Array) -> bool:
+    """Whether Arrow texts, of which none is half a pair, are short and without NUL; False where that is not sure."""
+    content = texts.buffers()[2]
+    if content is not None and 0 in np.frombuffer(content, np.uint8):  # perhaps of a text that is not in the slice
+        return False
+    return (pc.max(pc.binary_length(texts)).as_py() or 0) <= LONGEST_TEXT
 
 
 def check_labels(
@@ -175,7 +272,8 @@ def check_labels(
         lost = frame["parts"].notna().to_numpy() & ~_there(frame, "polygon") & ~_there(frame, "mask")
         problems.add("parts", lost, "A label has one ring: read it with its mask, or push its label set.")
     if "z_index" in frame:
-        problems.add("z_index", np.isinf(frame["z_index"]), "It must be a finite number.")
+        far = (frame["z_index"].abs() > MAX_NUMBER).to_numpy()
+        problems.add("z_index", far, _FINITE)
     problems.throw()
     return frame
 
@@ -190,6 +288,22 @@ def indexed(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     raise ValidationException(
         f"The frame needs the index or a column {entity.id_name!r}; it has {list(frame.columns)}."
     )
+
+
+def finite_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as numbers that can be sent; what is missing stays missing.
+
+    Raises
+    ------
+    FrameError
+        If a value is none.
+    """
+    problems = Problems(column.to_frame())
+    numbers = _numbers(column, problems)
+    far = (numbers.abs() > MAX_NUMBER).to_numpy()
+    problems.add(str(column.name), far, _FINITE, column)
+    problems.throw()
+    return numbers
 
 
 def check_ids(frame: pd.DataFrame, column: str, known: Iterable[str], remedy: str) -> None:
@@ -288,18 +402,46 @@ def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     problems.add("bbox", bad, "It must be [x_min, y_min, x_max, y_max].")
     nowhere = [np.nan] * 4
     corners = [list(box) if fit else nowhere for box, fit in zip(boxes, fits, strict=True)]
-    columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index)
+    try:
+        columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index)
+    except (UnicodeEncodeError, OverflowError):  # said of each corner later
+        columns = pd.DataFrame(corners, columns=list(BOX), index=frame.index, dtype=object)
     return pd.concat([frame.drop(columns=["bbox", *(set(BOX) & set(frame.columns))]), columns], axis=1)
 
 
 def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     if column.dtype == np.dtype("float64"):
         return column
-    numbers = pd.to_numeric(column, errors="coerce")
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # whole numbers beyond what a float holds
+        numbers = pd.to_numeric(column.map(_bounded), errors="coerce")
+    if column.dtype.kind in "mM":
+        numbers = pd.Series(np.nan, index=column.index)
+    if column.dtype == object:  # a truth value among numbers would pass for one
+        truths = [isinstance(value, bool | np.bool_) for value in column]
+        numbers = numbers.mask(truths)
     if numbers.dtype.kind not in "iuf":  # moments and truth values would pass for numbers
         numbers = pd.Series(np.nan, index=column.index)
     problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)
     return numbers
+
+
+def _bounded(value: Any) -> Any:
+    if not isinstance(value, int) or abs(value) <= sys.float_info.max:
+        return value
+    return math.inf if value > 0 else -math.inf
+
+
+def _check_are_texts(column: pd.Series[Any], problems: Problems) -> None:
+    """Refuse what would become a text by chance: a list, a truth value, the 3.0 that was a 3 among missing values."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.StringDtype | pd.CategoricalDtype) or pd.api.types.is_integer_dtype(dtype):
+        return
+    given = column.tolist()
+    fits = [isinstance(value, str | int | np.integer) and not isinstance(value, bool) for value in given]
+    bad = ~np.array(fits, bool) & column.notna().to_numpy()
+    problems.add(str(column.name), bad, "It must be a text.", column)
 
 
 def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
@@ -411,9 +553,9 @@ def _check_polygons(frame: pd.DataFrame, problems: Problems) -> None:
     vertices = rings.flatten()
     finite = np.ones(len(vertices), bool)
     for axis in (0, 1):  # what is missing becomes NaN
-        finite &= np.isfinite(pc.list_element(vertices, axis).to_numpy(zero_copy_only=False))
+        finite &= np.abs(pc.list_element(vertices, axis).to_numpy(zero_copy_only=False)) <= _FARTHEST
     owners = rings.value_parent_indices().to_numpy()
-    problems.add("polygon", _marked(frame, owners[~finite]), "Its coordinates must be finite numbers.")
+    problems.add("polygon", _marked(frame, owners[~finite]), _BOUNDED)
 
 
 def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask, problems: Problems) -> None:

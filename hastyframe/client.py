@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from . import entities, frames
+from . import answers, entities, frames
+from .arguments import check_fields, check_text
 from .errors import AuthenticationException, NotFound, ValidationException
 from .handles import segment
 from .project import Project
@@ -191,8 +192,9 @@ class Client:
         NotFound
             If there is none.
         """
+        check_text(project_id, "project_id")
         try:
-            data = self._transport.get(f"{Project.path}/{segment(project_id)}")
+            return self._read_project(segment(project_id), project_id)
         except NotFound:
             known = self.get_projects()
             found = known.index[known["name"] == project_id]
@@ -200,8 +202,7 @@ class Client:
                 many = f"{len(found)} projects have" if len(found) else "no project has"
                 hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
                 raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}") from None
-            data = self._transport.get(f"{Project.path}/{found[0]}")
-        return Project(self._transport, data)
+            return self._read_project(segment(found[0]), found[0])
 
     def create_project(self, workspace: Any, name: str, description: str | None = None) -> Project:
         """Create a project.
@@ -219,7 +220,13 @@ class Client:
         if len(ids) != 1:
             raise ValidationException(f"A project belongs to one workspace; {len(ids)} were given.")
         body = {"workspace_id": ids[0], "name": name, "description": description}
-        return Project(self._transport, self._transport.post(Project.path, body))
+        check_fields(entities.Project, body)
+        return Project(self._transport, answers.create(self._transport, entities.Project, Project.path, body))
+
+    def _read_project(self, part: str, project_id: str) -> Project:
+        path = f"{Project.path}/{part}"
+        data = answers.read(entities.Project, self._transport.get(path), f"GET {path}", id=project_id)
+        return Project(self._transport, data)
 
     def _frame(self, entity: type[entities.Entity]) -> pd.DataFrame:
-        return frames.from_records(entity, self._transport.listing(entity.path))
+        return frames.with_unique_ids(entity, frames.from_records(entity, self._transport.listing(entity.path)))

@@ -8,6 +8,7 @@ documentation are all read from it. Nothing here knows about HTTP or pandas.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -93,17 +94,27 @@ class Field(Generic[T]):
         Whether frames of the entity have a column of it.
     derived : bool
         Whether it is only a column of frames, looked up from another field, and not part of the thing's JSON.
+    required : bool
+        Whether every answer that is such a thing has it.
     """
 
     name: str
 
     def __init__(
-        self, kind: Kind, doc: str, *, key: str | None = None, in_frame: bool = True, derived: bool = False
+        self,
+        kind: Kind,
+        doc: str,
+        *,
+        key: str | None = None,
+        in_frame: bool = True,
+        derived: bool = False,
+        required: bool = False,
     ) -> None:
         self.kind = kind
         self.key = key or ""
         self.in_frame = in_frame
         self.derived = derived
+        self.required = required
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -138,11 +149,14 @@ class Entity:
         Where lists of it are, below the base address.
     id_name : str
         What its id is called in the frames of other things, and what the index of its own frame is called.
+    found_by : str
+        The call that lists it: what to look with after a request that may have created it. Empty if there is none.
     """
 
     path: ClassVar[str]
     id_name: ClassVar[str]
     plural: ClassVar[str]
+    found_by: ClassVar[str] = ""
 
     _fields: ClassVar[dict[str, Field[Any]]] = {}
 
@@ -163,6 +177,19 @@ class Entity:
         """Return the declared fields by name, in their order."""
         return cls._fields
 
+    @classmethod
+    def noun(cls) -> str:
+        """Return what one is called in a sentence.
+
+        Examples
+        --------
+        >>> from hastyframe.entities import LabelClass
+        >>> LabelClass.noun()
+        'label class'
+        """
+        declared = next(base for base in cls.__mro__ if base.__module__ == __name__)
+        return re.sub("(?=[A-Z])", " ", declared.__name__).strip().lower()
+
     def __repr__(self) -> str:
         shown = ((name, self._data.get(field.key)) for name, field in self.fields().items() if not field.derived)
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown if v is not None)})"
@@ -174,9 +201,10 @@ class Workspace(Entity):
     path = "/v1/workspaces"
     id_name = "workspace_id"
     plural = "workspaces"
+    found_by = "client.get_workspaces()"
 
-    id = Field[str](Kind.TEXT, "Id of the workspace.")
-    name = Field[str](Kind.TEXT, "Name of the workspace.")
+    id = Field[str](Kind.TEXT, "Id of the workspace.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the workspace.", required=True)
 
 
 class Project(Entity):
@@ -185,9 +213,10 @@ class Project(Entity):
     path = "/v1/projects"
     id_name = "project_id"
     plural = "projects"
+    found_by = "client.get_projects()"
 
-    id = Field[str](Kind.TEXT, "Id of the project.")
-    name = Field[str](Kind.TEXT, "Name of the project.")
+    id = Field[str](Kind.TEXT, "Id of the project.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the project.", required=True)
     description = Field[str | None](Kind.TEXT, "What the project is about.")
     workspace_id = Field[str](Kind.TEXT, "Id of the workspace it belongs to.")
     content_type = Field[str](Kind.TEXT, "`IMAGES` or `VIDEOS`.")
@@ -199,9 +228,10 @@ class Dataset(Entity):
     path = "/v1/projects/{project_id}/datasets"
     id_name = "dataset_id"
     plural = "datasets"
+    found_by = "project.get_datasets()"
 
-    id = Field[str](Kind.TEXT, "Id of the dataset.")
-    name = Field[str](Kind.TEXT, "Name of the dataset.")
+    id = Field[str](Kind.TEXT, "Id of the dataset.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the dataset.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
     norder = Field[float](Kind.NUMBER, "Its place in lists.")
 
@@ -212,11 +242,12 @@ class Image(Entity):
     path = "/v1/projects/{project_id}/images"
     id_name = "image_id"
     plural = "images"
+    found_by = "project.get_images()"
 
-    id = Field[str](Kind.TEXT, "Id of the image.")
-    name = Field[str](Kind.TEXT, "File name, unique in its dataset.")
+    id = Field[str](Kind.TEXT, "Id of the image.", required=True)
+    name = Field[str](Kind.TEXT, "File name, unique in its dataset.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
-    dataset_id = Field[str](Kind.TEXT, "Id of the dataset it is in.")
+    dataset_id = Field[str](Kind.TEXT, "Id of the dataset it is in.", required=True)
     dataset_name = Field[str](Kind.CATEGORY, "Name of the dataset it is in.")
     width = Field[int](Kind.INTEGER, "Width in pixels.")
     height = Field[int](Kind.INTEGER, "Height in pixels.")
@@ -231,12 +262,13 @@ class LabelClass(Entity):
     path = "/v1/projects/{project_id}/label_classes"
     id_name = "class_id"
     plural = "label_classes"
+    found_by = "project.get_label_classes()"
 
-    id = Field[str](Kind.TEXT, "Id of the label class.")
-    name = Field[str](Kind.TEXT, "Name of the label class.")
+    id = Field[str](Kind.TEXT, "Id of the label class.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the label class.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
     color = Field[str | None](Kind.TEXT, "Its colour as `#rrggbbaa`.")
-    class_type = Field[str](Kind.TEXT, "`object` or `background`.", key="type")
+    class_type = Field[str](Kind.TEXT, "`object` or `background`.", key="type", required=True)
     norder = Field[float](Kind.NUMBER, "Its place in lists.")
     external_id = Field[str | None](Kind.TEXT, "Its id in a system of your own.")
 
@@ -247,9 +279,10 @@ class TagClass(Entity):
     path = "/v1/projects/{project_id}/tag_classes"
     id_name = "tag_class_id"
     plural = "tag_classes"
+    found_by = "project.get_tag_classes()"
 
-    id = Field[str](Kind.TEXT, "Id of the tag class.")
-    name = Field[str](Kind.TEXT, "Name of the tag class.")
+    id = Field[str](Kind.TEXT, "Id of the tag class.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the tag class.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
     norder = Field[float](Kind.NUMBER, "Its place in lists.")
 
@@ -260,11 +293,14 @@ class Attribute(Entity):
     path = "/v1/projects/{project_id}/attributes"
     id_name = "attribute_id"
     plural = "attributes"
+    found_by = "project.get_attributes()"
 
-    id = Field[str](Kind.TEXT, "Id of the attribute.")
-    name = Field[str](Kind.TEXT, "Name of the attribute.")
+    id = Field[str](Kind.TEXT, "Id of the attribute.", required=True)
+    name = Field[str](Kind.TEXT, "Name of the attribute.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
-    attribute_type = Field[str](Kind.TEXT, "`SELECTION`, `MULTIPLE-SELECTION`, `TEXT`, `INT`, ...", key="type")
+    attribute_type = Field[str](
+        Kind.TEXT, "`SELECTION`, `MULTIPLE-SELECTION`, `TEXT`, `INT`, ...", key="type", required=True
+    )
     subject_type = Field[str](Kind.TEXT, "What it describes: `LABEL`, `IMAGE`, `VIDEO` or `SEGMENT`.")
     description = Field[str | None](Kind.TEXT, "What it means.")
     norder = Field[float](Kind.NUMBER, "Its place in lists.")
@@ -277,11 +313,12 @@ class Label(Entity):
     path = "/v1/projects/{project_id}/images/{image_id}/labels"
     id_name = "label_id"
     plural = "labels"
+    found_by = "image.get_labels()"
 
-    id = Field[str](Kind.TEXT, "Id of the label.")
+    id = Field[str](Kind.TEXT, "Id of the label.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.", in_frame=False)
     image_id = Field[str](Kind.TEXT, "Id of the image it is on.")
-    class_id = Field[str](Kind.TEXT, "Id of its class.")
+    class_id = Field[str](Kind.TEXT, "Id of its class.", required=True)
     class_name = Field[str](Kind.CATEGORY, "Name of its class.", derived=True)
     bbox = Field[list[int] | None](Kind.BOX, "`[x_min, y_min, x_max, y_max]` in pixels, the maxima exclusive.")
     polygon = Field[list[list[float]] | None](Kind.POLYGON, "Vertices `[x, y]` of one ring.")
@@ -296,8 +333,9 @@ class LabelAttribute(Entity):
     path = "/v1/projects/{project_id}/labels/{label_id}/attributes"
     id_name = "label_attribute_id"
     plural = "label_attributes"
+    found_by = "label.get_attributes()"
 
-    id = Field[str](Kind.TEXT, "Id of the value.")
+    id = Field[str](Kind.TEXT, "Id of the value.", required=True)
     label_id = Field[str](Kind.TEXT, "Id of the label.")
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.", in_frame=False)
     attribute_id = Field[str](Kind.TEXT, "Id of the attribute.")
@@ -311,8 +349,9 @@ class Tag(Entity):
     path = "/v1/projects/{project_id}/images/{image_id}/tags"
     id_name = "tag_id"
     plural = "tags"
+    found_by = "image.get_tags()"
 
-    id = Field[str](Kind.TEXT, "Id of the tag.")
+    id = Field[str](Kind.TEXT, "Id of the tag.", required=True)
     image_id = Field[str](Kind.TEXT, "Id of the image it is on.")
     tag_class_id = Field[str](Kind.TEXT, "Id of its tag class.")
     tag_class_name = Field[str](Kind.CATEGORY, "Name of its tag class.")
@@ -327,7 +366,7 @@ class Prediction(Entity):
 
     image_id = Field[str | None](Kind.TEXT, "Id of the image; missing for a file that is not in the project.")
     image_name = Field[str](Kind.TEXT, "File name of the picture.")
-    class_id = Field[str](Kind.TEXT, "Id of the class.")
+    class_id = Field[str](Kind.TEXT, "Id of the class.", required=True)
     class_name = Field[str](Kind.CATEGORY, "Name of the class.", derived=True)
     bbox = Field[list[int] | None](Kind.BOX, "`[x_min, y_min, x_max, y_max]` in pixels, the maxima exclusive.")
     polygon = Field[list[list[float]] | None](Kind.POLYGON, "Vertices `[x, y]` of one ring.")
@@ -338,8 +377,10 @@ class Prediction(Entity):
 class Job(Entity):
     """Something that runs on the server."""
 
-    id = Field[str](Kind.TEXT, "Id of the job.")
-    status = Field[str](Kind.TEXT, "`DONE` when there is a result; `FAILED` and `CANCELED` are ends as well.")
+    id = Field[str](Kind.TEXT, "Id of the job.", required=True)
+    status = Field[str](
+        Kind.TEXT, "`DONE` when there is a result; `FAILED` and `CANCELED` are ends as well.", required=True
+    )
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
     started_on = Field[str | None](Kind.TEXT, "When it started.")
     completed_on = Field[str | None](Kind.TEXT, "When it ended.")
@@ -361,6 +402,7 @@ class AutomatedLabelingJob(Job):
     path = "/v1/projects/{project_id}/automated_labeling"
     id_name = "job_id"
     plural = "automated_labeling_jobs"
+    found_by = "project.get_automated_labeling_jobs()"
 
     progress = Field[float | None](Kind.NUMBER, "How much of it is done, in percent.")
     experiment_id = Field[str](Kind.TEXT, "Id of the experiment whose model it uses.")
@@ -373,7 +415,7 @@ class Model(Entity):
     plural = "models"
 
     model_id = Field[str](Kind.TEXT, "Id of the model.")
-    status = Field[str](Kind.TEXT, "`LOADED` when it can predict; asking is what loads it.")
+    status = Field[str](Kind.TEXT, "`LOADED` when it can predict; asking is what loads it.", required=True)
     project_id = Field[str](Kind.TEXT, "Id of the project it belongs to.")
 
 

@@ -231,7 +231,10 @@ class FrameError(ValidationException):
         """One row a problem: ``column``, ``row``, ``value``, ``remedy``."""
         import pandas as pd
 
-        return pd.DataFrame(self._problems, columns=list(Problem._fields))
+        try:
+            return pd.DataFrame(self._problems, columns=list(Problem._fields))
+        except (UnicodeEncodeError, OverflowError):  # of the very values that are the problem
+            return pd.DataFrame(self._problems, columns=list(Problem._fields), dtype=object)
 
 
 class BatchError(HastyError):

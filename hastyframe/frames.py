@@ -38,6 +38,7 @@ __all__ = [
     "from_records",
     "label_records",
     "to_arrow",
+    "with_unique_ids",
 ]
 
 BOX = ("x_min", "y_min", "x_max", "y_max")
@@ -164,6 +165,35 @@ def from_arrow(entity: type[Entity], batches: Iterable[pa.RecordBatch], names: N
     for name, values in {**objects, **categories}.items():
         frame[name] = values.array if isinstance(values, pd.Series) else values
     return frame[list(dtypes(entity))]
+
+
+def with_unique_ids(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of what was read, if each row has an id of its own.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        If an id is missing, or the server named two things by the same id.
+
+    Examples
+    --------
+    >>> from hastyframe import entities, frames
+    >>> frames.with_unique_ids(entities.Tag, frames.from_records(entities.Tag, [{"id": "a"}, {"id": "a"}]))
+    Traceback (most recent call last):
+    hastyframe.errors.UnexpectedAnswer: The server lists several tags with the id 'a'. Read them again.
+    """
+    if not entity.fields()["id"].required:
+        return frame
+    what = entity.plural.replace("_", " ")
+    # Without the table that pandas would keep for its index: it takes as much memory as the ids.
+    ids = arrow_array(frame.index).unique()
+    if ids.null_count or ids.index("").as_py() >= 0:
+        row = int(np.argmax(frame.index.isna() | (frame.index == "")))
+        raise UnexpectedAnswer(f"The server lists {what} without an id: the first is number {row}. Read them again.")
+    if len(ids) < len(frame):
+        twice = frame.index[frame.index.duplicated()][0]
+        raise UnexpectedAnswer(f"The server lists several {what} with the id {twice!r}. Read them again.")
+    return frame
 
 
 class Place(NamedTuple):

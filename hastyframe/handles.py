@@ -16,10 +16,12 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from . import attributes, checks, entities, frames
+from . import answers, attributes, checks, entities, frames
+from .arguments import check_fields, check_path, check_text, shown
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
-from .errors import NotFound, UnexpectedAnswer, ValidationException
+from .errors import NotFound, ValidationException
+from .pictures import save
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -83,6 +85,10 @@ class Handle(entities.Entity):
     def _url(self) -> str:
         return f"{self.path.format_map(self._data)}/{self._data['id']}"
 
+    def _checked(self, answer: Any, request: str, *, edited: bool = False) -> dict[str, Any]:
+        """Return an answer that must be this very thing."""
+        return answers.read(type(self), answer, request, edited=edited, id=self._data["id"])
+
     @property
     def _vocabulary(self) -> Vocabulary:
         return Vocabulary.of(self._requester, self._data["project_id"])
@@ -97,17 +103,18 @@ class Editable(Handle):
 
     def _complete(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in what stays as it is; read again for that, since others may have changed it meanwhile."""
+        check_fields(type(self), changes)
         if any(value is ... for value in changes.values()):
             self._data |= self._read()
         return {key: self._data.get(key) if value is ... else value for key, value in changes.items()}
 
     def _send(self, body: dict[str, Any]) -> None:
-        self._data |= body | (self._requester.put(self._url(), body) or {})
+        answer = self._requester.put(self._url(), body)
+        self._data |= body | self._checked(answer, f"PUT {self._url()}", edited=True)
         self._forget()
 
     def _read(self) -> dict[str, Any]:
-        data: dict[str, Any] = self._requester.get(self._url())
-        return data
+        return self._checked(self._requester.get(self._url()), f"GET {self._url()}")
 
     def _find(self, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return this thing's record from a list, for things that cannot be read alone."""
@@ -173,7 +180,7 @@ class LabelClass(Editable, entities.LabelClass):
         external_id : str, optional
             Its id in a system of your own.
         """
-        if isinstance(class_type, str):
+        if class_type is not ...:
             choose(class_type, CLASS_TYPES, "class type")
         self._put(name=name, color=color, type=class_type, norder=norder, external_id=external_id)
 
@@ -223,9 +230,9 @@ class Attribute(Editable, entities.Attribute):
         subject_type : str
             What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
         """
-        if isinstance(attribute_type, str):
+        if attribute_type is not ...:
             choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
-        if isinstance(subject_type, str):
+        if subject_type is not ...:
             choose(subject_type, SUBJECT_TYPES, "subject type")
         body = self._complete(
             {
@@ -259,7 +266,7 @@ class Image(Editable, entities.Image):
 
         For the labels of many images, `Project.get_labels` is much faster than a loop of this.
         """
-        return self._vocabulary.records(entities.Label, self._requester.listing(self._list_path(entities.Label)))
+        return self._listed(entities.Label)
 
     def create_label(
         self,
@@ -296,17 +303,14 @@ class Image(Editable, entities.Image):
         FrameError
             If this is no label that the API takes; nothing was sent.
         """
-        [class_id] = self._vocabulary.ids(entities.LabelClass, label_class)
-        row = {
-            "class_id": class_id,
-            "bbox": bbox,
-            "polygon": polygon,
-            "mask": mask,
-            "z_index": z_index,
-            "external_id": external_id,
-        }
+        row = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
+        check_fields(entities.Label, row)
+        class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
+        row = {"class_id": class_id, **row}
         rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
-        stored = _only(self._requester.post(self._list_path(entities.Label), frames.label_records(rows)))
+        path = self._list_path(entities.Label)
+        known = {"class_id": class_id, "image_id": self.id}
+        stored = answers.create(self._requester, entities.Label, path, frames.label_records(rows), known, in_list=True)
         return Label(self._requester, stored, {"project_id": self.project_id, "image_id": self.id})
 
     def create_labels(self, labels: Any) -> pd.DataFrame:
@@ -330,6 +334,7 @@ class Image(Editable, entities.Image):
         BatchError
             If some were not created; its `report` says which.
         """
+        labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
@@ -348,6 +353,7 @@ class Image(Editable, entities.Image):
         pandas.DataFrame
             The labels as stored, in the order given.
         """
+        labels = checks.rows_of(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
@@ -386,9 +392,10 @@ class Image(Editable, entities.Image):
         filepath : str or Path
             Where to; the file is there whole or not at all.
         """
+        path = check_path(filepath, "filepath")
         if not self.public_url:
             raise ValidationException(f"The image {self.name!r} has no address to download it from.")
-        self._requester.download(self.public_url, Path(filepath))
+        save(self._requester, self.public_url, path)
 
     def rename(self, new_name: str) -> None:
         """Rename the image.
@@ -398,7 +405,7 @@ class Image(Editable, entities.Image):
         new_name : str
             A file name that is new in its dataset.
         """
-        self._data |= self._requester.patch(self._url(), {"filename": new_name})
+        self._patch({"filename": check_text(new_name, "new_name", empty=False)})
 
     def move(self, dataset: Dataset | str) -> None:
         """Move the image to another dataset.
@@ -408,12 +415,12 @@ class Image(Editable, entities.Image):
         dataset : Dataset or str
             The dataset, or its id or name.
         """
-        [dataset_id] = self._vocabulary.ids(entities.Dataset, dataset)
-        self._data |= self._requester.patch(self._url(), {"dataset_id": dataset_id})
+        dataset_id = self._vocabulary.one_id(entities.Dataset, dataset)
+        self._patch({"dataset_id": dataset_id})
 
     def get_tags(self) -> pd.DataFrame:
         """Return the image's tags, a tags frame."""
-        return self._vocabulary.records(entities.Tag, self._requester.listing(self._list_path(entities.Tag)))
+        return self._listed(entities.Tag)
 
     def add_tags(self, tags: Any) -> pd.DataFrame:
         """Tag the image.
@@ -443,7 +450,7 @@ class Image(Editable, entities.Image):
         if isinstance(tags, pd.DataFrame):
             by_id = tags.index.name == entities.Tag.id_name or entities.Tag.id_name in tags
             tags = [{"tag_id": key} for key in ids_of(entities.Tag, tags)] if by_id else ids_of(entities.TagClass, tags)
-        elif isinstance(tags, str | Mapping | entities.Entity):
+        elif isinstance(tags, str | bytes | Mapping | entities.Entity) or not np.iterable(tags):
             tags = [tags]
         ids, others = [], []
         for tag in tags:
@@ -458,6 +465,13 @@ class Image(Editable, entities.Image):
             if values:
                 rows = pd.DataFrame({"image_id": self.id, key: values})
                 batches.delete_tags(self._requester, self.project_id, rows, key)
+
+    def _listed(self, entity: type[entities.Entity]) -> pd.DataFrame:
+        frame = self._vocabulary.records(entity, self._requester.listing(self._list_path(entity)))
+        return frames.with_unique_ids(entity, frame)
+
+    def _patch(self, change: dict[str, Any]) -> None:
+        self._data |= self._checked(self._requester.patch(self._url(), change), f"PATCH {self._url()}", edited=True)
 
     def _list_path(self, entity: type[entities.Entity]) -> str:
         return entity.path.format(project_id=self.project_id, image_id=self.id)
@@ -502,7 +516,7 @@ class Label(Editable, entities.Label):
         """
         class_id: Any = label_class
         if class_id is not ...:
-            [class_id] = self._vocabulary.ids(entities.LabelClass, label_class)
+            class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
         row = self._complete(
             {
                 "class_id": class_id,
@@ -518,7 +532,8 @@ class Label(Editable, entities.Label):
         [record] = frames.label_records(checked)
         if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
             raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
-        self._data |= _only(self._requester.put(self._list_path(), [{"label_id": self.id, **record}]))
+        answer = self._requester.put(self._list_path(), [{"label_id": self.id, **record}])
+        self._data |= self._checked(answers.only(answer), f"PUT {self._list_path()}", edited=True)
 
     def delete(self) -> None:
         """Delete the label."""
@@ -540,11 +555,12 @@ class Label(Editable, entities.Label):
         value : str, float, int, bool or list of str
             The value; of a selection, the text or the id of a choice.
         """
-        [attribute_id] = self._vocabulary.ids(entities.Attribute, attribute)
+        attribute_id = self._vocabulary.one_id(entities.Attribute, attribute)
         frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
         [sent] = attributes.writable(self._vocabulary, frame)
         path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
-        self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
+        answer = self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
+        answers.read(entities.LabelAttribute, answer, f"POST {path}/{attribute_id}", edited=True, label_id=self.id)
 
     def _list_path(self) -> str:
         return self.path.format(project_id=self.project_id, image_id=self.image_id)
@@ -560,15 +576,6 @@ def _cell(value: Any, width: int = 120) -> str:
 
 def _size(box: list[int] | None) -> tuple[int, int] | None:
     return None if box is None else (box[2] - box[0], box[3] - box[1])
-
-
-def _only(answer: Any) -> dict[str, Any]:
-    """Return the one label of an answer."""
-    items = answer.get("items") if isinstance(answer, Mapping) else None
-    if not isinstance(items, list) or len(items) != 1:
-        raise UnexpectedAnswer("The server answered one label with something else.")
-    label: dict[str, Any] = items[0]
-    return label
 
 
 def segment(key: str) -> str:
@@ -610,7 +617,7 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
         boxes = frame[list(frames.BOX)].to_numpy()
         was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
         # What is no box at all is told by other checks.
-        sound = ((boxes == boxes.round()) & np.isfinite(boxes)).all(axis=1)
+        sound = ((boxes == boxes.round()) & (np.abs(boxes) < 2**31)).all(axis=1)
         boxes = np.where(sound[:, None], boxes, 0)
         size = boxes[:, 2:] - boxes[:, :2]
         sound &= (size > 0).all(axis=1)
@@ -623,16 +630,20 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
 
 def choices_of(values: Iterable[str] | None) -> list[str]:
     """Return the texts that a selection can be."""
-    if isinstance(values, str):
-        raise ValidationException(f"values= must be a list of texts, as [{values!r}].")
-    return list(values or [])
+    if values is None:
+        return []
+    if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not np.iterable(values):
+        raise ValidationException(f"values= must be a list of texts, as ['small', 'large'], not {shown(values)}.")
+    return [check_text(value, f"values[{number}]", empty=False) for number, value in enumerate(values)]
 
 
 def _of_dicts(things: Any, key: str) -> Any:
     """Replace dicts among the things by the id that they hold."""
     if isinstance(things, Mapping):
         things = [things]
-    if isinstance(things, pd.DataFrame | pd.Series | pd.Index | str | entities.Entity):
+    if not np.iterable(things) or isinstance(
+        things, bytes | pd.DataFrame | pd.Series | pd.Index | str | entities.Entity
+    ):
         return things
     found = []
     for thing in things:

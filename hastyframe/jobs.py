@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import entities
+from .arguments import check_flag, check_number, check_path, shown
 from .errors import JobFailed, RequestTimeout, UnexpectedAnswer, ValidationException
 from .handles import Handle
+from .paths import spelled, writing
+from .pictures import save
 
 __all__ = ["AutomatedLabelingJob", "ExportJob"]
 
@@ -21,13 +24,20 @@ class _Job(Handle, entities.Job):
     """Something that runs on the server."""
 
     def _refresh(self) -> None:
-        self._data |= self._requester.get(self._url())
+        self._data |= self._checked(self._requester.get(self._url()), f"GET {self._url()}")
 
     def _percent(self) -> float | None:
         """How much is done, where the server says so."""
+        found = self._data.get("progress", self._meta.get("progress"))
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            return None
+        return min(100.0, max(0.0, float(found)))
+
+    @property
+    def _meta(self) -> dict[str, Any]:
+        """What else the server says, if it says it as an object."""
         meta = self._data.get("meta")
-        found = self._data.get("progress", meta.get("progress") if isinstance(meta, dict) else None)
-        return float(found) if isinstance(found, int | float) else None
+        return meta if isinstance(meta, dict) else {}
 
     def wait(self, timeout: float | None = 3600.0, progress: bool = True) -> Self:
         """Wait until the job has ended.
@@ -50,6 +60,8 @@ class _Job(Handle, entities.Job):
         RequestTimeout
             If it has not ended in time; it goes on on the server, and can be waited for again.
         """
+        check_number(timeout, "timeout", least=0, optional=True)
+        check_flag(progress, "progress")
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_LOOK
         title = type(self).__name__ if progress else None
@@ -73,10 +85,9 @@ class _Job(Handle, entities.Job):
 
     def _check_alive(self) -> None:
         if self.status in _ENDS_BADLY:
-            meta = self._data.get("meta")
-            reason = meta.get("message") if isinstance(meta, dict) else None
+            reason = self._meta.get("message") or "the server does not say why."
             raise JobFailed(
-                f"The job {self.id} ended as {self.status}: {reason or 'the server does not say why.'}",
+                f"The job {self.id} ended as {self.status}: {reason}",
                 request=f"GET {self._url()}",
             )
 
@@ -115,17 +126,21 @@ class ExportJob(_Job, entities.ExportJob):
         JobFailed
             If it ended without an archive.
         """
+        folder = check_path(local_folder, "local_folder")
         # Asked for even if it is known to be done: addresses expire, and the answer has a fresh one.
         if self.check_status() != "DONE":
             self._check_alive()
             raise ValidationException(f"The export is {self.status}, not DONE; wait for it with .wait().")
-        meta = self.meta or {}
-        if not meta.get("url"):
-            raise UnexpectedAnswer(f"The export {self.id} is done and has no address to download it from.")
-        folder = Path(local_folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{_file_name(meta.get('export_name'))}.zip"
-        self._requester.download(meta["url"], path)
+        url = self._meta.get("url")
+        if not isinstance(url, str) or not url:
+            raise UnexpectedAnswer(
+                f"The export {self.id} is done and has no address to download it from ({shown(url)}). Start it anew.",
+                request=f"GET {self._url()}",
+            )
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_file_name(self._meta.get('export_name'))}.zip"
+        save(self._requester, url, path)
         return path
 
 
@@ -138,7 +153,8 @@ def _file_name(name: Any) -> str:
     ('coins, 2nd try', 'passwd', 'a_b', 'export')
     """
     last = re.split(r"[/\\]", str(name or ""))[-1]
-    return re.sub(r'[\x00-\x1f\x7f:*?"<>|]', "_", last).strip(" .")[:100] or "export"
+    last = last.strip(" .")[:100].rstrip(" .")
+    return spelled(last) if last else "export"
 
 
 class AutomatedLabelingJob(_Job, entities.AutomatedLabelingJob):

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from . import entities, frames
+from . import answers, entities, frames, masks
+from .arguments import check_number, check_path, check_text, shown
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
-from .pictures import Addresses, check_picture, local_files
+from .pictures import Addresses, check_picture, local_files, read_picture
 
 __all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
 
@@ -27,7 +28,8 @@ class _Model(Handle, entities.Model):
 
     def discover_model(self) -> None:
         """Ask for the model, which is what loads it; `status` is ``LOADED`` when it can predict."""
-        self._data |= self._requester.get(f"/v1/projects/{self.project_id}/{self._discovery}")
+        path = f"/v1/projects/{self.project_id}/{self._discovery}"
+        self._data |= answers.read(entities.Model, self._requester.get(path), f"GET {path}")
 
     def _identity(self) -> tuple[str, Any]:
         return type(self).__name__, self._data.get("model_id")
@@ -51,19 +53,25 @@ class _Model(Handle, entities.Model):
         """Send one picture to the model; predicting twice is the same as once."""
         body = {**settings, "model_id": self.model_id}
         if image_path is not None:
-            content = check_picture(image_path).read_bytes()
+            content = read_picture(image_path)
             address = (addresses or Addresses(self._requester, self.project_id, 1)).take()
             self._requester.upload(address["url"], content, "image/*")
             body["upload_id"] = address["id"]
-        elif image_url is not None:
-            body["image_url"] = image_url
         else:
-            raise ValidationException("A picture is needed: give image_path= or image_url=.")
+            body["image_url"] = image_url
         path = f"/v1/projects/{self.project_id}/{self._prediction}"
         answer = self._requester.post(path, body, repeatable=True)
         if not isinstance(answer, list):
-            raise UnexpectedAnswer("The server answered a picture with something else than a list.", request=path)
+            raise self._strange("something else than a list")
         return answer
+
+    def _strange(self, what: str, picture: str | None = None) -> UnexpectedAnswer:
+        """Return the error for an answer to a picture that cannot be."""
+        which = "a picture" if picture is None else f"the picture {picture!r}"
+        return UnexpectedAnswer(
+            f"The model answered {which} with {what}. Try again, or train the model anew.",
+            request=f"POST /v1/projects/{self.project_id}/{self._prediction}",
+        )
 
 
 class _Labeler(_Model):
@@ -72,10 +80,10 @@ class _Labeler(_Model):
     def _predict(
         self, image_url: str | None, image_path: str | Path | None, settings: Mapping[str, Any]
     ) -> pd.DataFrame:
+        url, path = _one_picture(image_url, image_path)
         self._loaded()
-        records = self._ask(image_url, image_path, settings)
-        name = Path(image_path).name if image_path is not None else _name_in(str(image_url))
-        return self._frame([_predictions(records, None, name)])
+        name = path.name if path is not None else _name_in(str(url))
+        return self._frame([self._predictions(self._ask(url, path, settings), None, name)])
 
     def _predict_images(self, images: Any, settings: Mapping[str, Any]) -> pd.DataFrame:
         pictures = _pictures(images)
@@ -85,7 +93,7 @@ class _Labeler(_Model):
         def predict(picture: _Picture) -> pa.RecordBatch:
             image_id, name, url, path = picture
             try:
-                return _predictions(self._ask(url, path, settings, addresses), image_id, name)
+                return self._predictions(self._ask(url, path, settings, addresses), image_id, name)
             except HastyError as error:
                 error.add_note(f"This happened to the picture {name!r}.")
                 raise
@@ -94,7 +102,40 @@ class _Labeler(_Model):
 
     def _frame(self, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
         frame = self._vocabulary.frame(entities.Prediction, batches)
+        self._check(frame)
         return frame.set_axis(pd.RangeIndex(len(frame), name=frame.index.name))
+
+    def _predictions(self, records: list[Any], image_id: str | None, name: str) -> pa.RecordBatch:
+        if not all(isinstance(record, dict) for record in records):
+            raise self._strange("a list of something else than predictions", name)
+        rows = [{**record, "image_id": image_id, "image_name": name} for record in records]
+        try:
+            return frames.to_arrow(entities.Prediction, rows)
+        except UnexpectedAnswer as error:
+            raise self._strange(f"what is no prediction: {error.message}", name) from error
+
+    def _check(self, predictions: pd.DataFrame) -> None:
+        """Refuse predictions that no picture can have; the first is named."""
+        boxes = predictions[list(frames.BOX)].to_numpy()
+        masked = predictions["mask"].notna().to_numpy()
+        whole = ((boxes == np.round(boxes)) & (np.abs(boxes) <= 2**30)).all(axis=1)
+        found = {
+            "without a box or an outline": np.isnan(boxes).any(axis=1) & predictions["polygon"].isna().to_numpy(),
+            "with a box that is inside out": (boxes[:, :2] > boxes[:, 2:]).any(axis=1),
+            "with a mask, and no box in whole pixels": masked & ~whole,
+            "with a score that is no number": np.isinf(predictions["score"].to_numpy()),
+            "of a class that the project does not have": predictions["class_name"].isna().to_numpy(),
+        }
+        for what, bad in found.items():
+            if bad.any():
+                row = predictions.iloc[int(np.argmax(bad))]
+                about = f"class_id {row['class_id']!r}, box {[float(row[side]) for side in frames.BOX]}"
+                raise self._strange(f"a prediction {what} ({about})", row["image_name"])
+        masked = np.flatnonzero(masked)
+        for number, why in masks.problems(predictions["mask"].iloc[masked].array, boxes[masked]).items():
+            raise self._strange(
+                f"a mask that does not fit its box: it {why}", predictions["image_name"].iloc[masked[number]]
+            )
 
 
 class _Finder(_Labeler):
@@ -193,7 +234,7 @@ class SemanticSegmentor(_Labeler):
         InferenceException
             If the project has no model that is loaded.
         """
-        return self._predict(image_url, image_path, {"min_size": min_size})
+        return self._predict(image_url, image_path, _min_size(min_size))
 
     def predict_images(self, images: Any, min_size: float = 0.0) -> pd.DataFrame:
         """Segment many pictures, in parallel.
@@ -210,7 +251,7 @@ class SemanticSegmentor(_Labeler):
         pandas.DataFrame
             Predictions of all pictures, in their order.
         """
-        return self._predict_images(images, {"min_size": min_size})
+        return self._predict_images(images, _min_size(min_size))
 
 
 class Attributer(_Model):
@@ -252,19 +293,23 @@ class Attributer(_Model):
             If the project has no model that is loaded.
         """
         boxes = _boxes(bboxes)
-        _check_threshold(confidence_threshold)
+        settings = {"bboxes": boxes, "confidence_threshold": _threshold(confidence_threshold)}
+        url, path = _one_picture(image_url, image_path)
         self._loaded()
-        answer = self._ask(image_url, image_path, {"bboxes": boxes, "confidence_threshold": confidence_threshold})
+        answer = self._ask(url, path, settings)
+        if len(answer) != len(boxes) or not all(map(_are_attributes, answer)):
+            name = path.name if path is not None else _name_in(str(url))
+            raise self._strange(f"what are no attributes of its {len(boxes):,} objects", name)
         attributes = self._vocabulary.things(entities.Attribute)
         texts = {v["id"]: v["value"] for values in attributes["values"].dropna() for v in values}
         rows = [
             {
                 "object": number,
-                **dict(zip(frames.BOX, map(float, found["bbox"]), strict=True)),
+                **dict(zip(frames.BOX, map(float, found.get("bbox") or boxes[number]), strict=True)),
                 "attribute_id": found["attribute_id"],
                 "attribute_name": attributes["name"].get(found["attribute_id"]),
-                "value": [texts.get(key, key) for key in found["lov_ids"] or []],
-                "lov_ids": list(found["lov_ids"] or []),
+                "value": [texts.get(key, key) for key in found.get("lov_ids") or []],
+                "lov_ids": list(found.get("lov_ids") or []),
             }
             for number, of_object in enumerate(answer)
             for found in of_object
@@ -292,38 +337,71 @@ def _pictures(images: Any) -> list[_Picture]:
     return [(None, path.name, None, path) for path in checked]
 
 
+def _min_size(min_size: Any) -> dict[str, Any]:
+    return {"min_size": check_number(min_size, "min_size", least=0)}
+
+
+def _are_attributes(found: Any) -> bool:
+    """Whether an answer is a list of ``{bbox, attribute_id, lov_ids}``, those of one object."""
+    return isinstance(found, list) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("attribute_id"), str)
+        and answers.problem(entities.Prediction, {"class_id": "-", "bbox": one.get("bbox")}) is None
+        and (one.get("lov_ids") is None or isinstance(one["lov_ids"], list))
+        and all(isinstance(key, str) for key in one.get("lov_ids") or ())
+        for one in found
+    )
+
+
 def _name_in(url: str) -> str:
     """Return the last part of the path of an address, without a query that may be a signature."""
     return unquote(urlsplit(url).path).rpartition("/")[2]
 
 
-def _predictions(records: Any, image_id: str | None, name: str) -> pa.RecordBatch:
-    rows = [{**record, "image_id": image_id, "image_name": name} for record in records]
-    return frames.to_arrow(entities.Prediction, rows)
+def _one_picture(image_url: Any, image_path: Any) -> tuple[str | None, Path | None]:
+    """Return the address or the path of the one picture that is given."""
+    if image_path is not None:
+        return None, check_picture(check_path(image_path, "image_path"))
+    if image_url is None:
+        raise ValidationException("A picture is needed: give image_path= or image_url=.")
+    return check_text(image_url, "image_url", empty=False), None
 
 
 def _settings(confidence_threshold: float, max_detections_per_image: int) -> dict[str, Any]:
-    _check_threshold(confidence_threshold)
     return {
-        "confidence_threshold": confidence_threshold,
-        "max_detections_per_image": max_detections_per_image,
+        "confidence_threshold": _threshold(confidence_threshold),
+        "max_detections_per_image": check_number(
+            max_detections_per_image, "max_detections_per_image", least=1, whole=True
+        ),
     }
 
 
-def _check_threshold(confidence_threshold: float) -> None:
-    if not 0 <= confidence_threshold < 1:
+def _threshold(confidence_threshold: Any) -> Any:
+    checked = check_number(confidence_threshold, "confidence_threshold")
+    if not 0 <= checked < 1:
         raise ValidationException(f"confidence_threshold is {confidence_threshold!r}; it must be in [0, 1).")
+    return checked
 
 
-def _boxes(bboxes: Any) -> list[list[int]]:
+def _boxes(bboxes: Any) -> list[list[float]]:
     if isinstance(bboxes, pd.DataFrame):
-        bboxes = [[int(c) if float(c).is_integer() else c for c in box] for box in bboxes[list(frames.BOX)].to_numpy()]
-    if bboxes is None or isinstance(bboxes, str | Mapping):
+        missing = [side for side in frames.BOX if side not in bboxes]
+        if missing:
+            raise ValidationException(f"The frame needs columns {missing}; it has {list(bboxes.columns)}.")
+        bboxes = bboxes[list(frames.BOX)].to_numpy()
+    if isinstance(bboxes, str | bytes | Mapping) or not np.iterable(bboxes):
         raise ValidationException("bboxes= must be a list of [x_min, y_min, x_max, y_max], or a frame with boxes.")
-    boxes = [box.tolist() if isinstance(box, np.ndarray) else list(box) for box in bboxes]
-    for number, box in enumerate(boxes):
-        if len(box) != 4 or not (box[2] > box[0] and box[3] > box[1]):  # False for missing numbers, too
-            raise ValidationException(
-                f"bboxes[{number}] is {box!r}; it must be [x_min, y_min, x_max, y_max], the maxima greater."
-            )
-    return boxes
+    return [_box(box, number) for number, box in enumerate(bboxes)]
+
+
+def _box(box: Any, number: int) -> list[float]:
+    """Return a box as it is sent; whole numbers as such."""
+    try:
+        sides = [check_number(side, "a side") for side in box]
+        if len(sides) == 4 and sides[2] > sides[0] and sides[3] > sides[1]:
+            return [int(side) if float(side).is_integer() else side for side in sides]
+    except (ValidationException, TypeError):
+        pass
+    raise ValidationException(
+        f"bboxes[{number}] is {shown(box)}; it must be [x_min, y_min, x_max, y_max], the maxima greater."
+    )

@@ -5,37 +5,52 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from . import answers
+from .arguments import check_path, shown
 from .entities import Image
-from .errors import FrameError, HastyError, Problem, UnexpectedAnswer, ValidationException
+from .errors import FormatError, FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .paths import printable, reading, safe_name, same_place, with_mark, writing
 
 if TYPE_CHECKING:
     from .transport import Transport
 
 __all__ = [
     "Addresses",
+    "AnotherImage",
     "Picture",
     "check_picture",
     "check_unique",
     "download",
     "find_pictures",
-    "inside",
     "is_turned",
     "local_files",
     "new_image",
+    "picture_paths",
     "picture_size",
+    "read_picture",
+    "save",
     "store_picture",
     "upload_address",
     "warn_of",
 ]
 
 _ADDRESSES_AT_ONCE = 100
+
+
+class AnotherImage(OutcomeUnknown):
+    """A new image was answered with one of another name: the server has renamed it, or the answer is somebody else's.
+
+    What is sent again for it may come to be there twice.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,21 @@ def check_picture(path: str | Path) -> Path:
     return Path(path)
 
 
+def read_picture(path: str | Path) -> bytes:
+    """Return the bytes of a picture file.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read: it may have gone, or changed into something else, since it was looked at.
+    """
+    with reading(Path(path)):
+        content = Path(path).read_bytes()
+    if not content:
+        raise FormatError(str(path), "", "it is empty by now", "Write it again")
+    return content
+
+
 def picture_size(path: str | Path) -> tuple[int, int] | None:
     """Return width and height of a picture, of which only the head is read; None if it is too large for Pillow.
 
@@ -72,8 +102,7 @@ def picture_size(path: str | Path) -> tuple[int, int] | None:
     from PIL import UnidentifiedImageError
 
     path = Path(path)
-    if not path.is_file():
-        raise ValidationException(f"There is no file {str(path)!r}.")
+    _must_be_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
@@ -85,6 +114,16 @@ def picture_size(path: str | Path) -> tuple[int, int] | None:
         raise ValidationException(
             f"{str(path)!r} is not an image: Pillow does not know its content. Give PNG, JPEG, TIFF, WebP or the like."
         ) from None
+
+
+def _must_be_file(path: Path) -> None:
+    with reading(path):
+        if path.is_dir():
+            raise FormatError(printable(path), "", "it is a folder", "Give the file of a picture")
+        if not path.is_file():
+            raise ValidationException(f"There is no file {printable(path)!r}.")
+        with path.open("rb"):  # says why not, where there is a file that cannot be read
+            pass
 
 
 def is_turned(path: Path) -> bool:
@@ -109,13 +148,17 @@ def local_files(files: Any) -> list[Path]:
     ValidationException
         If it is one path, and nothing is there.
     """
-    if not isinstance(files, str | Path):
-        return [Path(path) for path in files]
-    if Path(files).is_dir():
-        return find_pictures(Path(files))
-    if not Path(files).exists():
-        raise ValidationException(f"There is no folder or file {str(files)!r}.")
-    return [Path(files)]
+    if not isinstance(files, str | os.PathLike):
+        if isinstance(files, bytes | Mapping) or not np.iterable(files):
+            raise ValidationException(f"{shown(files)} is no folder, file, or list of files.")
+        return [check_path(path, f"The file number {number}") for number, path in enumerate(files)]
+    path = check_path(files, "The folder or file")
+    with reading(path):
+        if path.is_dir():
+            return find_pictures(path)
+        if not path.exists():
+            raise ValidationException(f"There is no folder or file {printable(path)!r}.")
+    return [path]
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -136,7 +179,7 @@ def upload_address(transport: Transport, project_id: str) -> dict[str, str]:
 
 def store_picture(transport: Transport, project_id: str, picture: Picture, address: dict[str, str]) -> dict[str, Any]:
     """Upload the bytes of a picture to its address and make an image of them; return the image's JSON."""
-    transport.upload(address["url"], picture.path.read_bytes())
+    transport.upload(address["url"], read_picture(picture.path))
     return new_image(transport, project_id, picture, address["id"])
 
 
@@ -148,21 +191,22 @@ def new_image(transport: Transport, project_id: str, picture: Picture, upload_id
         "upload_id": upload_id,
         "external_id": picture.external_id,
     }
-    image = transport.post(Image.path.format(project_id=project_id), body)
-    if not isinstance(image, dict) or not isinstance(image.get("id"), str):
-        raise UnexpectedAnswer("The server answered a new image with something else.")
+    path = Image.path.format(project_id=project_id)
+    image = answers.create(transport, Image, path, body, {"dataset_id": picture.dataset_id})
+    if what := answers.problem(Image, image, {"name": picture.name}):
+        raise AnotherImage(f"The answer is another image than the one that was sent: {what}.", request=f"POST {path}")
     return image
 
 
 def check_unique(pictures: Sequence[Picture]) -> None:
     """Refuse pictures of the same name for one dataset, before any is sent."""
-    twice = pd.DataFrame([(picture.dataset_id, picture.name) for picture in pictures]).duplicated(keep=False)
-    if twice.any():
+    counts = Counter((picture.dataset_id, picture.name) for picture in pictures)
+    if len(counts) < len(pictures):
         remedy = "File names are unique within a dataset: rename it, or give another dataset."
         raise FrameError(
             Problem("name", str(picture.path), picture.name, remedy)
-            for picture, bad in zip(pictures, twice, strict=True)
-            if bad
+            for picture in pictures
+            if counts[picture.dataset_id, picture.name] > 1
         )
 
 
@@ -175,66 +219,85 @@ def download(transport: Transport, images: pd.DataFrame, folder: Path, overwrite
         Indexed by ``image_id``: ``path, outcome, message``. The outcome is ``downloaded``, ``there already`` or
         ``failed``.
     """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     images = images[~images.index.duplicated()]
-    columns = images[["dataset_name", "name", "public_url"]].astype(object)
-    taken: set[str] = set()
-    tasks = []
-    for dataset, name, url in zip(columns["dataset_name"], columns["name"], columns["public_url"], strict=True):
-        path, fault = None, None
-        try:
-            path = inside(folder, str(dataset), str(name))
-        except ValidationException as error:
-            fault = error.message
-        else:
-            if not isinstance(url, str):
-                fault = "The image has no public_url."
-            elif str(path).casefold() in taken:  # not every file system tells A from a
-                fault = "Another of the images has the same file name."
-            taken.add(str(path).casefold())
-        tasks.append((url, path, fault))
-    for parent in {path.parent for _, path, _ in tasks if path is not None}:
-        parent.mkdir(parents=True, exist_ok=True)
+    paths = picture_paths(images, folder)
+    faults = dict(map(_made, {path.parent for path in paths}))
 
-    def fetch(task: tuple[str, Path | None, str | None]) -> tuple[str, str | None]:
-        url, path, fault = task
-        if path is None or fault is not None:
+    def fetch(task: tuple[Any, Path]) -> tuple[str, str | None]:
+        url, path = task
+        if not isinstance(url, str) or not url:
+            return "failed", "The image has no public_url."
+        if (fault := faults[path.parent]) is not None:
             return "failed", fault
-        if path.exists() and not overwrite:
-            return "there already", None
         try:
-            transport.download(url, path)
-        except (HastyError, OSError) as error:
+            with reading(path):
+                if path.is_file() and not overwrite:
+                    return "there already", None
+            save(transport, url, path)
+        except HastyError as error:
             return "failed", str(error)
         return "downloaded", None
 
-    outcomes = transport.map(fetch, tasks, desc="Download images", unit="image")
-    rows = [
-        (None if path is None else str(path), *outcome) for (_, path, _), outcome in zip(tasks, outcomes, strict=True)
-    ]
+    outcomes = transport.map(
+        fetch, zip(images["public_url"].astype(object), paths, strict=True), desc="Download images", unit="image"
+    )
+    rows = [(printable(path), *outcome) for path, outcome in zip(paths, outcomes, strict=True)]
     return pd.DataFrame(rows, columns=["path", "outcome", "message"], index=images.index, dtype="str")
 
 
-def inside(folder: Path, *names: str) -> Path:
-    """Return a path below a folder whose parts come from elsewhere.
+def save(transport: Transport, url: str, path: Path) -> None:
+    """Download a file, which is there whole or not at all.
 
     Raises
     ------
-    ValidationException
-        If a name would lead out of the folder or cannot be that of a file.
+    FormatError
+        If it cannot be written.
+    """
+    with writing(path):
+        if path.is_dir():
+            raise FormatError(printable(path), "", "it is a folder", "Give the name of a file")
+        transport.download(url, path)
+
+
+def picture_paths(images: pd.DataFrame, folder: Path) -> list[Path]:
+    """Return where the pictures of images are, in a folder a dataset: each somewhere of its own, the same each time.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Indexed by ``image_id``: ``dataset_name, name``.
+    folder : Path
+        Below which they are.
 
     Examples
     --------
-    >>> inside(Path("out"), "train", "a.png").as_posix()
-    'out/train/a.png'
+    >>> images = pd.DataFrame({"dataset_name": "train", "name": ["a.png", "b/c.png"]}, index=["i", "j"])
+    >>> [path.as_posix() for path in picture_paths(images, Path("out"))]
+    ['out/train/a.png', 'out/train/b_c-09a95e65.png']
     """
-    for name in names:
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        drive = os.name == "nt" and ":" in name
-        if len(parts) != 1 or parts[0] in (".", "..", "/") or "\0" in name or drive:
-            raise ValidationException(
-                f"{name!r} cannot be the name of a file or folder; rename it on the server first."
-            )
-    return folder.joinpath(*names)
+    names = zip(images["dataset_name"].astype(object), images["name"].astype(object), strict=True)
+    paths = [folder / safe_name(_text(dataset)) / safe_name(_text(name)) for dataset, name in names]
+    places = Counter(map(same_place, paths))
+    return [
+        path if places[same_place(path)] == 1 else path.with_name(with_mark(path.name, str(key)))
+        for key, path in zip(images.index, paths, strict=True)
+    ]
+
+
+def _text(name: Any) -> str:
+    return "" if pd.isna(name) else str(name)
+
+
+def _made(folder: Path) -> tuple[Path, str | None]:
+    """Make a folder; return it, and why it could not be made."""
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except FormatError as error:
+        return folder, str(error)
+    return folder, None
 
 
 def warn_of(report: pd.DataFrame, good: Iterable[str], what: str) -> None:
@@ -279,9 +342,13 @@ class Addresses:
 
 
 def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:
-    answer = transport.get(f"/v1/projects/{project_id}/uploads", {"count": count})
+    path = f"/v1/projects/{project_id}/uploads"
+    answer = transport.get(path, {"count": count})
     items = answer.get("items") if isinstance(answer, dict) else None
-    if not items or not all(isinstance(item, dict) and {"id", "url"} <= set(item) for item in items):
-        raise UnexpectedAnswer("The server answered something else than addresses to upload to.")
-    found: list[dict[str, str]] = items
-    return found
+    if not items or not isinstance(items, list) or not all(map(_is_address, items)):
+        raise UnexpectedAnswer("The answer is no list of addresses to upload to, {id, url}.", request=f"GET {path}")
+    return items
+
+
+def _is_address(item: Any) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) and item[key] for key in ("id", "url"))

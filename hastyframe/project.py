@@ -7,9 +7,11 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
-from . import attributes, checks, entities, frames, pictures
+from . import answers, attributes, checks, entities, frames, pictures
+from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
 from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
 from .entities import (
     ATTRIBUTE_TYPES,
@@ -164,7 +166,9 @@ class Project(Editable, entities.Project):
         ValidationException
             If the file is not an image; nothing was sent.
         """
-        path = pictures.check_picture(filepath)
+        path = pictures.check_picture(check_path(filepath, "filepath"))
+        check_text(path.name, "The name of the file")
+        check_text(external_id, "external_id", optional=True)
         dataset_id = self._dataset_id(dataset)
         picture = pictures.Picture(path, path.name, dataset_id, external_id)
         address = pictures.upload_address(self._requester, self.id)
@@ -195,11 +199,11 @@ class Project(Editable, entities.Project):
             Its id in a system of your own.
         """
         body = {
+            "filename": check_text(filename, "filename", empty=False),
+            "url": check_text(url, "url", empty=False),
+            "copy_original": check_flag(copy_original, "copy_original"),
+            "external_id": check_text(external_id, "external_id", optional=True),
             "dataset_id": self._dataset_id(dataset),
-            "filename": filename,
-            "url": url,
-            "copy_original": copy_original,
-            "external_id": external_id,
         }
         return self._create(Image, body)
 
@@ -276,11 +280,12 @@ class Project(Editable, entities.Project):
         UserWarning
             If a picture was not downloaded.
         """
+        folder, overwrite = check_path(folder, "folder"), check_flag(overwrite, "overwrite")
         complete = isinstance(images, pd.DataFrame) and {"dataset_name", "name", "public_url"} <= set(images.columns)
         if not complete:
             every = self.get_images()
             images = every if images is None else every.loc[self._known_ids(images, every.index)]
-        report = pictures.download(self._requester, images, Path(folder), overwrite)
+        report = pictures.download(self._requester, images, folder, overwrite)
         pictures.warn_of(report, ["downloaded", "there already"], "pictures were not downloaded")
         return report
 
@@ -373,6 +378,7 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not created; its `report` says what became of each row.
         """
+        labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         return stored(self._plan_creates(labels), entities.Label, self._vocabulary, journal)
@@ -409,6 +415,7 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not edited; its `report` says what became of each row.
         """
+        labels = checks.rows_of(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
@@ -439,12 +446,16 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not deleted; its `report` says what became of each row.
         """
-        if not isinstance(labels, pd.DataFrame):
-            labels = [labels] if isinstance(labels, str | entities.Entity) else list(labels)
+        if isinstance(labels, pd.DataFrame):
+            labels = checks.table(labels)
+        elif isinstance(labels, str | entities.Entity):
+            labels = [labels]
+        elif np.iterable(labels):
+            labels = list(labels)
         if isinstance(labels, pd.DataFrame) and "image_id" in labels:
             frame = checks.indexed(entities.Label, labels)
             self._check_images(frame)
-        elif not isinstance(labels, pd.DataFrame) and all(isinstance(label, entities.Label) for label in labels):
+        elif isinstance(labels, list) and all(isinstance(label, entities.Label) for label in labels):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
         else:
             frame = self._images_of(ids_of(entities.Label, labels), self.get_labels()).to_frame()
@@ -470,6 +481,7 @@ class Project(Editable, entities.Project):
             Long: indexed by ``label_attribute_id``, ``label_id, attribute_id, attribute_name, value``, selections
             as their texts. Wide: indexed by ``label_id``, a typed column an attribute, every label a row.
         """
+        check_flag(wide, "wide")
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
         paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(key)) for key in ids]
@@ -709,8 +721,8 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             A row a pair: ``attribute_id, class_id, attribute_order, class_order``.
         """
-        pairs = self._requester.get(f"/v1/projects/{self.id}/attributes_classes")
-        return _pairs_frame(pairs)
+        path = f"/v1/projects/{self.id}/attributes_classes"
+        return _pairs_frame(self._requester.get(path), f"GET {path}")
 
     def set_attribute_classes(self, attribute_classes: Any) -> pd.DataFrame:
         """Give labels of classes attributes; pairs that are there stay, their orders are set.
@@ -726,8 +738,8 @@ class Project(Editable, entities.Project):
             The pairs as the server stored them.
         """
         pairs = self._pairs(attribute_classes)
-        answer = self._requester.post(f"/v1/projects/{self.id}/attributes_classes", pairs, repeatable=True)
-        return _pairs_frame(answer)
+        path = f"/v1/projects/{self.id}/attributes_classes"
+        return _pairs_frame(self._requester.post(path, pairs, repeatable=True), f"POST {path}")
 
     def delete_attribute_classes(self, attribute_classes: Any) -> None:
         """Take attributes from the labels of classes.
@@ -774,17 +786,15 @@ class Project(Editable, entities.Project):
         """
         choose(export_format, EXPORT_FORMATS, "export format")
         choose(semantic_format, SEMANTIC_FORMATS, "semantic format")
-        order = [labels_order] if isinstance(labels_order, str) else labels_order
-        for key in order or []:
-            choose(key, LABELS_ORDER, "order of labels")
+        order = None if labels_order is None else _choices(labels_order, LABELS_ORDER, "order of labels")
         body = {
-            "export_name": name,
+            "export_name": check_text(name, "name", empty=False),
             "format": export_format,
             "dataset_id": [] if dataset is None else self._vocabulary.ids(entities.Dataset, dataset),
-            "image_status": _statuses(image_status) if image_status else [],
-            "sign_urls": sign_urls,
+            "image_status": [] if image_status is None else _statuses(image_status),
+            "sign_urls": check_flag(sign_urls, "sign_urls"),
             "semantic_format": semantic_format,
-            "labels_order": None if order is None else list(order),
+            "labels_order": order,
         }
         return self._create(ExportJob, body)
 
@@ -978,8 +988,13 @@ class Project(Editable, entities.Project):
         BatchError
             If some labels were not created; its `report` says which.
         """
+        from .io import LabelSet
         from .sync import push
 
+        if not isinstance(label_set, LabelSet):
+            raise ValidationException(
+                f"label_set is {shown(label_set)}; it must be a LabelSet, as hf.read_coco returns it."
+            )
         return push(self, label_set, images_folder, journal)
 
     def read_export(self, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
@@ -1059,11 +1074,13 @@ class Project(Editable, entities.Project):
             Only images of this dataset: a handle, its id or its name.
         """
         body = {
-            "experiment_id": experiment_id,
-            "confidence_threshold": confidence_threshold,
-            "max_detections_per_image": max_detections_per_image,
-            "num_images": num_images,
-            "masker_threshold": masker_threshold,
+            "experiment_id": check_text(experiment_id, "experiment_id", empty=False),
+            "confidence_threshold": check_number(confidence_threshold, "confidence_threshold", least=0, most=1),
+            "max_detections_per_image": check_number(
+                max_detections_per_image, "max_detections_per_image", least=1, whole=True
+            ),
+            "num_images": check_number(num_images, "num_images", least=0, whole=True),
+            "masker_threshold": check_number(masker_threshold, "masker_threshold", least=0, most=1),
             "dataset_id": None if dataset_id is None else self._dataset_id(dataset_id),
         }
         return self._create(AutomatedLabelingJob, body)
@@ -1079,19 +1096,27 @@ class Project(Editable, entities.Project):
 
     def _one(self, handle: type[H], key: str) -> H:
         """Return a handle by id or, where things have names that the project knows, by name."""
+        check_text(key, handle.id_name)
         try:
-            data = self._requester.get(f"{self._path(handle)}/{segment(key)}")
+            data = self._record(handle, key)
         except NotFound:
             if "name" not in handle.fields() or handle is Image:
                 raise
             self._vocabulary.forget(handle)
             [key] = self._vocabulary.ids(handle, key)
-            data = self._requester.get(f"{self._path(handle)}/{key}")
+            data = self._record(handle, key)
         return handle(self._requester, data, {"project_id": self.id})
 
+    def _record(self, entity: type[entities.Entity], key: str) -> dict[str, Any]:
+        path = f"{self._path(entity)}/{segment(key)}"
+        return answers.read(entity, self._requester.get(path), f"GET {path}", id=key)
+
     def _create(self, handle: type[H], body: Mapping[str, Any]) -> H:
-        data = self._requester.post(self._path(handle), body)
-        self._vocabulary.forget(handle)
+        check_fields(handle, body)
+        try:
+            data = answers.create(self._requester, handle, self._path(handle), body)
+        finally:
+            self._vocabulary.forget(handle)
         return handle(self._requester, data, {"project_id": self.id})
 
     def _model(self, handle: type[M]) -> M:
@@ -1100,11 +1125,7 @@ class Project(Editable, entities.Project):
         return model
 
     def _dataset_id(self, dataset: Any) -> str:
-        """Return the id of one dataset, given as a handle, an id, a name or a frame of one row."""
-        ids = self._vocabulary.ids(entities.Dataset, dataset)
-        if len(ids) != 1:
-            raise ValidationException(f"One dataset is needed; {len(ids)} were given.")
-        return ids[0]
+        return self._vocabulary.one_id(entities.Dataset, dataset)
 
     def _image_ids(self, images: Any, dataset: Any = None, image_status: Any = None) -> list[str]:
         if images is None or dataset is not None or image_status is not None:
@@ -1122,7 +1143,8 @@ class Project(Editable, entities.Project):
         """Read lists into one frame, in their order."""
         gathering = frames.Gathering(entity)
         pages = self._requester.listings(lists, lambda _, items: gathering.add(items), **bar)
-        return self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
+        frame = self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
+        return frames.with_unique_ids(entity, frame)
 
     def _images_among(self, image_ids: Iterable[str]) -> pd.DataFrame:
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""
@@ -1164,20 +1186,24 @@ class Project(Editable, entities.Project):
 
     def _image_record(self, key: str) -> dict[str, Any] | None:
         try:
-            record: dict[str, Any] = self._requester.get(f"{self._path(entities.Image)}/{segment(key)}")
+            return self._record(entities.Image, key)
         except NotFound:
             return None
-        return record
 
     def _pictures(self, images: Any, dataset: Any) -> list[pictures.Picture]:
         """Read what `upload_images` is given."""
-        frame = images if isinstance(images, pd.DataFrame) else pd.DataFrame({"path": pictures.local_files(images)})
+        if isinstance(images, pd.DataFrame):
+            checks.rows_of(images)
+            frame = images
+            checks.table(images[[name for name in ("name", "external_id") if name in images]])
+        else:
+            frame = pd.DataFrame({"path": pd.Series(pictures.local_files(images), dtype=object)})
         if "path" not in frame:
             raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
         problems = checks.Problems(frame)
         problems.add("path", frame["path"].isna(), "It must be the path of a picture.")
         problems.throw()
-        paths = [Path(path) for path in frame["path"]]
+        paths = [check_path(path, f"The path number {number}") for number, path in enumerate(frame["path"])]
         names = [name or path.name for name, path in zip(_texts(frame, "name"), paths, strict=True)]
         if dataset is not None:
             dataset_ids = [self._dataset_id(dataset)] * len(frame)
@@ -1189,7 +1215,7 @@ class Project(Editable, entities.Project):
         return [pictures.Picture(*row) for row in rows]
 
     def _tag_rows(self, tags: Any) -> pd.DataFrame:
-        frame = tags.copy() if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
+        frame = checks.table(tags).copy()
         if frame.index.name in ("tag_id", "image_id") and frame.index.name not in frame:
             frame = frame.reset_index()
         if len(frame) and "image_id" not in frame:
@@ -1197,9 +1223,7 @@ class Project(Editable, entities.Project):
         return frame
 
     def _pairs(self, attribute_classes: Any) -> list[dict[str, Any]]:
-        if isinstance(attribute_classes, Mapping):
-            attribute_classes = [attribute_classes]
-        frame = attribute_classes if isinstance(attribute_classes, pd.DataFrame) else pd.DataFrame(attribute_classes)
+        frame = checks.table(attribute_classes)
         if not len(frame):
             return []
         columns = {
@@ -1207,14 +1231,26 @@ class Project(Editable, entities.Project):
             "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
         }
         for order in _MAP_KEYS[2:]:
-            columns[order] = frame[order].fillna(0) if order in frame else pd.Series(0, index=frame.index)
+            given = frame[order] if order in frame else pd.Series(0, index=frame.index)
+            columns[order] = checks.finite_numbers(given).fillna(0)
         records: list[dict[str, Any]] = pd.DataFrame(columns).to_dict("records")
         return records
 
 
-def _pairs_frame(pairs: Any) -> pd.DataFrame:
-    frame = pd.DataFrame(list(pairs or []), columns=list(_MAP_KEYS))
+def _pairs_frame(pairs: Any, request: str) -> pd.DataFrame:
+    if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
+        raise UnexpectedAnswer("The answer is no list of pairs {attribute_id, class_id}.", request=request)
+    frame = pd.DataFrame(pairs, columns=list(_MAP_KEYS))
     return frame.astype({"attribute_id": "str", "class_id": "str", "attribute_order": float, "class_order": float})
+
+
+def _is_pair(pair: Any) -> bool:
+    if not isinstance(pair, dict):
+        return False
+    orders = (pair.get(key) for key in _MAP_KEYS[2:])
+    return all(isinstance(pair.get(key), str) for key in _MAP_KEYS[:2]) and all(
+        order is None or isinstance(order, int | float) for order in orders
+    )
 
 
 def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
@@ -1225,4 +1261,11 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
 
 
 def _statuses(statuses: str | Sequence[str]) -> list[str]:
-    return [choose(s, STATUSES, "status") for s in ([statuses] if isinstance(statuses, str) else statuses)]
+    return _choices(statuses, STATUSES, "status")
+
+
+def _choices(values: str | Sequence[str], choices: Sequence[str], what: str) -> list[str]:
+    """Return one or several of a few values as a list."""
+    if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not np.iterable(values):
+        return [choose(values, choices, what)]
+    return [choose(value, choices, what) for value in values]

@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 
 from . import entities
-from .errors import FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .arguments import check_path
+from .errors import FormatError, FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
 from .frames import BOX
 from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .painting import one_ring_each
-from .pictures import inside
+from .paths import inside, reading
+from .pictures import picture_paths
+from .vocabulary import choose
 
 if TYPE_CHECKING:
     from .project import Project
@@ -52,8 +55,7 @@ def pull(project: Project, dataset: Any = None, image_status: Any = None) -> Lab
 
 def read_export(project: Project, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
     """Run an export, wait for it, download and read it: a handful of requests, however many images."""
-    if export_format not in _READERS:
-        raise ValidationException(f"{export_format!r} cannot be read back; it must be one of {', '.join(_READERS)}.")
+    choose(export_format, list(_READERS), "format that can be read back")
     options.setdefault("image_status", list(entities.STATUSES))
     job = project.export("hastyframe", export_format, **options).wait()
     with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
@@ -202,9 +204,12 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
             "images_folder=, where their files are."
         )
     paths, problems = [], []
-    for row, name, dataset in zip(images.index, images["name"], datasets, strict=True):
-        choices = [inside(Path(folder), dataset, name), inside(Path(folder), name)]
-        found = next((path for path in choices if path.is_file()), None)
+    folder = check_path(folder, "images_folder")
+    written = picture_paths(images.assign(dataset_name=datasets), folder)
+    for row, name, dataset, downloaded in zip(images.index, images["name"], datasets, written, strict=True):
+        choices = [*_plain(folder, dataset, name), downloaded, *_plain(folder, name)]
+        with reading(folder):
+            found = next((path for path in choices if path.is_file()), None)
         if found is None:
             problems.append(Problem("name", row, name, f"There is no such file in {str(folder)!r}."))
         else:
@@ -212,6 +217,14 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     if problems:
         raise FrameError(problems)
     return paths
+
+
+def _plain(folder: Path, *names: str) -> list[Path]:
+    """Return the path of a file by its very name, if that stays in the folder."""
+    try:
+        return [folder.joinpath(*(inside(str(name), "the label set") for name in names))]
+    except FormatError:
+        return []
 
 
 def _push_labels(

@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
 
+from .arguments import check_text
 from .entities import Image
 from .errors import (
     PASSING,
     AuthorisationException,
     ConnectionFailed,
+    FormatError,
     HastyError,
     NotFound,
     OutcomeUnknown,
     UnexpectedAnswer,
     ValidationException,
 )
-from .pictures import Addresses, Picture, is_turned, new_image, picture_size
+from .paths import printable, reading
+from .pictures import Addresses, AnotherImage, Picture, is_turned, new_image, picture_size, read_picture
 from .vocabulary import choose
 
 if TYPE_CHECKING:
@@ -81,6 +84,8 @@ class _Fate:
         Whether a request for it may have been carried out.
     refused : bool
         Whether the server refused to make an image of it.
+    another : bool
+        Whether the server answered it with another image, so that it is not sent again.
     """
 
     outcome: str | None = None
@@ -89,6 +94,7 @@ class _Fate:
     size: tuple[int, int] | None = None
     maybe_there: bool = False
     refused: bool = False
+    another: bool = False
 
 
 class _Upload:
@@ -135,6 +141,7 @@ class _Upload:
     def _check(self) -> None:
         for i, picture in enumerate(self._pictures):
             try:
+                check_text(picture.name, "The name of the file", empty=False)
                 self._fates[i].size = picture_size(picture.path)
             except ValidationException as error:
                 self._decide(i, "failed", message=error.message)
@@ -154,20 +161,20 @@ class _Upload:
             else:
                 fate.message = "The address to upload to had expired."
         except OutcomeUnknown as error:
-            fate.maybe_there, fate.message = True, str(error)
+            fate.maybe_there, fate.message, fate.another = True, str(error), isinstance(error, AnotherImage)
         except PASSING as error:
             fate.maybe_there |= isinstance(error, UnexpectedAnswer)
             fate.message = str(error)
             if isinstance(error, ConnectionFailed):
                 self._unreached.set()
+        except FormatError as error:  # of a file that has gone or changed meanwhile
+            self._decide(i, "failed", message=error.message)
         except (ValidationException, NotFound) as error:
             fate.refused, fate.message = True, str(error)
-        except OSError as error:
-            self._decide(i, "failed", message=str(error))
 
     def _put(self, picture: Picture) -> dict[str, str] | None:
         """Upload the bytes of a picture; return the address that they are at, None if it had expired."""
-        content = picture.path.read_bytes()
+        content = read_picture(picture.path)
         address = self._addresses.take()
         try:
             self._transport.upload(address["url"], content)
@@ -193,8 +200,9 @@ class _Upload:
             item = there.get((self._pictures[i].dataset_id, self._pictures[i].name))
             if item is not None:
                 found.append((i, item))
-            elif self._fates[i].refused:
-                self._decide(i, "failed", message=self._fates[i].message)
+            elif self._fates[i].refused or self._fates[i].another:
+                outcome = "failed" if self._fates[i].refused else "unknown"
+                self._decide(i, outcome, message=self._fates[i].message)
         differences = [self._difference(i, item) for i, item in found]
         if self._compare == "checksum":
             tasks = [(i, item) for (i, item), difference in zip(found, differences, strict=True) if difference is None]
@@ -236,7 +244,8 @@ class _Upload:
             with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
                 copy = Path(folder, "image")
                 self._transport.download(str(item.get("public_url")), copy)
-                same = filecmp.cmp(copy, self._pictures[i].path, shallow=False)
+                with reading(self._pictures[i].path):
+                    same = filecmp.cmp(copy, self._pictures[i].path, shallow=False)
         except (HastyError, OSError) as error:
             return f"The dataset has an image of this name, and it could not be compared: {error}"
         return None if same else f"The dataset has another image of this name, with other bytes. {_REMEDY}"
@@ -263,7 +272,14 @@ class _Upload:
     def report(self) -> pd.DataFrame:
         """Return a row a picture."""
         rows = [
-            (str(picture.path), picture.name, picture.dataset_id, fate.image_id, fate.outcome, fate.message)
+            (
+                printable(picture.path),
+                printable(picture.name),
+                picture.dataset_id,
+                fate.image_id,
+                fate.outcome,
+                fate.message,
+            )
             for picture, fate in zip(self._pictures, self._fates, strict=True)
         ]
         return pd.DataFrame(rows, columns=["path", "name", "dataset_id", "image_id", "outcome", "message"], dtype="str")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import frames
+from .arguments import shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
 
@@ -29,6 +30,9 @@ NAMED: Mapping[str, type[Entity]] = {
     "attribute_name": Attribute,
 }
 """Whose names a name column holds."""
+
+_LONGEST_NAME = 10_000
+"""Characters of an id or a name; ids go into addresses."""
 
 _vocabularies: WeakKeyDictionary[Transport, dict[str, Vocabulary]] = WeakKeyDictionary()
 
@@ -61,7 +65,7 @@ class Vocabulary:
         with self._lock:
             if entity.plural not in self._frames:
                 records = self._transport.listing(entity.path.format(project_id=self._project_id))
-                self._frames[entity.plural] = frames.from_records(entity, records)
+                self._frames[entity.plural] = frames.with_unique_ids(entity, frames.from_records(entity, records))
             return self._frames[entity.plural]
 
     def forget(self, *entities: type[Entity]) -> None:
@@ -102,6 +106,13 @@ class Vocabulary:
             known = self.things(entity)
         return [key if key in known.index else self._by_name(entity, key) for key in wanted]
 
+    def one_id(self, entity: type[Entity], thing: Any) -> str:
+        """Return the id of one thing, given as a handle, an id, a name or a frame of one row."""
+        found = self.ids(entity, thing)
+        if len(found) != 1:
+            raise ValidationException(f"One {entity.noun()} is needed; {len(found)} were given.")
+        return found[0]
+
     def _by_name(self, entity: type[Entity], name: str) -> str:
         known = self.things(entity)
         found = known.index[known["name"] == name]
@@ -109,9 +120,12 @@ class Vocabulary:
         if len(found) == 1:
             return str(found[0])
         if len(found) > 1:
-            raise ValidationException(f"{len(found)} {what} are named {name!r}; say which by its id: {list(found)}")
+            raise ValidationException(
+                f"{len(found)} {what} are named {shown(name)}; say which by its id: {list(found)}"
+            )
         raise ValidationException(
-            f"{name!r} is neither the id nor the name of one of the project's {what}. {suggestion(name, known['name'])}"
+            f"{shown(name)} is neither the id nor the name of one of the project's {what}. "
+            f"{suggestion(name, known['name'])}"
         )
 
     def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
@@ -141,7 +155,11 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     """
     if isinstance(things, str | Entity):
         things = [things]
+    elif isinstance(things, Mapping | bytes) or not np.iterable(things):
+        raise _is_none(entity, things)
     if isinstance(things, pd.DataFrame):
+        if things.columns.duplicated().any():
+            raise ValidationException(f"The frame has several columns of one name: {list(things.columns)}.")
         if things.index.name != entity.id_name and entity.id_name not in things.columns:
             raise ValidationException(
                 f"The frame has neither an index nor a column named {entity.id_name!r}; it has the index "
@@ -152,13 +170,19 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     for thing in things:
         if isinstance(thing, Entity) and thing.id_name == entity.id_name:
             ids.append(str(thing._data["id"]))
-        elif isinstance(thing, str):
+        elif (
+            isinstance(thing, str) and len(thing) <= _LONGEST_NAME and (thing.isascii() or text_problem(thing) is None)
+        ):
             ids.append(thing)
         else:
-            raise ValidationException(
-                f"{thing!r} is no {entity.__name__}; give an id, a {entity.__name__}, a list of them, or a frame."
-            )
+            raise _is_none(entity, thing)
     return ids
+
+
+def _is_none(entity: type[Entity], thing: Any) -> ValidationException:
+    return ValidationException(
+        f"{shown(thing)} is no {entity.__name__}; give an id, a {entity.__name__}, a list of them, or a frame."
+    )
 
 
 def choose(value: str, choices: Sequence[str], what: str) -> str:
@@ -174,8 +198,8 @@ def choose(value: str, choices: Sequence[str], what: str) -> str:
     >>> choose("DONE", ["NEW", "DONE"], "status")
     'DONE'
     """
-    if value not in choices:
-        raise ValidationException(f"{value!r} is no {what}. {suggestion(value, choices)}")
+    if not isinstance(value, str) or value not in choices:
+        raise ValidationException(f"{shown(value)} is no {what}. {suggestion(value, choices)}")
     return value
 
 

@@ -63,7 +63,7 @@ RUNS = "Starts count from 1, lengths from 1, and no run begins before the one be
 INTEGERS = "It must be a list of whole numbers, or None."
 VERTICES = "It must be a list of [x, y] vertices, or None."
 THREE = "A polygon needs three vertices or more."
-FINITE = "Its coordinates must be finite numbers."
+FINITE = "Its coordinates must be finite numbers of at most 2,147,483,647."
 
 BAD = {
     "a class that is misspelt": ({"class_name": "catt"}, "class_name", "catt", "Did you mean 'cat'?"),
@@ -124,7 +124,12 @@ BAD = {
     ),
     "a flat polygon": ({"polygon": [0, 0, 1, 1]}, "polygon", [0, 0, 1, 1], VERTICES),
     "a place in front that is a text": ({"z_index": "top"}, "z_index", "top", NUMBER),
-    "a place in front without end": ({"z_index": math.inf}, "z_index", math.inf, "It must be a finite number."),
+    "a place in front without end": (
+        {"z_index": math.inf},
+        "z_index",
+        math.inf,
+        "It must be a finite number of at most 9,007,199,254,740,992.",
+    ),
 }
 
 
@@ -225,7 +230,7 @@ def test_the_message_reads_well():
         ([{"class_name": "cat", "bbox": [0, 0, 1, 1]}], "column 'image_id'"),
         ([{"image_id": "i1", "bbox": [0, 0, 1, 1]}], "column 'class_id' or 'class_name'"),
         ([{"image_id": "i1", "class_name": "cat"}], "need a box or a polygon"),
-        ([5], "column 'image_id'"),
+        ([5], "Row 0 is 5, which is no dict"),
         (pd.DataFrame(), "column 'image_id'"),
     ],
 )

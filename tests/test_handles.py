@@ -208,7 +208,7 @@ def test_image_rename_move_status_download(project, image, pictures, tmp_path):
     assert image.status == project.get_image(image.id).status == "IN PROGRESS"
     image.download(str(tmp_path / "x.png"))
     assert (tmp_path / "x.png").read_bytes() == (pictures / "ramp.png").read_bytes()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(hf.FormatError, match="its folder is not: check the path"):
         image.download(tmp_path / "no such folder" / "x.png")
     without = hf.Image(image._requester, image._data | {"public_url": None})
     with pytest.raises(hf.ValidationException, match="has no address"):

@@ -73,11 +73,11 @@ def test_waiting_shows_progress(quick, capsys, monkeypatch):
 @pytest.mark.parametrize("handle", [hf.ExportJob, hf.AutomatedLabelingJob])
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED"])
 def test_ends_that_are_bad(quick, handle, status):
-    with serve(in_turn(RUNNING, {"status": status, "meta": {"message": "disk full"}})) as server:
+    with serve(in_turn(RUNNING, {"id": "j", "status": status, "meta": {"message": "disk full"}})) as server:
         with pytest.raises(hf.JobFailed, match=f"The job j ended as {status}: disk full") as caught:
             job(server, handle).wait()
         assert caught.value.request == f"GET {handle.path.format(project_id='p')}/j"
-    nothing_said = {"status": status, "meta": None}
+    nothing_said = {"id": "j", "status": status, "meta": None}
     with serve(lambda seen: nothing_said) as server, pytest.raises(hf.JobFailed, match="does not say why"):
         job(server, handle).wait()
 
@@ -105,9 +105,9 @@ def test_the_last_look_is_at_the_deadline(monkeypatch):
     ("answer", "error", "words"),
     [
         (RUNNING, hf.ValidationException, r"IN_PROGRESS, not DONE; wait for it with \.wait\(\)"),
-        ({"status": "FAILED"}, hf.JobFailed, "does not say why"),
-        ({"status": "DONE", "meta": {}}, hf.UnexpectedAnswer, "no address"),
-        ({"status": "DONE", "meta": None}, hf.UnexpectedAnswer, "no address"),
+        ({"id": "j", "status": "FAILED"}, hf.JobFailed, "does not say why"),
+        ({"id": "j", "status": "DONE", "meta": {}}, hf.UnexpectedAnswer, "no address"),
+        ({"id": "j", "status": "DONE", "meta": None}, hf.UnexpectedAnswer, "no address"),
     ],
 )
 def test_download_of_a_job_without_an_archive(tmp_path, answer, error, words):
@@ -145,3 +145,83 @@ def test_hostile_names_stay_in_the_folder(tmp_path, name, expected):
     assert path == tmp_path / "inner" / expected
     assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
     assert path.read_bytes() == b"the bytes"
+
+
+@pytest.mark.parametrize("handle", [hf.ExportJob, hf.AutomatedLabelingJob])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "other", "status": "DONE"},
+        {"id": "j", "status": 3},
+        {"id": "j", "status": None},
+        {"id": "j", "status": ["DONE"]},
+        {"id": "j"},
+        [],
+        None,
+    ],
+)
+def test_answers_that_are_no_job(quick, handle, answer):
+    with serve(lambda seen: answer) as server:
+        one = job(server, handle)
+        for call in (one.wait, one.check_status):
+            with pytest.raises(
+                hf.UnexpectedAnswer, match=r"The answer is no (export|automated labeling) job"
+            ) as caught:
+                call()
+            assert caught.value.request == f"GET {handle.path.format(project_id='p')}/j"
+        assert one.status == "NEW"
+
+
+@pytest.mark.parametrize("progress", [None, "half", True, [], {}, -5, 1e300])
+def test_odd_progress_is_passed_over(quick, progress):
+    running = {"id": "j", "status": "A NEW WORD", "meta": {"progress": progress}}
+    with serve(in_turn(running, running, {"id": "j", "status": "DONE", "meta": None})) as server:
+        assert job(server, progress=True).wait().status == "DONE"
+
+
+@pytest.mark.parametrize("timeout", ["1", float("nan"), True, -1, [1]])
+def test_timeouts_that_are_none(timeout):
+    with serve(lambda seen: RUNNING) as server:
+        with pytest.raises(hf.ValidationException, match="timeout is"):
+            job(server).wait(timeout=timeout)
+        assert server.seen == []
+
+
+@pytest.mark.parametrize("url", [3, ["x"], {}, True])
+def test_addresses_that_are_none(tmp_path, url):
+    answer = {"id": "j", "status": "DONE", "meta": {"url": url}}
+    with serve(lambda seen: answer) as server, pytest.raises(hf.UnexpectedAnswer, match="no address"):
+        job(server).download(tmp_path)
+
+
+@pytest.mark.parametrize("meta", ["text", 3, ["url"]])
+def test_what_is_no_object_beside_a_job(tmp_path, quick, meta):
+    with serve(lambda seen: {"id": "j", "status": "FAILED", "meta": meta}) as server:
+        with pytest.raises(hf.JobFailed, match="does not say why"):
+            job(server).wait()
+        with pytest.raises(hf.JobFailed, match="does not say why"):
+            job(server).download(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ä" * 300, "con", "nul.txt", "\U0001f600" * 99, "x."])
+def test_names_that_are_too_long_or_taken(tmp_path, name):
+    def answer(seen):
+        if seen.path == "/store":
+            return b"the bytes"
+        return {**DONE, "meta": {"url": f"http://{seen.headers['host']}/store", "export_name": name}}
+
+    with serve(answer) as server:
+        path = job(server).download(tmp_path)
+    assert path.read_bytes() == b"the bytes"
+    assert len(path.name.encode()) <= 255
+    assert path.name.split(".")[0].casefold() not in {"con", "nul"}
+
+
+def test_an_archive_that_cannot_be_written(tmp_path):
+    (tmp_path / "out.zip").mkdir()
+    (tmp_path / "file").touch()
+    with serve(lambda seen: DONE) as server:
+        with pytest.raises(hf.FormatError, match=r"out\.zip: it is a folder"):
+            job(server).download(tmp_path)
+        with pytest.raises(hf.FormatError, match=r"file: it cannot be written \(File exists\)"):
+            job(server).download(tmp_path / "file")

@@ -16,8 +16,8 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "masks", "frames", "lists", "blame", "paths", "limits"}
-NAMES = FLOOR | {"vocabulary", "transport"}
+FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits"}
+NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
 PROJECT = HANDLES | SHAPES | {"uploads", "jobs", "models", "io", "geometry", "evaluation", "plotting"}
@@ -38,6 +38,8 @@ KNOWS: dict[str, set[str]] = {
     "evaluation": NAMES | SHAPES | {"checks", "geometry", "plotting"},
     "geometry": SHAPES,
     "plotting": SHAPES | {"io", "geometry"},
+    "arguments": {"errors", "entities"},
+    "answers": {"errors", "entities", "arguments", "transport"},
     "vocabulary": FLOOR | {"transport"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},

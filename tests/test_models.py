@@ -179,3 +179,85 @@ def test_kinds_of_models_are_told_apart(project):
     assert project.get_detector() == project.get_detector()
     assert project.get_detector() != project.get_instance_segmentor()
     assert "LOADED" in repr(project.get_detector())
+
+
+GOOD = {"bbox": [0, 0, 2, 2], "mask": [1, 4], "score": 0.5, "class_id": "c"}
+STRANGE = {
+    "no dict": 3,
+    "null": None,
+    "inside out": {**GOOD, "bbox": [2, 0, 0, 2], "mask": None},
+    "three sides": {**GOOD, "bbox": [0, 0, 2]},
+    "a side missing": {**GOOD, "bbox": [0, 0, 2, None]},
+    "a text for a side": {**GOOD, "bbox": ["left", 0, 2, 2]},
+    "a mask in half a pixel": {**GOOD, "bbox": [0, 0, 2.5, 2]},
+    "no box": {**GOOD, "bbox": None, "mask": None},
+    "a mask that is longer": {**GOOD, "mask": [1, 5]},
+    "half a mask": {**GOOD, "mask": [1]},
+    "a mask from 0": {**GOOD, "mask": [0, 2]},
+    "a mask of texts": {**GOOD, "mask": ["1", "2"]},
+    "a mask without a box": {**GOOD, "bbox": None, "polygon": [[0, 0], [1, 0], [1, 1]]},
+    "a text for a score": {**GOOD, "score": "high"},
+    "a class that is not there": {**GOOD, "class_id": "gone"},
+    "a class that is a number": {**GOOD, "class_id": 3},
+    "no class": {key: value for key, value in GOOD.items() if key != "class_id"},
+}
+
+
+@pytest.fixture(scope="module")
+def scripted():
+    """A server whose models answer what a test says."""
+
+    def answer(seen):
+        if seen.path.endswith("/label_classes"):
+            return {"meta": {"total": 1}, "items": [{"id": "c", "name": "coin", "type": "object"}]}
+        if seen.path.endswith("/attributes"):
+            return {"meta": {"total": 0}, "items": []}
+        if seen.method == "GET":
+            return {"model_id": "m", "status": "LOADED"}
+        return server.answers.get(seen.json().get("image_url"), server.answers.get("*"))
+
+    with serve(answer) as server, hf.Client("key", server.url, progress=False) as client:
+        server.answers = {}
+        server.project = hf.Project(client._transport, {"id": "p", "name": "p"})
+        yield server
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_predictions_that_cannot_be_are_named_with_their_picture(scripted, what):
+    scripted.answers = {"http://h/a.png": [GOOD], "http://h/b.png": [GOOD, STRANGE[what]]}
+    segmentor = scripted.project.get_instance_segmentor()
+    frame = pd.DataFrame({"public_url": list(scripted.answers)}, index=pd.Index(["i1", "i2"], name="image_id"))
+    for call in (lambda: segmentor.predict("http://h/b.png"), lambda: segmentor.predict_images(frame)):
+        with pytest.raises(hf.UnexpectedAnswer, match=r"The model answered the picture '.*b\.png' with") as caught:
+            call()
+        assert caught.value.request == "POST /v1/projects/p/instance_segmentation"
+    assert len(segmentor.predict("http://h/a.png")) == 1
+
+
+def test_predictions_that_are_a_little_odd_are_let_through(scripted):
+    found = [{**GOOD, "keypoints": [1]}, {**GOOD, "score": None}, {**GOOD, "mask": None, "bbox": [1, 1, 1, 5]}]
+    scripted.answers = {"*": found}
+    assert len(scripted.project.get_instance_segmentor().predict("http://h/a.png")) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[], [[], []], [None], [{}], [[{"bbox": [0, 0, 2, 2]}]], [[{"attribute_id": 3}]], [[3]],
+     [[{"attribute_id": "a", "bbox": [0, 0]}]], [[{"attribute_id": "a", "lov_ids": 3}]],
+     [[{"attribute_id": "a", "lov_ids": [3]}]]],
+)  # fmt: skip
+def test_attributes_that_cannot_be(scripted, answer):
+    scripted.answers = {"*": answer}
+    with pytest.raises(hf.UnexpectedAnswer, match=r"the picture 'a\.png' with what are no attributes of its 1 objects"):
+        scripted.project.get_attributer().predict("http://h/a.png", bboxes=[[0, 0, 2, 2]])
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {}, [], {"model_id": "m"}, {"status": 3}, {"status": "LOADED", "model_id": 3}]
+)
+def test_answers_that_are_no_model(answer):
+    with serve(lambda seen: answer) as server, hf.Client("key", server.url, progress=False) as client:
+        project = hf.Project(client._transport, {"id": "p"})
+        with pytest.raises(hf.UnexpectedAnswer, match="The answer is no model") as caught:
+            project.get_detector()
+        assert caught.value.request == "GET /v1/projects/p/object_detector"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +17,8 @@ from PIL import Image
 from servers import Answer, serve
 
 import hastyframe as hf
+from hastyframe import paths, transport, uploads
 from hastyframe import pictures as module
-from hastyframe import transport, uploads
 
 NAMES = ["cell.png", "coins.png", "ramp.jpg", "ramp.png"]
 
@@ -343,6 +347,12 @@ def test_download_by_ids_handles_labels_and_all(project, dataset, pictures, tmp_
     "names",
     [
         {"name": "../evil.png"},
+        {"name": "x" * 300 + ".png"},
+        {"name": "ä" * 200 + ".png"},
+        {"name": "nul.png"},
+        {"name": "dots..."},
+        {"dataset_name": "train-" * 50},
+        {"dataset_name": "CON"},
         {"name": "/etc/evil.png"},
         {"name": "..\\evil.png"},
         {"name": ".."},
@@ -353,24 +363,113 @@ def test_download_by_ids_handles_labels_and_all(project, dataset, pictures, tmp_
         {"dataset_name": "a/b"},
     ],
 )
-def test_names_that_would_leave_the_folder_cost_their_row_only(project, dataset, pictures, tmp_path, names):
+def test_names_that_would_leave_the_folder_stay_in_it(project, dataset, pictures, tmp_path, names):
     project.upload_from_file(dataset, pictures / "ramp.png")
     good = project.get_images(dataset)
+    odd = image(**names).assign(public_url=good["public_url"].iloc[0])
     (tmp_path / "inner").mkdir()
-    with pytest.warns(UserWarning, match="1 of 2 pictures were not downloaded"):
-        report = project.download_images(pd.concat([image(**names), good]), tmp_path / "inner" / "out")
-    assert report["outcome"].tolist() == ["failed", "downloaded"]
-    assert "cannot be the name" in report["message"].iloc[0]
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["ramp.png"]
+    both = pd.concat([odd, good])
+    report = project.download_images(both, tmp_path / "inner" / "out")
+    assert report["outcome"].tolist() == ["downloaded"] * 2
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(map(str, files)) == sorted(report["path"])
+    for path in files:
+        folder, name = path.relative_to(tmp_path / "inner" / "out").parts
+        assert max(len(folder.encode()), len(name.encode())) <= 255
+        assert not re.search(r"^\.+$|[\\/\0]|[. ]$|^(con|nul)\b", f"{name}\n{folder}", re.MULTILINE | re.IGNORECASE)
+    assert set(project.download_images(both, tmp_path / "inner" / "out")["outcome"]) == {"there already"}
 
 
-def test_images_that_would_be_the_same_file(project, dataset, pictures, tmp_path):
-    project.upload_from_file(dataset, pictures / "ramp.png")
-    good = project.get_images(dataset)
-    twin = good.rename(index=lambda key: "twin").assign(name="RAMP.png")
-    with pytest.warns(UserWarning, match="same file name"):
-        report = project.download_images(pd.concat([good, twin]), tmp_path)
-    assert report["outcome"].tolist() == ["downloaded", "failed"]
+def test_images_that_would_be_the_same_file_are_several(project, dataset, pictures, tmp_path):
+    project.upload_images([pictures / "ramp.png", pictures / "cell.png"], dataset)
+    good = project.get_images(dataset).sort_values("name", ascending=False)
+    twins = good.assign(name=["RAMP.png", "ramp.png"])
+    report = project.download_images(twins, tmp_path)
+    assert report["outcome"].tolist() == ["downloaded"] * 2
+    read = [Path(path).read_bytes() for path in report["path"]]
+    assert read == [(pictures / name).read_bytes() for name in ("ramp.png", "cell.png")]
+    assert len({path.casefold() for path in report["path"]}) == 2
+    again = project.download_images(twins.iloc[::-1], tmp_path)
+    assert set(again["outcome"]) == {"there already"}
+    assert again["path"].to_dict() == report["path"].to_dict()
+
+
+def test_what_is_downloaded_can_be_pushed(client, project, dataset, pictures, tmp_path):
+    named = project.upload_from_file(dataset, pictures / "ramp.png")
+    named.rename("ramp: 1?.png")
+    dataset.edit(name="x" * 250)
+    pulled = project.pull()
+    project.download_images(folder=tmp_path)
+    other = client.create_project(client.get_workspaces(), "Other")
+    other.push(pulled, tmp_path)
+    assert other.get_images()["name"].tolist() == ["ramp: 1?.png"]
+
+
+def test_what_cannot_be_written_costs_its_row_only(project, dataset, pictures, tmp_path, monkeypatch):
+    project.upload_images(pictures, dataset)
+    images = project.get_images(dataset).sort_values("name")
+    (tmp_path / "own" / "ramp.png").mkdir(parents=True)  # a folder in the place of a file
+    with pytest.warns(UserWarning, match="1 of 4 pictures"):
+        report = project.download_images(images, tmp_path)
+    assert report["outcome"].tolist() == ["downloaded"] * 3 + ["failed"]
+    assert report["message"].iloc[3].endswith("it is a folder. Give the name of a file.")
+    (tmp_path / "blocked").touch()  # a file in the place of a dataset's folder
+    with pytest.warns(UserWarning, match="2 of 4 pictures"):
+        report = project.download_images(images.assign(dataset_name=["new", "new", "blocked", "blocked"]), tmp_path)
+    assert report["outcome"].tolist() == ["downloaded"] * 2 + ["failed"] * 2
+    assert "cannot be written (File exists). Something else has this name" in report["message"].iloc[3]
+    with pytest.raises(hf.FormatError, match="blocked: it cannot be written"):
+        project.download_images(images, tmp_path / "blocked")
+
+    def full(self, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.warns(UserWarning, match="4 of 4 pictures"):
+        report = project.download_images(images, tmp_path / "full")
+    assert set(report["message"].str.extract(r"(\(No space.*)")[0]) == {
+        "(No space left on device). Free some space, or choose another place."
+    }
+    with pytest.raises(hf.FormatError, match="Free some space"):
+        project.get_image(images.index[0]).download(tmp_path / "one.png")
+    assert not [path for path in (tmp_path / "full").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "place", ["", ".", "a\0b", "x" * 300, "file/a.png", "nowhere/a.png", None, 3, b"a.png", "\ud800"]
+)
+def test_one_picture_that_cannot_be_written(project, dataset, pictures, tmp_path, place, monkeypatch):
+    one = project.upload_from_file(dataset, pictures / "ramp.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(hf.ValidationException, match=r"filepath is|cannot be written|is a folder"):
+        one.download(place)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.png", "Ä b.png", ".hidden", "a.b.c", "coin (1).png", "x" * 200, "nullable.png", "con1"]
+)
+def test_good_names_stay(name):
+    assert paths.safe_name(name) == name
+
+
+BAD_NAMES = [
+    "", ".", "..", "...", " a", "a ", "a.", "a/b", "a\\b", "a:b", "a\0b", "a\nb", "\ud800", "con", "CON.png",
+    "Lpt1.x.y", "com¹", "x" * 201, "\U0001f600" * 90, "x." + "y" * 300, "." * 300, "a?", "a*", "<a>", "a|b", 'a"b',
+]  # fmt: skip
+
+
+def test_bad_names_become_good_ones_that_differ():
+    made = [paths.safe_name(name) for name in BAD_NAMES]
+    assert len({name.casefold() for name in made}) == len(BAD_NAMES)
+    for name in made:
+        assert re.fullmatch(r'[^\x00-\x1f/\\:*?"<>|\ud800-\udfff]+', name)
+        assert len(name.encode()) <= 255
+        assert name.strip(" .") and name == name.rstrip(" .")
+        assert name.split(".")[0].casefold() not in {"con", "lpt1", "com¹"}
+        assert paths.safe_name(name) == name
+    assert made == [paths.safe_name(name) for name in BAD_NAMES]
 
 
 def test_downloads_that_fail(project, monkeypatch, tmp_path):
@@ -399,11 +498,6 @@ def test_very_large_pictures_are_pictures(tmp_path, monkeypatch):
             assert module.check_picture(tmp_path / "large.png") == tmp_path / "large.png"
 
 
-@pytest.mark.parametrize("name", ["a.png", "ä b.png", "...", ".hidden", "a.b.c"])
-def test_names_inside_a_folder(tmp_path, name):
-    assert module.inside(tmp_path, "train", name).parent == tmp_path / "train"
-
-
 def test_a_wrong_key_ends_the_upload(client, pictures, project):
     """Nothing of it can succeed: the other pictures are not tried."""
     stranger = hf.Client("wrong", client.base_url, progress=False)
@@ -412,3 +506,64 @@ def test_a_wrong_key_ends_the_upload(client, pictures, project):
     files = sorted(pictures.iterdir())
     with pytest.raises(hf.AuthenticationException):
         uploads.upload(theirs._requester, theirs.id, [module.Picture(path, path.name, dataset) for path in files])
+
+
+def test_files_that_cannot_be_sent_cost_their_row_only(project, dataset, pictures, tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    odd = tmp_path / os.fsdecode(b"\xff.png")
+    for name in ("good.png", odd.name, "x" * 251 + ".png"):
+        shutil.copy(pictures / "ramp.png", tmp_path / name)
+    files = [*sorted(tmp_path.iterdir()), tmp_path / "nowhere.png", tmp_path / ("y" * 300)]
+    with pytest.warns(UserWarning, match="5 of 7 pictures|6 of 7 pictures"):
+        report = project.upload_images(files, dataset)
+    messages = dict(zip(report["name"], report["message"].fillna(""), strict=True))
+    assert messages["good.png"] == ""
+    for name, words in {
+        "empty.png": "is not an image",
+        "folder.png": "it is a folder",
+        "\\udcff.png": "half of a surrogate pair",
+        "nowhere.png": "There is no file",
+        "y" * 300: "File name too long",
+    }.items():
+        assert words in messages[name], name
+
+
+@pytest.mark.parametrize("change", ["gone", "empty", "a folder"])
+def test_files_that_change_while_they_are_uploaded(project, dataset, pictures, tmp_path, monkeypatch, change):
+    for name in ("a.png", "b.png"):
+        shutil.copy(pictures / "ramp.png", tmp_path / name)
+    check = uploads._Upload._check
+
+    def check_then_change(self):
+        check(self)
+        (tmp_path / "a.png").unlink()
+        if change == "empty":
+            (tmp_path / "a.png").touch()
+        if change == "a folder":
+            (tmp_path / "a.png").mkdir()
+
+    monkeypatch.setattr(uploads._Upload, "_check", check_then_change)
+    with pytest.warns(UserWarning, match="1 of 2 pictures"):
+        report = project.upload_images(tmp_path, dataset)
+    assert report["outcome"].tolist() == ["failed", "uploaded"]
+    words = {"gone": "No such file", "empty": "empty by now", "a folder": "Is a directory"}
+    assert words[change] in report["message"].iloc[0]
+
+
+def test_a_file_that_may_not_be_read(project, dataset, pictures, tmp_path, monkeypatch):
+    shutil.copy(pictures / "ramp.png", tmp_path / "a.png")
+
+    def refuse(self, *args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.warns(UserWarning, match="Permission denied"):
+        report = project.upload_images([tmp_path / "a.png"], dataset)
+    assert report["outcome"].tolist() == ["failed"]
+    for call in (
+        lambda: project.upload_from_file(dataset, tmp_path / "a.png"),
+        lambda: project.get_detector().predict(image_path=tmp_path / "a.png"),
+    ):
+        with pytest.raises(hf.FormatError, match=r"cannot be read \(Permission denied\). Get the permission"):
+            call()

@@ -1,0 +1,212 @@
+"""Checks of single arguments: what cannot be sent is refused with its name, its value and what would be right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from .entities import Entity, Kind
+from .errors import ValidationException
+
+__all__ = [
+    "LONGEST_TEXT",
+    "MAX_NUMBER",
+    "check_fields",
+    "check_flag",
+    "check_number",
+    "check_path",
+    "check_text",
+    "shown",
+    "text_problem",
+]
+
+LONGEST_TEXT = 1 << 20
+"""The most characters of a text that is sent."""
+LONGEST_PATH = 32_767
+MAX_NUMBER = 2**53
+"""Up to this one a float holds every whole number; a greater one would become another in a frame."""
+
+
+@overload
+def check_text(value: Any, name: str, *, optional: Literal[False] = ..., empty: bool = ...) -> str: ...
+@overload
+def check_text(value: Any, name: str, *, optional: bool, empty: bool = ...) -> str | None: ...
+def check_text(value: Any, name: str, *, optional: bool = False, empty: bool = True) -> str | None:
+    r"""Return a text that can be sent.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        The name of the argument.
+    optional : bool
+        Whether it may be None.
+    empty : bool
+        Whether it may be empty.
+
+    Raises
+    ------
+    ValidationException
+        If it is none.
+
+    Examples
+    --------
+    >>> check_text("train", "name"), check_text(None, "color", optional=True)
+    ('train', None)
+    >>> check_text(7, "name")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: name is 7; it must be a text.
+    >>> check_text("a\0b", "name")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: name is 'a\x00b'; it holds a NUL character, which cannot be stored.
+    """
+    if value is None and optional:
+        return None
+    if not isinstance(value, str):
+        raise _refused(name, value, "it must be a text" + (", or None." if optional else "."))
+    if not value and not empty:
+        raise _refused(name, value, "it must not be empty.")
+    trouble = text_problem(value)
+    if trouble is not None:
+        raise _refused(name, value, trouble)
+    return str(value)
+
+
+def text_problem(text: str) -> str | None:
+    r"""Say why a text cannot be sent and what to do about it, None if it can.
+
+    Examples
+    --------
+    >>> text_problem("Köln \U0001f600")
+    >>> text_problem("\ud83d")
+    'it holds half of a surrogate pair, which is no character: decode it anew, or take it out.'
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "it holds half of a surrogate pair, which is no character: decode it anew, or take it out."
+    if "\0" in text:
+        return "it holds a NUL character, which cannot be stored."
+    if len(text) > LONGEST_TEXT:
+        return f"it has {len(text):,} characters, where {LONGEST_TEXT:,} are the most."
+    return None
+
+
+def check_number(
+    value: Any,
+    name: str,
+    *,
+    least: float = -MAX_NUMBER,
+    most: float = MAX_NUMBER,
+    whole: bool = False,
+    optional: bool = False,
+) -> Any:
+    """Return a number that can be sent, as a Python number.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        The name of the argument.
+    least, most : float
+        Its bounds.
+    whole : bool
+        Whether it must be a whole number.
+    optional : bool
+        Whether it may be None.
+
+    Raises
+    ------
+    ValidationException
+        If it is none.
+
+    Examples
+    --------
+    >>> check_number(0.5, "confidence_threshold", least=0, most=1)
+    0.5
+    >>> check_number(float("nan"), "norder")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: norder is nan; it must be a number.
+    """
+    if value is None and optional:
+        return None
+    number = value.item() if isinstance(value, np.generic) else value
+    what = "a whole number" if whole else "a number"
+    either = f"{what}, or None." if optional else f"{what}."
+    if isinstance(number, bool) or not isinstance(number, int | float) or number != number:  # noqa: PLR0124 (NaN)
+        raise _refused(name, value, f"it must be {either}")
+    if not least <= number <= most:
+        raise _refused(name, value, f"it must be {what}, at least {least:,} and at most {most:,}.")
+    if whole and number != int(number):
+        raise _refused(name, value, f"it must be {either}")
+    return int(number) if whole else number
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return True or False.
+
+    Examples
+    --------
+    >>> check_flag(np.True_, "sign_urls")
+    True
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise _refused(name, value, "it must be True or False.")
+    return bool(value)
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Return the path of a file or a folder on this machine.
+
+    Examples
+    --------
+    >>> check_path("out/a.png", "filepath").as_posix()
+    'out/a.png'
+    >>> check_path(None, "filepath")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: filepath is None; it must be a path: a text or a pathlib.Path.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise _refused(name, value, "it must be a path: a text or a pathlib.Path.")
+    if not 0 < len(os.fspath(value)) <= LONGEST_PATH or "\0" in os.fspath(value):
+        raise _refused(name, value, "no file is called that.")
+    return Path(value)
+
+
+def check_fields(entity: type[Entity], body: Mapping[str, Any]) -> None:
+    """Refuse what is to be sent of a thing and cannot be what its declaration says; ``...`` stands for what stays.
+
+    Examples
+    --------
+    >>> from hastyframe.entities import Dataset
+    >>> check_fields(Dataset, {"name": "train", "norder": float("nan")})
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: norder is nan; it must be a number, or None.
+    """
+    for name, field in entity.fields().items():
+        value = body.get(field.key, ...)
+        if value is ...:
+            continue
+        if field.kind is Kind.TEXT:
+            check_text(value, name, optional=not field.required, empty=not field.required)
+        elif field.kind is Kind.NUMBER:
+            check_number(value, name, optional=True)
+
+
+def _refused(name: str, value: Any, remedy: str) -> ValidationException:
+    return ValidationException(f"{name} is {shown(value)}; {remedy}")
+
+
+def shown(value: Any, width: int = 80) -> str:
+    """Return a value as it stands in a message: in one line, and short."""
+    if getattr(value, "ndim", 0):
+        return f"a {type(value).__name__}"
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
