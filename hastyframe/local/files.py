@@ -19,10 +19,10 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import requests
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
+from .fetch import Fetcher
 from .http import Refusal
 from .store import Record
 
@@ -32,8 +32,6 @@ UPLOAD_LIMIT = 256 * 2**20
 """The most bytes of one picture."""
 PIXEL_LIMIT = 2**27
 """The most pixels of one picture: a small file can hold a picture that no memory holds."""
-FETCH_SECONDS = 20.0
-"""How long a picture may take to come from an address."""
 UPLOAD_AGE = 86_400.0
 """After so many seconds, an upload that nobody made an image of is removed at the next start."""
 
@@ -59,10 +57,13 @@ class Files:
     ----------
     folder : Path
         Made where it is missing.
+    fetcher : Fetcher
+        Brings pictures from elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fetcher: Fetcher) -> None:
         self.folder = folder
+        self._fetcher = fetcher
         for name in ("images", "uploads", "exports"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._remove_old_uploads()
@@ -107,15 +108,25 @@ class Files:
             part.unlink(missing_ok=True)
 
     @contextmanager
-    def fetched(self, url: str, field: str = "url") -> Iterator[Path]:
-        """Fetch an address into a file that is gone afterwards, or refuse with 400, naming the field it came in."""
+    def passing(self) -> Iterator[Path]:
+        """Give a path for a file that is gone afterwards."""
         part = self.folder / "uploads" / f"{secrets.token_hex(16)}.part"
         try:
-            with part.open("wb") as file:
-                _fetch(url, file, field)
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+    def fetch(self, url: str, path: Path, field: str) -> None:
+        """Fetch an address into a file, or refuse with 400, naming the field that the address came in."""
+        with path.open("wb") as file:
+            self._fetcher.fetch(url, file, field, UPLOAD_LIMIT)
+
+    @contextmanager
+    def fetched(self, url: str) -> Iterator[Path]:
+        """Fetch an address into a file that is gone afterwards."""
+        with self.passing() as path:
+            self.fetch(url, path, "url")
+            yield path
 
     @contextmanager
     def picture_of(self, image: Record) -> Iterator[Path]:
@@ -204,22 +215,3 @@ def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     low, high = np.nanmin(grey), np.nanmax(grey)
     scaled = np.nan_to_num((grey - low) / (high - low or 1) * 255).astype(np.uint8)
     return np.repeat(scaled[..., None], 3, axis=2)
-
-
-def _fetch(url: str, file: IO[bytes], field: str) -> None:
-    """Fetch http and https only; redirects to other schemes fail, because the session knows no others."""
-    deadline = time.monotonic() + FETCH_SECONDS
-    size = 0
-    try:
-        with requests.get(url, stream=True, timeout=(5, 10)) as response:
-            if response.status_code != 200:
-                raise Refusal(400, f"{field}: {url} answered {response.status_code}")
-            for piece in response.iter_content(2**16):
-                size += len(piece)
-                if size > UPLOAD_LIMIT:
-                    raise Refusal(400, f"{field}: {url} is too large: at most {UPLOAD_LIMIT:,} bytes")
-                if time.monotonic() > deadline:
-                    raise Refusal(400, f"{field}: {url} took over {FETCH_SECONDS:.0f} seconds")
-                file.write(piece)
-    except (requests.RequestException, UnicodeError, ValueError) as error:
-        raise Refusal(400, f"{field}: {url} could not be fetched: {type(error).__name__}") from None

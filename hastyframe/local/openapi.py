@@ -19,6 +19,7 @@ _MESSAGES = {
     403: "The signature of the address is wrong, or the address has expired.",
     404: "What the path or the body names is not there.",
     413: "The body is too large.",
+    429: "The server has too much to do; try again later.",
 }
 _SECURITY = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}
 _TEMPLATE = "#/components/schemas/{model}"

@@ -24,14 +24,21 @@ from hastyframe.entities import Workspace
 from .app import make_app
 from .context import Context
 from .faults import CuttableProtocol, Faults, Mischief
+from .fetch import FETCH_SECONDS, Fetcher
 from .files import Files
 from .jobs import Jobs, fail_interrupted
 from .lock import FolderLock
 from .models import Models, Predict
 from .signing import Signer
 from .store import Store
+from .workers import Workers
 
 __all__ = ["LocalServer"]
+
+FETCHES = 16
+"""How many pictures are fetched from elsewhere at once; a client of ours has so many workers."""
+PREDICTIONS = 4
+"""How many pictures are read for models at once; the models themselves are called one at a time."""
 
 
 class LocalServer:
@@ -56,6 +63,8 @@ class LocalServer:
         How the server misbehaves.
     upload_lifetime : float
         For how many seconds an address to upload to is good.
+    private_addresses : bool
+        Whether pictures are fetched from this machine and its network as well, where a client gives such an address.
 
     Attributes
     ----------
@@ -93,6 +102,7 @@ class LocalServer:
         latency: float = 0.0,
         faults: Faults | None = None,
         upload_lifetime: float = 3600.0,
+        private_addresses: bool = True,
     ) -> None:
         # First: what is wrong with them leaves nothing behind.
         self._models = Models(models)
@@ -104,6 +114,7 @@ class LocalServer:
         self._host = host
         self._port = port
         self._upload_lifetime = upload_lifetime
+        self._private_addresses = private_addresses
         self._socket: socket.socket | None = None
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -153,6 +164,8 @@ class LocalServer:
         """End jobs, close connections, and remove the folder if it is a temporary one."""
         atexit.unregister(self.stop)
         if self._uvicorn is not None and self._thread is not None:
+            if self._context is not None:
+                self._context.fetcher.stop()  # nobody waits for strangers
             self._uvicorn.should_exit = True
             self._thread.join()
         self._close()
@@ -221,12 +234,22 @@ class LocalServer:
             if not store.count(Workspace, {}):
                 store.insert(Workspace, {"name": "Local workspace"})
         secret = _kept(self.folder / "secret").encode()
-        return Context(store, Files(self.folder), Signer(secret), self._models, Jobs(path), self._upload_lifetime)
+        fetcher = Fetcher(self._private_addresses)
+        return Context(
+            store,
+            Files(self.folder, fetcher),
+            Signer(secret),
+            self._models,
+            Jobs(path),
+            fetcher,
+            fetching=Workers("fetches", FETCHES, FETCH_SECONDS),
+            predicting=Workers("predictions", PREDICTIONS),
+            upload_lifetime=self._upload_lifetime,
+        )
 
     def _close(self) -> None:
         if self._context is not None:
-            self._context.jobs.stop()
-            self._context.store.close()
+            self._context.stop()
         if self._socket is not None:
             self._socket.close()
         if self._lock is not None:
