@@ -56,7 +56,9 @@ def _uploads(call: Call, count: int) -> Any:
     return {"items": [{"id": id_, "url": url} for id_, url in zip(ids, urls, strict=True)]}
 
 
-@routes.add("PUT", "/storage/uploads/{project_id}/{upload_id}", public=True, answer=record(), errors=(403, 413))
+@routes.add(
+    "PUT", "/storage/uploads/{project_id}/{upload_id}", public=True, answer=record(), errors=(403, 408, 413, 415)
+)
 async def put_upload(call: Call) -> Response:
     """Upload the bytes of a picture to a signed address."""
     project_id, upload_id = call.path["project_id"], call.path["upload_id"]

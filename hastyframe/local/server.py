@@ -22,8 +22,9 @@ import uvicorn
 from hastyframe.entities import Workspace
 
 from .app import make_app
+from .connections import IDLE_SECONDS, BoundedProtocol, BoundedServer, backlog
 from .context import Context
-from .faults import CuttableProtocol, Faults, Mischief
+from .faults import Faults, Mischief
 from .fetch import FETCH_SECONDS, Fetcher
 from .files import Files
 from .jobs import Jobs, fail_interrupted
@@ -211,7 +212,7 @@ class LocalServer:
             raise
         config = uvicorn.Config(
             self._mischief.around(make_app(context, self.api_key)),
-            http=CuttableProtocol,
+            http=BoundedProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -219,11 +220,11 @@ class LocalServer:
             access_log=False,
             log_config=None,
             server_header=False,
-            # Clients that pause keep their connections; those that are left are closed at the end.
-            timeout_keep_alive=120,
+            backlog=backlog(),
+            timeout_keep_alive=int(IDLE_SECONDS),
             timeout_graceful_shutdown=5,
         )
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = BoundedServer(config)
         return self._uvicorn
 
     def _make_context(self) -> Context:
