@@ -55,4 +55,3 @@ class Context:
         self.fetching.stop()
         self.predicting.stop()
         self.jobs.stop()
-        self.store.close()

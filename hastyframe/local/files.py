@@ -26,7 +26,7 @@ from .fetch import Fetcher
 from .http import Refusal
 from .store import Record
 
-__all__ = ["UPLOAD_LIMIT", "Files", "Size", "read_picture", "read_size"]
+__all__ = ["UPLOAD_LIMIT", "UUID", "Files", "Size", "make_private", "read_picture", "read_size"]
 
 UPLOAD_LIMIT = 256 * 2**20
 """The most bytes of one picture."""
@@ -38,7 +38,8 @@ UPLOAD_AGE = 86_400.0
 # Pillow knows formats that run other programs or hold whole documents; photographs come in these.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How the names look that the server makes."""
 _warnings = threading.Lock()
 
 
@@ -65,7 +66,8 @@ class Files:
         self.folder = folder
         self._fetcher = fetcher
         for name in ("images", "uploads", "exports"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).mkdir(0o700, parents=True, exist_ok=True)
+            (folder / name).chmod(0o700)
         self._remove_old_uploads()
 
     def image(self, project_id: str, image_id: str) -> Path:
@@ -78,7 +80,7 @@ class Files:
 
     def upload(self, project_id: str, upload_id: str) -> Path:
         """Return where uploaded bytes are; an id that is none is refused, since it comes from a client."""
-        if not _UUID.fullmatch(upload_id):
+        if not UUID.fullmatch(upload_id):
             raise Refusal(400, f"upload_id: {upload_id!r} is not the id of an upload")
         return self.folder / "uploads" / project_id / upload_id
 
@@ -98,10 +100,10 @@ class Files:
     @contextmanager
     def part_of(self, path: Path) -> Iterator[IO[bytes]]:
         """Give a file to write to that takes its place when all went well, and leaves nothing behind otherwise."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with part.open("wb") as file:
+            with _private_file(part) as file:
                 yield file
             part.replace(path)
         finally:
@@ -118,7 +120,7 @@ class Files:
 
     def fetch(self, url: str, path: Path, field: str) -> None:
         """Fetch an address into a file, or refuse with 400, naming the field that the address came in."""
-        with path.open("wb") as file:
+        with _private_file(path) as file:
             self._fetcher.fetch(url, file, field, UPLOAD_LIMIT)
 
     @contextmanager
@@ -140,11 +142,12 @@ class Files:
     def keep(self, source: Path, project_id: str, image_id: str) -> Path:
         """Make a file the bytes of an image; the source stays, so that a transaction that fails takes nothing away."""
         path = self.image(project_id, image_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         try:
             os.link(source, path)
         except OSError:  # a file system without links
-            shutil.copyfile(source, path)
+            with source.open("rb") as bytes_, _private_file(path) as file:
+                shutil.copyfileobj(bytes_, file)
         return path
 
     def remove_images(self, project_id: str, image_ids: list[str]) -> None:
@@ -165,8 +168,18 @@ class Files:
         oldest = time.time() - UPLOAD_AGE
         for path in (self.folder / "uploads").rglob("*"):
             with suppress(OSError):
-                if path.is_file() and path.stat().st_mtime < oldest:
+                if UUID.fullmatch(path.name) and path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def make_private(path: Path) -> None:
+    """Make a file where it is missing, for its owner alone in any case."""
+    path.touch(0o600)
+    path.chmod(0o600)
+
+
+def _private_file(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def read_size(path: Path, name: str) -> Size:

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -26,10 +27,11 @@ from .connections import IDLE_SECONDS, BoundedProtocol, BoundedServer, backlog
 from .context import Context
 from .faults import Faults, Mischief
 from .fetch import FETCH_SECONDS, Fetcher
-from .files import Files
+from .files import Files, make_private
 from .jobs import Jobs, fail_interrupted
 from .lock import FolderLock
 from .models import Models, Predict
+from .orphans import remove_orphans, renew_mark
 from .signing import Signer
 from .store import Store
 from .workers import Workers
@@ -110,7 +112,7 @@ class LocalServer:
         self._mischief = Mischief(latency, faults)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="hastyframe-") if folder is None else folder).resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self.api_key = api_key or _kept(self.folder / "api_key")
         self._host = host
         self._port = port
@@ -201,7 +203,7 @@ class LocalServer:
     def _open(self) -> uvicorn.Server:
         if self._uvicorn is not None:
             raise RuntimeError(f"the server is running already, at {self.base_url}")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self._socket = _listening(self._host, self._port)
         self._port = self._socket.getsockname()[1]
         try:
@@ -229,16 +231,19 @@ class LocalServer:
 
     def _make_context(self) -> Context:
         path = self.folder / "hastyframe.sqlite"
+        for one in (path, *self.folder.glob(f"{path.name}-*")):  # SQLite's own files take over the mode of the first
+            make_private(one)
         store = Store(path)
         with store.transaction():
             fail_interrupted(store)
             if not store.count(Workspace, {}):
                 store.insert(Workspace, {"name": "Local workspace"})
         secret = _kept(self.folder / "secret").encode()
-        fetcher = Fetcher(self._private_addresses)
+        files = Files(self.folder, fetcher := Fetcher(self._private_addresses))
+        remove_orphans(store, self.folder)
         return Context(
             store,
-            Files(self.folder, fetcher),
+            files,
             Signer(secret),
             self._models,
             Jobs(path),
@@ -251,6 +256,9 @@ class LocalServer:
     def _close(self) -> None:
         if self._context is not None:
             self._context.stop()
+            with contextlib.suppress(OSError, sqlite3.Error):
+                renew_mark(self._context.store, self.folder)
+            self._context.store.close()
         if self._socket is not None:
             self._socket.close()
         if self._lock is not None:
@@ -262,11 +270,10 @@ class LocalServer:
 
 def _kept(path: Path) -> str:
     """Return the secret in a file, made at the first time; nobody else on the machine may read it."""
-    kept = path.read_text().strip() if path.exists() else ""
+    make_private(path)
+    kept = path.read_text().strip()
     if not kept:
         kept = secrets.token_urlsafe(32)
-        path.touch(mode=0o600)
-        path.chmod(0o600)
         path.write_text(kept)
     return kept
 
