@@ -11,7 +11,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic import ValidationError as PydanticError
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -163,8 +171,9 @@ Box: TypeAlias = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}),
 ]
 Vertex: TypeAlias = Annotated[list[Finite], Field(min_length=2, max_length=2)]
-Polygon: TypeAlias = Annotated[list[Vertex], Field(min_length=3)]
-Runs: TypeAlias = list[Annotated[int, Field(ge=0, le=INT32)]]
+# Of millions of wrong numbers the first says enough; an error for each of them would take minutes and gigabytes.
+Polygon: TypeAlias = Annotated[list[Vertex], Field(min_length=3, fail_fast=True)]
+Runs: TypeAlias = Annotated[list[Annotated[int, Field(ge=0, le=INT32)]], Field(fail_fast=True)]
 Commas = BeforeValidator(_commas)
 
 Status: TypeAlias = Annotated[str, _OneOf(STATUSES)]

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 16 * 2**20
 """The most bytes of JSON in a request: 100 labels with masks of some 20,000 runs each."""
+NESTED_LIMIT = 1_000_000
+"""The most lists and objects in a request, vertices of polygons among them: three bytes of JSON become eighty."""
 DRAIN_LIMIT = 64 * 2**20
 """So much of a body that is too large is read and dropped, so that its sender comes to see the answer."""
 BODY_SECONDS, PAUSE_SECONDS = 900.0, 20.0
@@ -282,6 +284,8 @@ async def _json(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
     content = bytearray()
     async for piece in bounded(headers, receive, BODY_LIMIT):
         content += piece
+    if content.count(b"[") + content.count(b"{") > NESTED_LIMIT:
+        raise Refusal(413, f"the body has too many lists and objects: at most {NESTED_LIMIT:,}")
     try:
         return orjson.loads(content)
     except ValueError as error:

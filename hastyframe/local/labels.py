@@ -137,7 +137,10 @@ def _check_value(attribute: Record, value: Any) -> None:
 
 
 def _shown(value: Any) -> str:
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # it reads deeper than it writes
+        return "what is nested so deeply"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
