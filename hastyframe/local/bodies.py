@@ -156,6 +156,8 @@ def _commas(text: Any) -> Any:
 
 
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Order: TypeAlias = Annotated[float, Field(ge=-(2**53), le=2**53)]
+"""A place in an order, of as many digits as every reader of numbers keeps."""
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
@@ -245,7 +247,7 @@ class DatasetBody(Body):
     """A dataset."""
 
     name: Name
-    norder: Finite | None = None
+    norder: Order | None = None
 
 
 class LabelClassBody(Body):
@@ -254,7 +256,7 @@ class LabelClassBody(Body):
     name: Name
     color: Color | None = None
     type: Annotated[str, _OneOf(CLASS_TYPES)] | None = None
-    norder: Finite | None = None
+    norder: Order | None = None
     external_id: Text | None = None
 
 
@@ -262,7 +264,7 @@ class TagClassBody(Body):
     """A tag class."""
 
     name: Name
-    norder: Finite | None = None
+    norder: Order | None = None
 
 
 class AttributeValue(Body):
@@ -278,7 +280,7 @@ class AttributeBody(Body):
     type: Annotated[str, _OneOf(ATTRIBUTE_TYPES)]
     subject_type: Annotated[str, _OneOf(SUBJECT_TYPES)] | None = None
     description: Text | None = None
-    norder: Finite | None = None
+    norder: Order | None = None
     values: Annotated[list[AttributeValue], Field(max_length=10_000)] | None = None
 
     @field_validator("values")
@@ -297,8 +299,8 @@ class AttributeClass(Body):
 
     attribute_id: Id
     class_id: Id
-    attribute_order: Finite | None = None
-    class_order: Finite | None = None
+    attribute_order: Order | None = None
+    class_order: Order | None = None
 
 
 class UploadsBody(Body):
@@ -339,7 +341,7 @@ class NewLabel(Body):
     bbox: Box | None = None
     polygon: Annotated[Polygon | None, Field(validate_default=True)] = None
     mask: Runs | None = None
-    z_index: Finite | None = None
+    z_index: Order | None = None
     external_id: Text | None = None
 
     @field_validator("polygon")
