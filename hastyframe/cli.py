@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--faults", metavar="NAME=VALUE,...", help="misbehave, as error_before=0.05,cut_after=0.05,seed=3"
     )
+    serve.add_argument(
+        "--allow-private-addresses",
+        action="store_true",
+        help="fetch pictures from this machine and its network as well, where a client gives such an address",
+    )
     serve.set_defaults(run=_serve)
     return parser
 
@@ -70,7 +75,13 @@ def _serve(options: argparse.Namespace) -> None:
     from .local import Faults, LocalServer
 
     faults = None if options.faults is None else Faults.parse(options.faults)
-    server = LocalServer(options.folder, port=options.port, latency=options.latency, faults=faults)
+    server = LocalServer(
+        options.folder,
+        port=options.port,
+        latency=options.latency,
+        faults=faults,
+        private_addresses=options.allow_private_addresses,
+    )
 
     def announce() -> None:
         # The key goes to the terminal of who started the server, to be given to clients; it is in the folder as well.

@@ -48,6 +48,21 @@ def test_serve_says_where_and_ends_on_ctrl_c(tmp_path):
         assert process.wait(timeout=10) == 0
 
 
+@pytest.mark.parametrize(("flags", "said"), [([], "does not fetch"), (["--allow-private-addresses"], "answered 401")])
+def test_serve_fetches_from_its_own_network_only_if_asked(tmp_path, flags, said):
+    command = [sys.executable, "-m", "hastyframe", "serve", "--folder", str(tmp_path), "--port", "0", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        shown = "".join(process.stdout.readline() for _ in range(4))
+        url, key = (re.search(rf"export {name}=(\S+)", shown)[1] for name in ("HASTY_BASE_URL", "HASTY_API_KEY"))
+        with hf.Client(key, url, progress=False) as client:
+            project = client.create_project(client.get_workspaces(), "p")
+            dataset = project.create_dataset("d")
+            with pytest.raises(hf.ValidationException, match=said):
+                project.upload_from_url(dataset, "a.png", f"{url}/v1/projects")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+
+
 def test_serve_on_a_taken_port_says_so(tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

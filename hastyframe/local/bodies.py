@@ -11,7 +11,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic import ValidationError as PydanticError
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -148,6 +156,8 @@ def _commas(text: Any) -> Any:
 
 
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Order: TypeAlias = Annotated[float, Field(ge=-(2**53), le=2**53)]
+"""A place in an order, of as many digits as every reader of numbers keeps."""
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255)]
 FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
@@ -163,8 +173,9 @@ Box: TypeAlias = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}),
 ]
 Vertex: TypeAlias = Annotated[list[Finite], Field(min_length=2, max_length=2)]
-Polygon: TypeAlias = Annotated[list[Vertex], Field(min_length=3)]
-Runs: TypeAlias = list[Annotated[int, Field(ge=0, le=INT32)]]
+# Of millions of wrong numbers the first says enough; an error for each of them would take minutes and gigabytes.
+Polygon: TypeAlias = Annotated[list[Vertex], Field(min_length=3, fail_fast=True)]
+Runs: TypeAlias = Annotated[list[Annotated[int, Field(ge=0, le=INT32)]], Field(fail_fast=True)]
 Commas = BeforeValidator(_commas)
 
 Status: TypeAlias = Annotated[str, _OneOf(STATUSES)]
@@ -236,7 +247,7 @@ class DatasetBody(Body):
     """A dataset."""
 
     name: Name
-    norder: Finite | None = None
+    norder: Order | None = None
 
 
 class LabelClassBody(Body):
@@ -245,7 +256,7 @@ class LabelClassBody(Body):
     name: Name
     color: Color | None = None
     type: Annotated[str, _OneOf(CLASS_TYPES)] | None = None
-    norder: Finite | None = None
+    norder: Order | None = None
     external_id: Text | None = None
 
 
@@ -253,7 +264,7 @@ class TagClassBody(Body):
     """A tag class."""
 
     name: Name
-    norder: Finite | None = None
+    norder: Order | None = None
 
 
 class AttributeValue(Body):
@@ -269,7 +280,7 @@ class AttributeBody(Body):
     type: Annotated[str, _OneOf(ATTRIBUTE_TYPES)]
     subject_type: Annotated[str, _OneOf(SUBJECT_TYPES)] | None = None
     description: Text | None = None
-    norder: Finite | None = None
+    norder: Order | None = None
     values: Annotated[list[AttributeValue], Field(max_length=10_000)] | None = None
 
     @field_validator("values")
@@ -288,8 +299,8 @@ class AttributeClass(Body):
 
     attribute_id: Id
     class_id: Id
-    attribute_order: Finite | None = None
-    class_order: Finite | None = None
+    attribute_order: Order | None = None
+    class_order: Order | None = None
 
 
 class UploadsBody(Body):
@@ -330,7 +341,7 @@ class NewLabel(Body):
     bbox: Box | None = None
     polygon: Annotated[Polygon | None, Field(validate_default=True)] = None
     mask: Runs | None = None
-    z_index: Finite | None = None
+    z_index: Order | None = None
     external_id: Text | None = None
 
     @field_validator("polygon")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .fetch import Fetcher
 from .files import Files
 from .jobs import Jobs
 from .models import Models
 from .signing import Signer
 from .store import Store
+from .workers import Workers
 
 __all__ = ["Context"]
 
@@ -29,6 +31,10 @@ class Context:
         What predicts.
     jobs : Jobs
         What runs in the background.
+    fetcher : Fetcher
+        Brings pictures from elsewhere.
+    fetching, predicting : Workers
+        Threads for what takes long within a request. What they wait for never keeps downloads waiting.
     upload_lifetime : float
         For how many seconds an address to upload to is good.
     """
@@ -38,4 +44,14 @@ class Context:
     signer: Signer
     models: Models
     jobs: Jobs
+    fetcher: Fetcher
+    fetching: Workers
+    predicting: Workers
     upload_lifetime: float = 3600.0
+
+    def stop(self) -> None:
+        """End what is under way."""
+        self.fetcher.stop()
+        self.fetching.stop()
+        self.predicting.stop()
+        self.jobs.stop()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import re
 import zipfile
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, Response
@@ -19,7 +22,6 @@ from hastyframe.entities import (
     Project,
     Tag,
 )
-from hastyframe.paths import inside
 
 from .bodies import ExportBody
 from .http import Call, Refusal, Routes
@@ -110,11 +112,34 @@ def _write_labels(label_set: LabelSet, body: ExportBody, file: IO[bytes]) -> Non
                 progress=False,
             )
             return
-        with archive.open(f"{body.export_name}.json", "w") as member:
+        with archive.open(f"{_fitting(body.export_name)}.json", "w") as member:
             if body.format == "json_coco":
                 label_set.to_coco(member, segmentation="rle", on_loss="ignore")
             else:
                 label_set.to_hasty_json(member)
+
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:]")
+_LONGEST = 245
+"""The most bytes of a name in an archive: file systems have 255, and a suffix may come behind it."""
+
+
+def _fitting(name: str) -> str:
+    """Return a name that can be that of a file or folder anywhere; one that cannot is cut and told apart by a hash.
+
+    Examples
+    --------
+    >>> _fitting("train"), _fitting("../a/b.png"), len(_fitting("x" * 300 + ".png"))
+    ('train', '.._a_b~d0f45b4d.png', 245)
+    """
+    fit = _UNFIT.sub("_", name).strip() or "_"
+    if fit == name and fit not in {".", ".."} and len(fit.encode()) <= _LONGEST:
+        return name
+    suffix = PurePosixPath(fit).suffix
+    suffix = suffix if len(suffix.encode()) <= 20 else ""
+    end = f"~{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}{suffix}"
+    stem = fit.removesuffix(suffix).encode()[: _LONGEST - len(end.encode())].decode(errors="ignore").rstrip()
+    return f"{stem}{end}"
 
 
 def _write_images(job: Job, images: list[Record], file: IO[bytes], context: Context) -> None:
@@ -123,9 +148,8 @@ def _write_images(job: Job, images: list[Record], file: IO[bytes], context: Cont
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for number, image in enumerate(images, 1):
             job.check()
-            member = inside(f"{image['dataset_name']}/{image['name']}", "the archive")
             with context.files.picture_of(image) as path:
-                archive.write(path, str(member))
+                archive.write(path, f"{_fitting(image['dataset_name'])}/{_fitting(image['name'])}")
             if number % step == 0:
                 job.update(meta={**meta, "progress": 10 + 90 * number // len(images)})
 
@@ -158,6 +182,9 @@ def _label_set(
     from hastyframe.frames import from_records
 
     made = {entity: from_records(entity, records, names.get(entity)) for entity, records in found.items()}
+    if body.format == "semantic_png":  # whose files are called like the images
+        columns = {column: made[Image][column].astype("str").map(_fitting) for column in ("dataset_name", "name")}
+        made[Image] = made[Image].assign(**columns)
     return LabelSet(
         made[Image],
         made[Label],

@@ -19,28 +19,27 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import requests
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
+from .fetch import Fetcher
 from .http import Refusal
 from .store import Record
 
-__all__ = ["UPLOAD_LIMIT", "Files", "Size", "read_picture", "read_size"]
+__all__ = ["UPLOAD_LIMIT", "UUID", "Files", "Size", "make_private", "read_picture", "read_size"]
 
 UPLOAD_LIMIT = 256 * 2**20
 """The most bytes of one picture."""
 PIXEL_LIMIT = 2**27
 """The most pixels of one picture: a small file can hold a picture that no memory holds."""
-FETCH_SECONDS = 20.0
-"""How long a picture may take to come from an address."""
 UPLOAD_AGE = 86_400.0
 """After so many seconds, an upload that nobody made an image of is removed at the next start."""
 
 # Pillow knows formats that run other programs or hold whole documents; photographs come in these.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How the names look that the server makes."""
 _warnings = threading.Lock()
 
 
@@ -59,12 +58,16 @@ class Files:
     ----------
     folder : Path
         Made where it is missing.
+    fetcher : Fetcher
+        Brings pictures from elsewhere.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fetcher: Fetcher) -> None:
         self.folder = folder
+        self._fetcher = fetcher
         for name in ("images", "uploads", "exports"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).mkdir(0o700, parents=True, exist_ok=True)
+            (folder / name).chmod(0o700)
         self._remove_old_uploads()
 
     def image(self, project_id: str, image_id: str) -> Path:
@@ -77,7 +80,7 @@ class Files:
 
     def upload(self, project_id: str, upload_id: str) -> Path:
         """Return where uploaded bytes are; an id that is none is refused, since it comes from a client."""
-        if not _UUID.fullmatch(upload_id):
+        if not UUID.fullmatch(upload_id):
             raise Refusal(400, f"upload_id: {upload_id!r} is not the id of an upload")
         return self.folder / "uploads" / project_id / upload_id
 
@@ -97,25 +100,35 @@ class Files:
     @contextmanager
     def part_of(self, path: Path) -> Iterator[IO[bytes]]:
         """Give a file to write to that takes its place when all went well, and leaves nothing behind otherwise."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with part.open("wb") as file:
+            with _private_file(part) as file:
                 yield file
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
     @contextmanager
-    def fetched(self, url: str, field: str = "url") -> Iterator[Path]:
-        """Fetch an address into a file that is gone afterwards, or refuse with 400, naming the field it came in."""
+    def passing(self) -> Iterator[Path]:
+        """Give a path for a file that is gone afterwards."""
         part = self.folder / "uploads" / f"{secrets.token_hex(16)}.part"
         try:
-            with part.open("wb") as file:
-                _fetch(url, file, field)
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+    def fetch(self, url: str, path: Path, field: str) -> None:
+        """Fetch an address into a file, or refuse with 400, naming the field that the address came in."""
+        with _private_file(path) as file:
+            self._fetcher.fetch(url, file, field, UPLOAD_LIMIT)
+
+    @contextmanager
+    def fetched(self, url: str) -> Iterator[Path]:
+        """Fetch an address into a file that is gone afterwards."""
+        with self.passing() as path:
+            self.fetch(url, path, "url")
+            yield path
 
     @contextmanager
     def picture_of(self, image: Record) -> Iterator[Path]:
@@ -129,11 +142,12 @@ class Files:
     def keep(self, source: Path, project_id: str, image_id: str) -> Path:
         """Make a file the bytes of an image; the source stays, so that a transaction that fails takes nothing away."""
         path = self.image(project_id, image_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         try:
             os.link(source, path)
         except OSError:  # a file system without links
-            shutil.copyfile(source, path)
+            with source.open("rb") as bytes_, _private_file(path) as file:
+                shutil.copyfileobj(bytes_, file)
         return path
 
     def remove_images(self, project_id: str, image_ids: list[str]) -> None:
@@ -154,8 +168,18 @@ class Files:
         oldest = time.time() - UPLOAD_AGE
         for path in (self.folder / "uploads").rglob("*"):
             with suppress(OSError):
-                if path.is_file() and path.stat().st_mtime < oldest:
+                if UUID.fullmatch(path.name) and path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def make_private(path: Path) -> None:
+    """Make a file where it is missing, for its owner alone in any case."""
+    path.touch(0o600)
+    path.chmod(0o600)
+
+
+def _private_file(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def read_size(path: Path, name: str) -> Size:
@@ -204,22 +228,3 @@ def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     low, high = np.nanmin(grey), np.nanmax(grey)
     scaled = np.nan_to_num((grey - low) / (high - low or 1) * 255).astype(np.uint8)
     return np.repeat(scaled[..., None], 3, axis=2)
-
-
-def _fetch(url: str, file: IO[bytes], field: str) -> None:
-    """Fetch http and https only; redirects to other schemes fail, because the session knows no others."""
-    deadline = time.monotonic() + FETCH_SECONDS
-    size = 0
-    try:
-        with requests.get(url, stream=True, timeout=(5, 10)) as response:
-            if response.status_code != 200:
-                raise Refusal(400, f"{field}: {url} answered {response.status_code}")
-            for piece in response.iter_content(2**16):
-                size += len(piece)
-                if size > UPLOAD_LIMIT:
-                    raise Refusal(400, f"{field}: {url} is too large: at most {UPLOAD_LIMIT:,} bytes")
-                if time.monotonic() > deadline:
-                    raise Refusal(400, f"{field}: {url} took over {FETCH_SECONDS:.0f} seconds")
-                file.write(piece)
-    except (requests.RequestException, UnicodeError, ValueError) as error:
-        raise Refusal(400, f"{field}: {url} could not be fetched: {type(error).__name__}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -31,8 +32,12 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 16 * 2**20
 """The most bytes of JSON in a request: 100 labels with masks of some 20,000 runs each."""
+NESTED_LIMIT = 1_000_000
+"""The most lists and objects in a request, vertices of polygons among them: three bytes of JSON become eighty."""
 DRAIN_LIMIT = 64 * 2**20
 """So much of a body that is too large is read and dropped, so that its sender comes to see the answer."""
+BODY_SECONDS, PAUSE_SECONDS = 900.0, 20.0
+"""How long a body may take in all, and from one piece to the next."""
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -279,6 +284,8 @@ async def _json(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
     content = bytearray()
     async for piece in bounded(headers, receive, BODY_LIMIT):
         content += piece
+    if content.count(b"[") + content.count(b"{") > NESTED_LIMIT:
+        raise Refusal(413, f"the body has too many lists and objects: at most {NESTED_LIMIT:,}")
     try:
         return orjson.loads(content)
     except ValueError as error:
@@ -286,7 +293,10 @@ async def _json(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
 
 
 async def bounded(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """Give the pieces of a body, and refuse it with 413 once it is longer than `limit`."""
+    """Give the pieces of a body, and refuse it: with 413 once it is longer than `limit`, with 415 if compressed."""
+    encoding = headers.get(b"content-encoding", b"identity").lower()
+    if encoding != b"identity":
+        raise Refusal(415, f"a body in the encoding {encoding[:60].decode('latin-1')!r} is not read: send it as it is")
     announced = headers.get(b"content-length", b"")
     size, keep = 0, not (announced.isdigit() and int(announced) > limit)
     async for piece in _pieces(receive):
@@ -301,9 +311,14 @@ async def bounded(headers: Mapping[bytes, bytes], receive: Receive, limit: int) 
 
 
 async def _pieces(receive: Callable[[], Awaitable[Message]]) -> AsyncIterator[bytes]:
-    more = True
+    loop = asyncio.get_running_loop()
+    end, more = loop.time() + BODY_SECONDS, True
     while more:
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + PAUSE_SECONDS)):
+                message = await receive()
+        except TimeoutError:
+            raise Refusal(408, "the body did not come in time", {"Connection": "close"}) from None
         if message["type"] == "http.disconnect":
             raise Refusal(400, "the body broke off")
         more = message.get("more_body", False)

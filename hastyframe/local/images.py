@@ -56,7 +56,9 @@ def _uploads(call: Call, count: int) -> Any:
     return {"items": [{"id": id_, "url": url} for id_, url in zip(ids, urls, strict=True)]}
 
 
-@routes.add("PUT", "/storage/uploads/{project_id}/{upload_id}", public=True, answer=record(), errors=(403, 413))
+@routes.add(
+    "PUT", "/storage/uploads/{project_id}/{upload_id}", public=True, answer=record(), errors=(403, 408, 413, 415)
+)
 async def put_upload(call: Call) -> Response:
     """Upload the bytes of a picture to a signed address."""
     project_id, upload_id = call.path["project_id"], call.path["upload_id"]
@@ -102,7 +104,7 @@ def check_datasets(call: Call, ids: list[str]) -> None:
             raise Refusal(400, f"dataset_id: there is no dataset {id_!r} in this project")
 
 
-@routes.add("POST", Image.path, body=NewImage, answer=one(Image), status=201)
+@routes.add("POST", Image.path, body=NewImage, answer=one(Image), status=201, errors=(429,))
 async def create_image(call: Call) -> Response:
     """Create an image from uploaded bytes or from an address."""
     body, store = call.body, call.context.store
@@ -114,7 +116,10 @@ async def create_image(call: Call) -> Response:
         _check_place(call, body.dataset_id, body.filename)
     # Reading a picture takes a while, fetching one takes longer: others are answered meanwhile.
     id_ = new_id()
-    size = await run_in_threadpool(_take_bytes, call, id_)
+    if body.upload_id is not None:
+        size = await run_in_threadpool(_take_upload, call, id_)
+    else:
+        size = await call.context.fetching.run(_fetch, call, id_)
     image = {
         "id": id_,
         "name": body.filename,
@@ -143,18 +148,22 @@ def _copied(body: NewImage) -> bool:
     return body.upload_id is not None or body.copy_original is not False
 
 
-def _take_bytes(call: Call, image_id: str) -> Size:
-    """Read the size of the new picture, and keep its bytes unless only its address is wanted."""
+def _take_upload(call: Call, image_id: str) -> Size:
+    """Read the size of the new picture, and keep its bytes."""
     body, files, project_id = call.body, call.context.files, call.path["project_id"]
-    if body.upload_id is not None:
-        path = files.uploaded(project_id, body.upload_id)
-        size = read_size(path, body.filename)
-        files.keep(path, project_id, image_id)
-        return size
+    path = files.uploaded(project_id, body.upload_id)
+    size = read_size(path, body.filename)
+    files.keep(path, project_id, image_id)
+    return size
+
+
+def _fetch(call: Call, image_id: str) -> Size:
+    """Fetch the new picture, and keep its bytes unless only its address is wanted."""
+    body, files = call.body, call.context.files
     with files.fetched(body.url) as path:
         size = read_size(path, body.filename)
         if _copied(body):
-            files.keep(path, project_id, image_id)
+            files.keep(path, call.path["project_id"], image_id)
         return size
 
 

@@ -124,6 +124,8 @@ def _check_value(attribute: Record, value: Any) -> None:
         # True is an int to Python, and to nobody else.
         if not isinstance(value, _TYPES[type_]) or (isinstance(value, bool) and type_ != "BOOL"):
             raise Refusal(400, f"value: {_shown(value)} is not of type {type_}, which {attribute['name']!r} wants")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise Refusal(400, f"value: {value} has more than 64 bits")
         return
     known = {choice["id"] for choice in attribute["values"]}
     chosen = value if type_ == "MULTIPLE-SELECTION" else [value]
@@ -137,7 +139,10 @@ def _check_value(attribute: Record, value: Any) -> None:
 
 
 def _shown(value: Any) -> str:
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # it reads deeper than it writes
+        return "what is nested so deeply"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from .files import make_private
+
 __all__ = ["FolderLock"]
 
 
@@ -34,6 +36,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        make_private(folder / "lock")
         # Released by whichever thread stops the server.
         self._held = sqlite3.connect(folder / "lock", isolation_level=None, timeout=0, check_same_thread=False)
         try:

@@ -34,7 +34,7 @@ from .http import Refusal
 from .store import Record, Store, decoded
 from .vision import find_boxes, find_objects, find_regions
 
-__all__ = ["KINDS", "Models", "Predict", "Vocabulary"]
+__all__ = ["KINDS", "Models", "Picture", "Predict", "Vocabulary"]
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 Predict: TypeAlias = Callable[..., Iterable[Any]]

@@ -18,7 +18,10 @@ _MESSAGES = {
     401: "The header X-Api-Key is missing or holds no key that the server knows.",
     403: "The signature of the address is wrong, or the address has expired.",
     404: "What the path or the body names is not there.",
+    408: "The body did not come in time.",
     413: "The body is too large.",
+    415: "The body is compressed.",
+    429: "The server has too much to do; try again later.",
 }
 _SECURITY = {"type": "apiKey", "in": "header", "name": "X-Api-Key"}
 _TEMPLATE = "#/components/schemas/{model}"
@@ -82,7 +85,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.query is not None:
         errors.add(400)
     if operation.body is not None:
-        errors |= {400, 413}
+        errors |= {400, 408, 413, 415}
     success: dict[str, Any] = {"description": "It is done."}
     if operation.answer is not None:
         success["content"] = {"application/json": {"schema": operation.answer}}

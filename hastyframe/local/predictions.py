@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-
-from starlette.concurrency import run_in_threadpool
 
 from hastyframe.entities import AutomatedLabelingJob, Image, Label, Model, Project
 
@@ -14,7 +14,7 @@ from .files import read_picture
 from .http import Call, Refusal, Routes
 from .images import check_datasets
 from .jobs import Job, now
-from .models import KINDS, Vocabulary
+from .models import KINDS, Picture, Vocabulary
 from .resources import listing
 from .schemas import list_of, one, page_of, record
 from .store import Record
@@ -46,14 +46,20 @@ for _kind in KINDS:
     _describes(_kind, {"detector": "object_detector"}.get(_kind, _kind))
 
 
-@routes.add("POST", _PROJECT + "/object_detection", body=bodies.Detection, answer=list_of(record(**_SCORED)))
+@routes.add(
+    "POST", _PROJECT + "/object_detection", body=bodies.Detection, answer=list_of(record(**_SCORED)), errors=(429,)
+)
 async def detect(call: Call) -> Any:
     """Detect objects on a picture."""
     return _without(await _predict(call, "detector"), "mask")
 
 
 @routes.add(
-    "POST", _PROJECT + "/instance_segmentation", body=bodies.Detection, answer=list_of(record(**_SCORED, **_MASK))
+    "POST",
+    _PROJECT + "/instance_segmentation",
+    body=bodies.Detection,
+    answer=list_of(record(**_SCORED, **_MASK)),
+    errors=(429,),
 )
 async def segment_instances(call: Call) -> Any:
     """Segment the objects on a picture."""
@@ -61,7 +67,11 @@ async def segment_instances(call: Call) -> Any:
 
 
 @routes.add(
-    "POST", _PROJECT + "/semantic_segmentation", body=bodies.Segmentation, answer=list_of(record(**_BOX, **_MASK))
+    "POST",
+    _PROJECT + "/semantic_segmentation",
+    body=bodies.Segmentation,
+    answer=list_of(record(**_BOX, **_MASK)),
+    errors=(429,),
 )
 async def segment_semantically(call: Call) -> Any:
     """Segment a picture by classes."""
@@ -70,18 +80,22 @@ async def segment_semantically(call: Call) -> Any:
 
 
 @routes.add(
-    "POST", _PROJECT + "/attribute_prediction", body=bodies.AttributePrediction, answer=list_of(list_of(_ATTRIBUTE))
+    "POST",
+    _PROJECT + "/attribute_prediction",
+    body=bodies.AttributePrediction,
+    answer=list_of(list_of(_ATTRIBUTE)),
+    errors=(429,),
 )
 async def predict_attributes(call: Call) -> Any:
     """Predict the attributes of what is in boxes on a picture."""
-    vocabulary = _prepared(call, "attributer")
-    return await run_in_threadpool(lambda: call.context.models.attributes(_picture(call), call.body.bboxes, vocabulary))
+    vocabulary, models = _prepared(call, "attributer"), call.context.models
+    return await _with_picture(call, lambda picture: models.attributes(picture, call.body.bboxes, vocabulary))
 
 
 async def _predict(call: Call, kind: str) -> list[Record]:
     vocabulary = _prepared(call, kind)
     vocabulary.check()
-    found = await run_in_threadpool(lambda: call.context.models.predict(kind, _picture(call), vocabulary))
+    found = await _with_picture(call, lambda picture: call.context.models.predict(kind, picture, vocabulary))
     if isinstance(call.body, bodies.Detection):
         return _best(found, call.body.confidence_threshold, call.body.max_detections_per_image)
     return found
@@ -96,12 +110,19 @@ def _prepared(call: Call, kind: str) -> Vocabulary:
         return Vocabulary(store, project_id)
 
 
-def _picture(call: Call) -> Any:
-    files, body = call.context.files, call.body
+async def _with_picture(call: Call, look: Callable[[Picture], Any]) -> Any:
+    """Have a function look at the picture that the body names."""
+    context, body = call.context, call.body
+
+    def see(path: Path, name: str) -> Any:
+        return look(read_picture(path, name))
+
     if body.upload_id is not None:
-        return read_picture(files.uploaded(call.path["project_id"], body.upload_id), "the upload")
-    with files.fetched(body.image_url, "image_url") as path:
-        return read_picture(path, body.image_url)
+        uploaded = context.files.uploaded(call.path["project_id"], body.upload_id)
+        return await context.predicting.run(see, uploaded, "the upload")
+    with context.files.passing() as path:
+        await context.fetching.run(context.files.fetch, body.image_url, path, "image_url")
+        return await context.predicting.run(see, path, body.image_url)
 
 
 def _best(found: list[Record], threshold: float, most: int) -> list[Record]:

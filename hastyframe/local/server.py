@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -22,16 +23,25 @@ import uvicorn
 from hastyframe.entities import Workspace
 
 from .app import make_app
+from .connections import IDLE_SECONDS, BoundedProtocol, BoundedServer, backlog
 from .context import Context
-from .faults import CuttableProtocol, Faults, Mischief
-from .files import Files
+from .faults import Faults, Mischief
+from .fetch import FETCH_SECONDS, Fetcher
+from .files import Files, make_private
 from .jobs import Jobs, fail_interrupted
 from .lock import FolderLock
 from .models import Models, Predict
+from .orphans import remove_orphans, renew_mark
 from .signing import Signer
 from .store import Store
+from .workers import Workers
 
 __all__ = ["LocalServer"]
+
+FETCHES = 16
+"""How many pictures are fetched from elsewhere at once; a client of ours has so many workers."""
+PREDICTIONS = 4
+"""How many pictures are read for models at once; the models themselves are called one at a time."""
 
 
 class LocalServer:
@@ -56,6 +66,8 @@ class LocalServer:
         How the server misbehaves.
     upload_lifetime : float
         For how many seconds an address to upload to is good.
+    private_addresses : bool
+        Whether pictures are fetched from this machine and its network as well, where a client gives such an address.
 
     Attributes
     ----------
@@ -93,17 +105,19 @@ class LocalServer:
         latency: float = 0.0,
         faults: Faults | None = None,
         upload_lifetime: float = 3600.0,
+        private_addresses: bool = True,
     ) -> None:
         # First: what is wrong with them leaves nothing behind.
         self._models = Models(models)
         self._mischief = Mischief(latency, faults)
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="hastyframe-") if folder is None else folder).resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self.api_key = api_key or _kept(self.folder / "api_key")
         self._host = host
         self._port = port
         self._upload_lifetime = upload_lifetime
+        self._private_addresses = private_addresses
         self._socket: socket.socket | None = None
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -153,6 +167,8 @@ class LocalServer:
         """End jobs, close connections, and remove the folder if it is a temporary one."""
         atexit.unregister(self.stop)
         if self._uvicorn is not None and self._thread is not None:
+            if self._context is not None:
+                self._context.fetcher.stop()  # nobody waits for strangers
             self._uvicorn.should_exit = True
             self._thread.join()
         self._close()
@@ -187,7 +203,7 @@ class LocalServer:
     def _open(self) -> uvicorn.Server:
         if self._uvicorn is not None:
             raise RuntimeError(f"the server is running already, at {self.base_url}")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self._socket = _listening(self._host, self._port)
         self._port = self._socket.getsockname()[1]
         try:
@@ -198,7 +214,7 @@ class LocalServer:
             raise
         config = uvicorn.Config(
             self._mischief.around(make_app(context, self.api_key)),
-            http=CuttableProtocol,
+            http=BoundedProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -206,26 +222,42 @@ class LocalServer:
             access_log=False,
             log_config=None,
             server_header=False,
-            # Clients that pause keep their connections; those that are left are closed at the end.
-            timeout_keep_alive=120,
+            backlog=backlog(),
+            timeout_keep_alive=int(IDLE_SECONDS),
             timeout_graceful_shutdown=5,
         )
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = BoundedServer(config)
         return self._uvicorn
 
     def _make_context(self) -> Context:
         path = self.folder / "hastyframe.sqlite"
+        for one in (path, *self.folder.glob(f"{path.name}-*")):  # SQLite's own files take over the mode of the first
+            make_private(one)
         store = Store(path)
         with store.transaction():
             fail_interrupted(store)
             if not store.count(Workspace, {}):
                 store.insert(Workspace, {"name": "Local workspace"})
         secret = _kept(self.folder / "secret").encode()
-        return Context(store, Files(self.folder), Signer(secret), self._models, Jobs(path), self._upload_lifetime)
+        files = Files(self.folder, fetcher := Fetcher(self._private_addresses))
+        remove_orphans(store, self.folder)
+        return Context(
+            store,
+            files,
+            Signer(secret),
+            self._models,
+            Jobs(path),
+            fetcher,
+            fetching=Workers("fetches", FETCHES, FETCH_SECONDS),
+            predicting=Workers("predictions", PREDICTIONS),
+            upload_lifetime=self._upload_lifetime,
+        )
 
     def _close(self) -> None:
         if self._context is not None:
-            self._context.jobs.stop()
+            self._context.stop()
+            with contextlib.suppress(OSError, sqlite3.Error):
+                renew_mark(self._context.store, self.folder)
             self._context.store.close()
         if self._socket is not None:
             self._socket.close()
@@ -238,11 +270,10 @@ class LocalServer:
 
 def _kept(path: Path) -> str:
     """Return the secret in a file, made at the first time; nobody else on the machine may read it."""
-    kept = path.read_text().strip() if path.exists() else ""
+    make_private(path)
+    kept = path.read_text().strip()
     if not kept:
         kept = secrets.token_urlsafe(32)
-        path.touch(mode=0o600)
-        path.chmod(0o600)
         path.write_text(kept)
     return kept
 

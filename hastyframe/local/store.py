@@ -162,6 +162,16 @@ class Store:
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version={VERSION}")
 
+    @property
+    def mark(self) -> int:
+        """A number below 2**31 that the database keeps; 0 in a new one."""
+        (mark,) = self._db.execute("PRAGMA application_id").fetchone()
+        return int(mark)
+
+    @mark.setter
+    def mark(self, mark: int) -> None:
+        self._db.execute(f"PRAGMA application_id={mark:d}")
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

@@ -75,7 +75,7 @@ def shapes(draw, kind, width, height):
 def by_name(label_set: hio.LabelSet, *columns: str) -> list[tuple]:
     """Labels with names in place of ids, as Python objects in an order that does not depend on ids."""
     images = label_set.images
-    stems = images["dataset_name"].astype("str") + "/" + images["name"].str.rsplit(".", n=1).str[0]
+    stems = images["dataset_name"].astype("str") + "/" + images["name"].str.rsplit(".", n=1).str[0].astype("str")
     labels = label_set.labels
     rows = [
         (stem, name, [*map(float, box)], polygon_of(polygon), None if mask is pd.NA else list(mask), *rest)

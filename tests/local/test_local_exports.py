@@ -13,6 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from hastyframe.entities import EXPORT_FORMATS
+from hastyframe.paths import inside
 
 from .helpers import Api, png
 
@@ -220,12 +221,52 @@ def test_what_is_wrong_is_named(api, options, said):
 
 
 def test_an_export_that_fails_says_why(api):
-    image = api.image(api.dataset("../up"))
-    started = api.post("exports", {"export_name": "x", "format": "images"})
+    image = api.image(api.dataset())
+    assert api.label_class("same") != api.label_class("same")
+    started = api.post("exports", {"export_name": "x", "format": "json_coco"})
     ended = api.wait(f"exports/{started['id']}")
     assert ended["status"] == "FAILED"
-    assert "leads out of the folder" in ended["meta"]["message"]
+    assert "'same'" in ended["meta"]["message"]
     assert ended["completed_on"]
     assert not list(api.server.folder.rglob("*.part"))
     assert image
     api.refused(404, "GET", "exports/x")
+
+
+ODD = ["x" * 255, "é" * 255, "a/b", "..", ".", "a\\b", "\0", "a\nb", " a ", "a:b", "-rf", "*", "\u202egnp", "x" * 251]
+
+
+@pytest.mark.parametrize("format", ["images", "semantic_png", "json_coco", "json_v1.1"])
+def test_names_that_no_file_can_have(api, format, tmp_path):
+    class_id = api.label_class()
+    for name in ODD:
+        dataset = api.dataset(name)
+        for file in ("a.png", "é" * 120 + ".png", "x" * 251 + ".png", "b ", "a:b", "d."):
+            image = api.image(dataset, file)
+    api.post(f"images/{image['id']}/labels", [{"class_id": class_id, "bbox": [0, 0, 5, 5], "mask": [1, 5]}])
+    export = api.post("exports", {"export_name": "x" * 255, "format": format, "semantic_format": "gs_asc"})
+    done = api.wait(f"exports/{export['id']}")
+    assert done["status"] == "DONE", done["meta"]
+    with zipfile.ZipFile(io.BytesIO(requests.get(done["meta"]["url"], timeout=10).content)) as archive:
+        names = archive.namelist()
+        assert len(set(names)) == len(names) >= {"images": 84, "semantic_png": 84}.get(format, 1)
+        archive.extractall(tmp_path / "out")
+    for name in names:
+        assert (tmp_path / "out" / inside(name, "the archive")).is_file()
+
+
+def test_numbers_that_no_export_could_hold_are_refused(api):
+    class_id, image = api.label_class(), api.image(api.dataset())["id"]
+    for z_index in (2**63, 1e308, -(2**54)):
+        label = {"class_id": class_id, "bbox": [0, 0, 1, 1], "z_index": z_index}
+        assert "[0].z_index" in api.refused(400, "POST", f"images/{image}/labels", json=[label])
+        assert "norder" in api.refused(400, "POST", "datasets", json={"name": "x", "norder": z_index})
+    label = api.post(f"images/{image}/labels", [{"class_id": class_id, "bbox": [0, 0, 1, 1], "z_index": 2**53}])
+    for type_ in ("INT", "FLOAT"):
+        attribute = api.post("attributes", {"name": type_, "type": type_})["id"]
+        path = f"labels/{label['items'][0]['id']}/attributes/{attribute}"
+        assert "64 bits" in api.refused(400, "POST", path, json={"value": 2**63})
+        api.post(path, {"value": 2**63 - 1})
+    for kind in ("json_coco", "json_v1.1"):
+        export = api.post("exports", {"export_name": "e", "format": kind})
+        assert api.wait(f"exports/{export['id']}")["status"] == "DONE"

@@ -55,6 +55,7 @@ BODIES = {
     "list in list": b"[[]]",
     "list of null": b"[null]",
     "long list": b"[" + b",".join([b"{}"] * 200_000) + b"]",
+    "many lists": b"[" + b",".join([b"[]"] * 3_000_000) + b"]",
     "other types": json.dumps(
         {
             key: {"a": [1]}
@@ -92,6 +93,55 @@ def test_bodies_are_bounded(there):
     path = f"images/{ids['image']}/labels"
     for data in (b"[" + b" " * (17 * 2**20), (b" " * 2**20 for _ in range(17))):
         assert "too large" in api.refused(413, "POST", path, data=data)
+
+
+@pytest.mark.parametrize("wrong", ["[]", '""', "-1", "{}", "null", "[1,2,3]", "1e300"])
+@pytest.mark.parametrize("field", ["polygon", "mask", "bbox"])
+def test_of_many_wrong_numbers_the_first_is_named(there, field, wrong):
+    """An error for each would take minutes and gigabytes."""
+    api, ids = there
+    box = "" if field == "bbox" else '"bbox": [0, 0, 9, 9], '
+    numbers = ",".join([wrong] * 900_000)
+    body = f'[{{"class_id": "{ids["class"]}", {box}"{field}": [{numbers}]}}]'
+    message = api.refused(400, "POST", f"images/{ids['image']}/labels", data=body)
+    assert message.startswith(f"[0].{field}")
+    assert " more" not in message
+
+
+@pytest.mark.parametrize("type_", ["INT", "FLOAT", "TEXT", "BOOL", "SELECTION", "MULTIPLE-SELECTION"])
+@pytest.mark.parametrize("depth", [1, 253, 254, 255, 300, 1000])
+def test_values_of_any_depth(there, type_, depth):
+    api, ids = there
+    attribute = api.post("attributes", {"name": "a", "type": type_})["id"]
+    body = f'{{"value": {"[" * depth}5{"]" * depth}}}'
+    said = api.refused(400, "POST", f"labels/{ids['label']}/attributes/{attribute}", data=body)
+    assert said.startswith("value: ")
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64, -(2**63) - 1, 10**400, "\0", "\ud800", 1e308])
+def test_numbers_and_texts_at_the_edge(there, value):
+    api, ids = there
+    bodies = [
+        ("POST", f"images/{ids['image']}/labels", [{"class_id": ids["class"], "bbox": [0, 0, 1, 1], "z_index": value}]),
+        ("POST", "datasets", {"name": "x", "norder": value}),
+        ("POST", "datasets", {"name": value}),
+        ("PUT", f"images/{ids['image']}/labels", [{"label_id": ids["label"], "bbox": [0, 0, value, 1]}]),
+        ("POST", f"labels/{ids['label']}/attributes/{ids['attribute']}", {"value": value}),
+        ("POST", "exports", {"export_name": value, "format": "json_coco"}),
+        ("POST", "image_uploads", {"count": value}),
+    ]
+    for method, path, body in bodies:
+        response = api.request(method, path, data=json.dumps(body))
+        assert response.status_code < 500, (path, response.text)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, gzip", "x" * 5000, "é"])
+def test_compressed_bodies(there, encoding):
+    api, _ = there
+    headers = {"Content-Encoding": encoding.encode("latin-1")}
+    assert "send it as it is" in api.refused(415, "POST", "datasets", data=b'{"name": "x"}', headers=headers)
+    upload = api.get("uploads")["items"][0]["url"]
+    assert "send it as it is" in api.refused(415, "PUT", upload, data=b"x", headers=headers)
 
 
 def test_a_length_that_is_a_lie(there):

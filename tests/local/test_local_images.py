@@ -77,6 +77,30 @@ def test_addresses_are_signed(api):
     assert requests.get(image["public_url"][:-1], timeout=10).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "=",
+        "",
+        "=&expires=",
+        "=soon",
+        "=9999999999.000",
+        "=nan",
+        "=-1",
+        "=1e999",
+        "=%D9%A1%D9%A2",
+        "=%00",
+        "=" + "9" * 5000,
+    ],
+)
+def test_signed_addresses_are_used_as_they_are(api, more):
+    kept, uploading = api.image(api.dataset())["public_url"], api.get("uploads")["items"][0]["url"]
+    for method, url in (("GET", kept), ("PUT", uploading)):
+        response = requests.request(method, f"{url}&expires{more}", data=b"x", timeout=10)
+        assert response.status_code == 403, response.text
+        assert "signature" in response.json()["message"]
+
+
 def test_addresses_expire(tmp_path):
     with LocalServer(tmp_path, upload_lifetime=0.05) as server:
         url = Api(server).get("uploads")["items"][0]["url"]
