@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, ValidationException
 from ..frames import BOX, POLYGON
+from ..limits import DEFAULT_LIMITS, Limits
 from ..lists import ragged_of
 from ..masks import Polygons, polygon_bounds
 from ..masks.ragged import offsets_of
@@ -22,6 +23,7 @@ from ..painting import kinds
 from ..paths import inside
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, known_images, split_path
+from ._growth import check_rows
 from ._load import FolderIn
 from ._records import DATASET, grouped, report_columns
 from ._report import Losses, OnLoss
@@ -41,6 +43,7 @@ def read_yolo(
     *,
     classes: Iterable[str] | None = None,
     progress: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read a folder of YOLO labels, detection and segmentation lines mixed as they come.
 
@@ -61,6 +64,8 @@ def read_yolo(
         Class names, the first is class 0, where the folder does not say.
     progress : bool
         Whether to show a progress bar.
+    limits : Limits
+        How many labels there may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -71,6 +76,8 @@ def read_yolo(
     ------
     FormatError
         A line that is none, a class without a name, a label file without a picture; with file and line.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -88,8 +95,8 @@ def read_yolo(
     """
     from .label_set import LabelSet
 
-    with FolderIn(source) as folder:
-        frame = known_images(source if images is None else images, progress, skip="images")
+    with FolderIn(source, limits) as folder:
+        frame = known_images(source if images is None else images, progress, limits, skip="images")
         names = list(classes) if classes is not None else _class_names(folder)
         rows_of = _stems(frame, folder.name)
         paths = [path for path in folder.paths if path.suffix == ".txt" and path.name not in NOT_LABELS]
@@ -102,6 +109,7 @@ def read_yolo(
             found = _lines(folder, path, len(names))
             lines += found
             owner += [row] * len(found)
+            check_rows(len(lines), folder.name, "labels", limits)
     image_rows, class_rows = np.array(owner, np.int64), np.array([line[0] for line in lines], np.int64)
     columns_of_classes = {"name": names, "norder": np.arange(1.0, len(names) + 1), "class_type": "object"}
     class_frame = pd.DataFrame(columns_of_classes, index=pd.RangeIndex(len(names)).astype("str"))

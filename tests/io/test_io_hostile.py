@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import hastyframe.io as hio
 from hastyframe import masks
-from hastyframe.errors import NotFound, ValidationException
+from hastyframe.errors import NotFound, SizeLimitError, ValidationException
+from hastyframe.limits import Limits
 
 IMAGES = pd.DataFrame({"name": ["a.jpg"], "width": [20], "height": [10]})
 
@@ -180,15 +181,15 @@ def test_voc_twice():
         ({"label_classes.json": "{}"}, "a list"),
         ({"label_classes.json": "[{}]"}, "'class_name' is missing"),
         ({"label_classes.json": '[{"class_name": "a", "png_index": 0}]'}, "png_index"),
-        ({"label_classes.json": CLASSES, "d/a.png": b"no"}, "no picture"),
+        ({"label_classes.json": CLASSES, "d/a.png": b"no"}, "not a picture, or not one of PNG"),
         ({"label_classes.json": CLASSES, "d/a.png": png(10**9, 1)}, "d/a.png"),
         ({"label_classes.json": CLASSES, "d/a.png": png(20000, 20000)}, "d/a.png"),
-        ({"label_classes.json": CLASSES, "d/a.png": png(2, 2, b"\0")}, "pixels cannot be read"),
+        ({"label_classes.json": CLASSES, "d/a.png": png(2, 2, b"\0")}, "cannot be read as a picture"),
         ({"label_classes.json": CLASSES, "d/a.png": png(1, 1, b"\0\7")}, "pixels of 7, which is no class"),
     ],
 )
 def test_semantic_png(members, says):
-    with pytest.raises(hio.FormatError, match=says):
+    with pytest.raises(ValidationException, match=says):
         hio.read_semantic_png(archive(**members))
 
 
@@ -215,9 +216,13 @@ def test_names_in_archives_stay_inside(name):
 
 
 def test_bombs_are_not_unpacked():
-    bomb = archive(**{"a.json": b" " * 2**27})
-    with pytest.raises(hio.FormatError, match="bomb"):
+    bomb = archive(**{"a.json": b" " * 2**25})
+    with pytest.raises(SizeLimitError, match=r"ZipFile, a\.json: .* bytes become over .*hf\.Limits\(expansion="):
         hio.read_coco(bomb)
+    with pytest.raises(SizeLimitError, match=r"limits=hf\.Limits\(unpacked_bytes="):
+        hio.read_coco(bomb, limits=Limits(unpacked_bytes=2**24))
+    with pytest.raises(hio.FormatError, match="it is empty"):
+        hio.read_coco(bomb, limits=Limits(expansion=2000))
 
 
 def test_sources(tmp_path, small):
