@@ -15,16 +15,17 @@ from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._belong import complete
-from ._coco_shapes import check_painting, own_numbers, segments_in, shapes_in, shapes_out
+from ._coco_shapes import check_painting, segments_in, shapes_in, shapes_out
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._growth import check_depth
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
-from ._records import DATASET, own_columns, records, says_something, values_out
+from ._records import DATASET, own_columns, own_numbers, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare
+from ._texts import names_bad_texts
 from ._values import Columns, Table, further_columns
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = ["read_coco", "read_coco_detections", "to_coco"]
 
 
 @unhurried_gc()
+@names_bad_texts("source")
 def read_coco(
     source: Source,
     *,
@@ -175,6 +177,7 @@ _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscro
 
 
 @unhurried_gc()
+@names_bad_texts("source")
 def read_coco_detections(
     source: Source,
     label_set: LabelSet,
@@ -247,6 +250,7 @@ def read_coco_detections(
     return complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
 
 
+@names_bad_texts("file")
 def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
     """Write a label set as COCO instances.
 

@@ -20,9 +20,10 @@ from ._files import write_json
 from ._growth import check_depth
 from ._lists import KEPT, mask_lists, polygon_lists
 from ._load import load_json, unhurried_gc
-from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
+from ._records import DATASET, boxes_out, check_finite, grouped, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, boxes_in, check_masks, mask_array, masks_in, points_in, polygon_array
+from ._texts import names_bad_texts
 from ._values import Table, column_of, further_columns
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _DATE = "%Y-%m-%d %H:%M:%SZ"
 
 
 @unhurried_gc()
+@names_bad_texts("source")
 def read_hasty_json(
     source: Source, *, file: str | None = None, on_loss: OnLoss = "warn", limits: Limits = DEFAULT_LIMITS
 ) -> LabelSet:
@@ -221,6 +223,7 @@ def _tags_in(table: Table, image_ids: pd.Index[str]) -> pd.DataFrame | None:
     )
 
 
+@names_bad_texts("file")
 def to_hasty_json(
     label_set: LabelSet,
     file: File,
@@ -306,6 +309,7 @@ def _images(label_set: LabelSet) -> list[dict[str, Any]]:
 
 def _labels(label_set: LabelSet) -> list[dict[str, Any]]:
     labels = one_ring_each(label_set.labels, label_set.images)
+    check_finite(labels)
     columns = {
         "id": labels.index.tolist(),
         "class_name": values_out(labels["class_name"]),
@@ -324,7 +328,7 @@ def _attribute_values(label_set: LabelSet) -> list[dict[str, Any]]:
     if values is None:
         return out
     rows = labels.index.get_indexer(values["label_id"]).tolist()
-    for row, name, value in zip(rows, values_out(values["attribute_name"]), values["value"].tolist(), strict=True):
+    for row, name, value in zip(rows, values_out(values["attribute_name"]), values_out(values["value"]), strict=True):
         out[row][name] = value
     return out
 

@@ -31,6 +31,7 @@ from ._load import FolderIn, load_json
 from ._records import records, report_columns, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, mask_array
+from ._texts import names_bad_texts
 from ._values import Table
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = ["read_semantic_png", "to_semantic_png"]
 MOST_CLASSES = 255
 
 
+@names_bad_texts("source")
 def read_semantic_png(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
     """Read semantic PNGs, an export as it arrives or an unpacked one: what has one class in an image is one mask.
 
@@ -184,6 +186,7 @@ def _shades(classes: pd.DataFrame) -> NDArray[np.int64]:
 MOST_BYTES = 2**30
 
 
+@names_bad_texts("folder")
 def to_semantic_png(
     label_set: LabelSet,
     folder: Folder,

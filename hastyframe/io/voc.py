@@ -17,8 +17,9 @@ from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, images_frame, split_path
 from ._growth import check_rows
 from ._load import FolderIn
-from ._records import grouped, report_columns, values_out
+from ._records import check_finite, grouped, report_columns, values_out
 from ._report import Losses, OnLoss
+from ._texts import names_bad_texts
 from ._values import column_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ MORE = ("pose", "truncated", "difficult", "occluded")
 """What the format says of an object besides; columns of these names."""
 
 
+@names_bad_texts("source")
 def read_voc(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
     """Read a folder of Pascal VOC annotations.
 
@@ -167,6 +169,7 @@ class _Xml:
         return FormatError(self.folder, f"{self.path}{place}", problem, "Correct it or leave it out")
 
 
+@names_bad_texts("folder")
 def to_voc(label_set: LabelSet, folder: Folder, *, on_loss: OnLoss = "warn", progress: bool = True) -> None:
     """Write Pascal VOC annotations: ``<dataset>/<stem>.xml``.
 
@@ -211,6 +214,7 @@ def _sizes(column: pd.Series[Any]) -> list[int]:
 
 def _objects(labels: pd.DataFrame) -> list[str]:
     """One element a label; an empty text for one without place."""
+    check_finite(labels)
     boxes = full_boxes(labels)
     boxes[:, :2] += 1
     more = {name: values_out(labels[name]) for name in MORE if name in labels}

@@ -21,13 +21,15 @@ from ..masks import Polygons, polygon_bounds
 from ..masks.ragged import offsets_of
 from ..painting import kinds
 from ..paths import inside
+from ._class_list import MOST_YAML, yaml_names
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, known_images, split_path
 from ._growth import check_rows
 from ._load import FolderIn
-from ._records import DATASET, grouped, report_columns
+from ._records import DATASET, check_finite, grouped, own_numbers, report_columns
 from ._report import Losses, OnLoss
 from ._shapes import bare, polygon_array
+from ._texts import names_bad_texts
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet, Task
@@ -37,6 +39,7 @@ __all__ = ["read_yolo", "to_yolo"]
 MOST_TEXT = 2**26
 
 
+@names_bad_texts("source")
 def read_yolo(
     source: Folder,
     images: Folder | LabelSet | pd.DataFrame | None = None,
@@ -138,24 +141,16 @@ def _class_names(folder: FolderIn) -> list[str]:
 
 
 def _yaml_names(folder: FolderIn, path: PurePosixPath) -> list[str]:
-    import yaml
-
+    text = _text(folder, path, MOST_YAML)
     try:
-        names = yaml.safe_load(_text(folder, path))["names"]
-        if isinstance(names, dict):
-            names = [names[number] for number in range(len(names))]
-        if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
-            raise TypeError
-    except (yaml.YAMLError, KeyError, TypeError, RecursionError, ValueError):
-        raise FormatError(
-            folder.name, str(path), "it has no list of names, nor names of 0, 1, 2, ...", "Give them: classes=[...]"
-        ) from None
-    return [str(name) for name in names]
+        return yaml_names(text, folder.limits.depth)
+    except ValueError as error:
+        raise FormatError(folder.name, str(path), str(error), "Give the names: classes=[...]") from None
 
 
-def _text(folder: FolderIn, path: PurePosixPath) -> str:
+def _text(folder: FolderIn, path: PurePosixPath, most: int = MOST_TEXT) -> str:
     try:
-        return folder.read(path, MOST_TEXT).decode("utf-8-sig")
+        return folder.read(path, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(folder.name, str(path), f"it is not UTF-8 text: {error.reason}", "Save it as UTF-8") from None
 
@@ -231,6 +226,7 @@ def _shapes(lines: list[list[float]], sizes: NDArray[np.float64]) -> dict[str, A
     return columns
 
 
+@names_bad_texts("folder")
 def to_yolo(
     label_set: LabelSet,
     folder: Folder,
@@ -259,6 +255,7 @@ def to_yolo(
     images, labels, classes = label_set.images, label_set.labels, label_set.label_classes
     place, sizes = images.index.get_indexer(labels["image_id"]), _sizes(images)
     kind = kinds(labels)
+    check_finite(labels)
     boxes = full_boxes(labels)
     losses = Losses("YOLO cannot carry", on_loss)
     losses.add(int(kind.isin(["mask", "parts"] if task == "segment" else ["mask", "parts", "polygon"]).sum()), LOST)
@@ -303,7 +300,7 @@ def _written(
     points = rings.values.reshape(-1, 2) / np.repeat(sizes, rings.lengths, axis=0)
     for row in np.flatnonzero(outlined).tolist():
         numbers[row] = points[ends[row] : ends[row + 1]].reshape(-1).tolist()
-    scores = labels["score"].tolist() if "score" in labels else [math.nan] * len(labels)
+    scores = own_numbers(labels, "score").tolist()
     numbers = [row if math.isnan(score) else [*row, score] for row, score in zip(numbers, scores, strict=True)]
     rows = zip(classes.index.get_indexer(labels["class_id"]).tolist(), numbers, strict=True)
     return [

@@ -11,6 +11,8 @@ import zipfile
 import zlib
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -258,7 +260,7 @@ SCALARS = st.one_of(
     st.integers(-3, 30),
     st.floats(),
     st.text(max_size=5),
-    st.sampled_from(["cat", "a.jpg", "210010O03", "1"]),
+    st.sampled_from(["cat", "a.jpg", "210010O03", "1", "half \ud800", 2**63, -(2**63) - 1, 2**64, 10**400]),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -360,9 +362,15 @@ def reads_or_says(read, *args, **options):
         assert str(error).count(" ") > 3
         return
     if isinstance(label_set, hio.LabelSet):
-        for to in ("to_coco", "to_hasty_json"):
+        for write in (
+            lambda: label_set.to_coco(io.BytesIO(), on_loss="ignore"),
+            lambda: label_set.to_hasty_json(io.BytesIO()),
+            lambda: label_set.to_parquet(zipfile.ZipFile(io.BytesIO(), "w")),
+            lambda: label_set.to_yolo(zipfile.ZipFile(io.BytesIO(), "w"), on_loss="ignore", progress=False),
+            lambda: label_set.to_voc(zipfile.ZipFile(io.BytesIO(), "w"), on_loss="ignore", progress=False),
+        ):
             with contextlib.suppress(ValidationException):
-                getattr(label_set, to)(io.BytesIO(), **({"on_loss": "ignore"} if to == "to_coco" else {}))
+                write()
 
 
 @QUICK
@@ -411,7 +419,7 @@ def test_fuzz_hasty_json(data):
 
 
 @QUICK
-@given(st.text("0123456789.-e \nnai", max_size=60), st.text(": -[]{}name0\n&*", max_size=30))
+@given(st.text("0123456789.-e \nnai", max_size=60), st.text(": -[]{}name012\n&*!?|>'\"\\ud8~,", max_size=40))
 def test_fuzz_yolo(lines, names):
     members = {"a.txt": lines, "data.yaml": f"names: [cat]\n{names}"}
     reads_or_says(hio.read_yolo, archive(**members), IMAGES, progress=False)
@@ -470,8 +478,49 @@ def test_fuzz_parquet(data):
         label_set.to_parquet(written)
         members = {name: written.read(name) for name in written.namelist()}
     name = data.draw(st.sampled_from(sorted(members)))
-    members[name] = data.draw(cut_and_patched(members[name]))
+    if data.draw(st.booleans()):
+        members[name] = data.draw(with_another_column(members[name]))
+    if data.draw(st.booleans()):
+        members[name] = data.draw(cut_and_patched(members[name]))
     reads_or_says(hio.read_parquet, archive(**members))
+
+
+TYPES = (
+    *(pa.binary(), pa.large_binary(), pa.binary(3), pa.float16(), pa.float32(), pa.int8(), pa.uint64(), pa.bool_()),
+    *(pa.decimal128(20, 2), pa.struct([("a", pa.int64())]), pa.list_(pa.string()), pa.list_(pa.float64()), pa.date32()),
+    *(pa.timestamp("ns", "UTC"), pa.duration("s"), pa.time64("us"), pa.string_view(), pa.large_string(), pa.null()),
+    *(
+        pa.dictionary(pa.int32(), pa.binary()),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.int8(), pa.int64()),
+    ),
+    *(
+        pa.list_(pa.list_(pa.float64(), 2)),
+        pa.large_list(pa.int32()),
+        pa.list_(pa.int32(), 4),
+        pa.map_(pa.string(), pa.int8()),
+    ),
+)
+
+
+@st.composite
+def with_another_column(draw, member):
+    """A Parquet file in which a column is of another type, or has another name, or says that it is JSON."""
+    table = pq.read_table(io.BytesIO(member))
+    place = draw(st.integers(0, table.num_columns - 1))
+    kind = draw(st.sampled_from(TYPES))
+    try:
+        column = pa.array(
+            [draw(st.sampled_from([0, 1, "1", "a", b"abc", [1, 2], [[1, 2]] * 3, None]))] * len(table), kind
+        )
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        column = pa.nulls(len(table), kind)
+    field = table.schema.field(place)
+    name = draw(st.sampled_from([field.name, field.name, field.name, *table.column_names, "parts", "as_read", "", "x"]))
+    metadata = draw(st.sampled_from([field.metadata, {b"hastyframe.json": b""}, {b"numpy": b""}, None]))
+    buffer = io.BytesIO()
+    pq.write_table(table.set_column(place, pa.field(name, column.type, metadata=metadata), column), buffer)
+    return buffer.getvalue()
 
 
 def test_a_member_of_an_archive_without_a_name():
@@ -487,11 +536,14 @@ def test_a_member_of_an_archive_without_a_name():
         hio.read_coco(zipfile.ZipFile(io.BytesIO(nameless)))
 
 
+METHODS = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
 @QUICK
 @given(st.data())
 def test_fuzz_archives(data):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(buffer, "w", data.draw(st.sampled_from(METHODS))) as packed:
         packed.writestr("a.json", json.dumps(COCO))
     spoiled_bytes = data.draw(cut_and_patched(buffer.getvalue()))
     try:
