@@ -15,6 +15,7 @@ import pandas as pd
 
 from . import masks
 from .client import Client
+from .images import opened
 from .project import Project
 
 __all__ = ["fill", "run"]
@@ -158,12 +159,12 @@ def find_objects(path: Path, bright: bool) -> pd.DataFrame:
     pandas.DataFrame
         ``x_min, y_min, x_max, y_max`` and ``mask``, a row an object.
     """
-    from PIL import Image
     from scipy import ndimage
     from skimage import feature, filters, measure, segmentation
     from skimage.morphology import disk, opening
 
-    grey = np.asarray(Image.open(path).convert("L"))
+    with opened(path, path.name) as picture:
+        grey = np.asarray(picture.convert("L"))
     objects = (grey > filters.threshold_otsu(grey)) == bright
     objects = ndimage.binary_fill_holes(opening(objects, disk(2)))
     depth = ndimage.distance_transform_edt(objects)
@@ -236,7 +237,8 @@ def overlay(project: Project, image_name: str, path: Path) -> None:
     images = project.get_images()
     image = project.get_image(images.index[images["name"] == image_name][0])
     image.download(path.with_name(image_name))
-    pixels = np.array(Image.open(path.with_name(image_name)).convert("RGB"))
+    with opened(path.with_name(image_name), image_name) as picture:
+        pixels = np.array(picture.convert("RGB"))
     labels = image.get_labels()
     boxes = labels[["x_min", "y_min", "x_max", "y_max"]].astype(int).to_numpy()
     shades = np.random.default_rng(3).permutation(list(COLOURS.values()))

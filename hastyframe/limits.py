@@ -16,7 +16,13 @@ class Limits:
     Parameters
     ----------
     unpacked_bytes : int
-        Bytes that a compressed file, an archive or a Parquet file may unpack to.
+        Bytes by which an archive or a Parquet file may grow when it is unpacked, and the masks of a folder of pictures
+        beyond its files. What lies on the disk as it is, is read whatever its size.
+    expansion : float
+        How many times as large as it is, it may become; small files may become larger. JSON packs 10 to 30 times,
+        what means harm a thousand times.
+    members : int
+        Files in an archive.
     answer_bytes : int
         Bytes that one answer of the API may have once unpacked.
     pixels : int
@@ -39,9 +45,11 @@ class Limits:
     10000
     """
 
-    unpacked_bytes: int = 1 << 28
+    unpacked_bytes: int = 1 << 31
+    expansion: float = 50.0
+    members: int = 1_000_000
     answer_bytes: int = 1 << 26
-    pixels: int = 1 << 28
+    pixels: int = 1 << 27
     rows: int = 50_000_000
     depth: int = 200
     seconds: float = 3600.0

@@ -36,7 +36,7 @@ def inside(name: str, file: str) -> PurePosixPath:
         raise FormatError(file, "a name", "it is empty", "Rename it")
     if any(part in {"", ".", ".."} or part != part.strip() for part in parts) or ":" in parts[0]:
         raise FormatError(file, f"name {name!r}", "it leads out of the folder", "Rename it")
-    if any(ord(character) < 32 for character in name) or any(len(part.encode()) > 250 for part in parts):
+    if not all(map(_can_be_written, name)) or any(len(part.encode()) > 250 for part in parts):
         raise FormatError(file, f"name {name!r}", "no file can be called that", "Rename it")
     return PurePosixPath(*parts)
 
@@ -170,3 +170,8 @@ def _failed(path: PurePath, what: str, error: OSError | UnicodeEncodeError) -> F
     reason = (error.strerror if isinstance(error, OSError) else None) or "no file is called that"
     remedy = _REMEDIES.get(code or 0, "Check the path")
     return FormatError(printable(path), "", f"it cannot be {what} ({reason})", remedy)
+
+
+def _can_be_written(character: str) -> bool:
+    """Whether it is no control character and no half of a character."""
+    return character >= " " and not "\ud800" <= character <= "\udfff"

@@ -17,7 +17,17 @@ import pandas as pd
 from . import answers
 from .arguments import check_path, shown
 from .entities import Image
-from .errors import FormatError, FrameError, HastyError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .errors import (
+    FormatError,
+    FrameError,
+    HastyError,
+    OutcomeUnknown,
+    Problem,
+    SizeLimitError,
+    UnexpectedAnswer,
+    ValidationException,
+)
+from .images import SUFFIXES, read_head
 from .paths import printable, reading, safe_name, same_place, with_mark, writing
 
 if TYPE_CHECKING:
@@ -69,7 +79,7 @@ def check_picture(path: str | Path) -> Path:
     Raises
     ------
     ValidationException
-        If there is no such file, or it is no picture that Pillow knows.
+        If there is no such file, or it is no picture of the formats that photographs come in.
     """
     picture_size(path)
     return Path(path)
@@ -98,22 +108,17 @@ def picture_size(path: str | Path) -> tuple[int, int] | None:
     ValidationException
         As :func:`check_picture`.
     """
-    from PIL import Image as Pillow
-    from PIL import UnidentifiedImageError
-
     path = Path(path)
     _must_be_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            with Pillow.open(path) as picture:
-                return picture.size
-    except Pillow.DecompressionBombError:
+        head = read_head(path, str(path))
+    except SizeLimitError:
         return None  # a very large picture is one all the same; nothing is decoded here
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except FormatError as error:
         raise ValidationException(
-            f"{str(path)!r} is not an image: Pillow does not know its content. Give PNG, JPEG, TIFF, WebP or the like."
+            f"{str(path)!r} is not an image: {error.problem}. Give PNG, JPEG, TIFF, WebP or the like."
         ) from None
+    return head.width, head.height
 
 
 def _must_be_file(path: Path) -> None:
@@ -128,15 +133,9 @@ def _must_be_file(path: Path) -> None:
 
 def is_turned(path: Path) -> bool:
     """Whether a picture says of itself that its rows are to be shown as columns (the tag Orientation of Exif)."""
-    from PIL import ExifTags
-    from PIL import Image as Pillow
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Pillow.open(path) as picture:
-                return picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    except (OSError, ValueError, SyntaxError):
+        return read_head(path, str(path)).orientation >= 5
+    except ValidationException:
         return False
 
 
@@ -163,10 +162,7 @@ def local_files(files: Any) -> list[Path]:
 
 def find_pictures(folder: Path) -> list[Path]:
     """Return the files of a folder that are named like pictures, sorted; other files are left alone."""
-    from PIL import Image as Pillow
-
-    suffixes = Pillow.registered_extensions()
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     if not found:
         raise ValidationException(f"There are no pictures in the folder {str(folder)!r}.")
     return found

@@ -16,7 +16,7 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits"}
+FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -28,6 +28,7 @@ KNOWS: dict[str, set[str]] = {
     "masks": {"errors"},
     "progress": set(),
     "limits": {"errors"},
+    "images": {"errors", "limits"},
     "transport": {"errors", "progress", "limits"},
     "frames": {"errors", "entities", "masks"},
     "lists": {"masks", "frames"},

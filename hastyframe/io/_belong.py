@@ -84,7 +84,7 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     dtypes = frames.dtypes(entity)
     try:
         frame = frames.conform(entity, frame)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValidationException(f"The {entity.plural} have a column that holds something else: {error}") from error
     columns = {name: frame[name] if name in frame else nothing(dtype, len(frame)) for name, dtype in dtypes.items()}
     columns |= {name: frame[name] for name in frame if name not in columns}

@@ -27,6 +27,7 @@ from ._coco_text import RawRle, Rle
 from ._fingerprint import unchanged
 from ._lists import KEPT, whole
 from ._numbers import numbers_of
+from ._records import check_finite, own_numbers
 from ._report import Losses
 from ._shapes import boxes_in, list_array, masks_at, parsed, parts_array, polygon_array, rings_in
 from ._values import Table
@@ -34,7 +35,7 @@ from ._values import Table
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
 
-__all__ = ["Segments", "check_painting", "own_numbers", "segments_in", "shapes_in", "shapes_out"]
+__all__ = ["Segments", "check_painting", "segments_in", "shapes_in", "shapes_out"]
 
 
 class Segments(NamedTuple):
@@ -262,6 +263,7 @@ def shapes_out(
     """
     kind = kinds(labels).to_numpy()
     as_read = unchanged(labels)
+    check_finite(labels)
     boxes = labels[list(BOX)].to_numpy(dtype=float, copy=True)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     segments: list[Any] = [[] for _ in range(len(labels))]
@@ -315,14 +317,3 @@ def _as_they_were(
         corners[present & as_read] = own.values.reshape(-1, 4)[as_read[present]]
     own_areas = own_numbers(labels, "area")
     return corners, np.where(as_read & ~np.isnan(own_areas), own_areas, areas)
-
-
-def own_numbers(labels: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column of numbers that labels may have, NaN where there is none."""
-    if name not in labels:
-        return np.full(len(labels), np.nan)
-    try:
-        numbers: NDArray[np.float64] = labels[name].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ValidationException(f"COCO takes numbers in the column {name!r}: {error}. Convert or drop it.") from error
-    return numbers

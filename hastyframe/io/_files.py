@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["FolderOut", "name_of", "progress_bar", "write_file", "write_json"]
+__all__ = ["FolderOut", "json_bytes", "name_of", "progress_bar", "write_file", "write_json"]
 
 
 def name_of(file: Any) -> str:
@@ -42,15 +42,17 @@ def write_file(file: File, data: bytes, member: str) -> None:
 
 def write_json(file: File, data: Any, member: str) -> None:
     """Write JSON as :func:`write_file` writes bytes."""
+    write_file(file, json_bytes(data, name_of(file), ""), member)
+
+
+def json_bytes(data: Any, file: str, place: str) -> bytes:
+    """Write a value as JSON; an error for what JSON cannot hold: a number of more than 64 bits, half a character."""
     import orjson
 
     try:
-        text = orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
-    except (TypeError, RecursionError) as error:
-        raise FormatError(
-            name_of(file), "", f"a column holds what JSON cannot: {error}", "Drop or convert it"
-        ) from None
-    write_file(file, text, member)
+        return orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY)
+    except (TypeError, RecursionError, ValueError) as error:
+        raise FormatError(file, place, f"a column holds what JSON cannot: {error}", "Drop or convert it") from None
 
 
 class FolderOut:

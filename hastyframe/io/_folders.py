@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
+from ..images import SUFFIXES, read_head
+from ..limits import Limits
 from ..masks import polygon_bounds
 from ..paths import inside
 from ._files import progress_bar
@@ -24,18 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_PIXELS",
-    "PICTURES",
     "file_paths",
     "full_boxes",
     "images_frame",
     "known_images",
-    "open_picture",
     "split_path",
 ]
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 MOST_PIXELS = 2**28
-"""The largest picture that is painted or read: 256 million pixels, a byte each."""
+"""The largest picture that is painted: 256 million pixels, a byte each."""
 
 
 def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPath]:
@@ -76,7 +74,9 @@ def full_boxes(labels: pd.DataFrame) -> NDArray[np.float64]:
     return boxes
 
 
-def known_images(images: Folder | LabelSet | pd.DataFrame, progress: bool, *, skip: str | None = None) -> pd.DataFrame:
+def known_images(
+    images: Folder | LabelSet | pd.DataFrame, progress: bool, limits: Limits, *, skip: str | None = None
+) -> pd.DataFrame:
     """Take the images that a reader of label files is told of: a frame as it is, a folder of pictures as a frame.
 
     Returns
@@ -89,8 +89,8 @@ def known_images(images: Folder | LabelSet | pd.DataFrame, progress: bool, *, sk
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
         return frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET)
-    with FolderIn(frame) as folder:
-        paths = [path for path in folder.paths if path.suffix.lower() in PICTURES]
+    with FolderIn(frame, limits) as folder:
+        paths = [path for path in folder.paths if path.suffix.lower() in SUFFIXES]
         sizes = [_size(folder, path) for path in progress_bar(paths, "pictures", progress)]
     return images_frame([split_path(path, skip) for path in paths], sizes)
 
@@ -105,19 +105,5 @@ def images_frame(names: list[tuple[str, str]], sizes: Iterable[tuple[int, int]])
 
 
 def _size(folder: FolderIn, path: PurePosixPath) -> tuple[int, int]:
-    return open_picture(folder.read(path), folder.name, str(path)).size
-
-
-def open_picture(data: bytes, file: str, place: str) -> Any:
-    """Open a picture without reading its pixels; an error where it is none, or too large to read."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        picture = Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FormatError(file, place, f"it is no picture: {error}", "Take it out of the folder") from None
-    if picture.width * picture.height > MOST_PIXELS:
-        raise FormatError(
-            file, place, f"it has {picture.width} by {picture.height} pixels; 2**28 are read", "Cut it into tiles"
-        )
-    return picture
+    with folder.open(path) as file:
+        return read_head(file, folder.name, str(path), limits=folder.limits)[:2]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import io
 import os
+import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -13,9 +16,11 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from ..errors import FormatError, NotFound
+from ..errors import FormatError, NotFound, SizeLimitError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside
 from ._files import name_of
+from ._growth import TEXT_BYTES, Growth
 
 if TYPE_CHECKING:
     from .label_set import Source
@@ -24,11 +29,13 @@ __all__ = ["FolderIn", "Text", "load_json", "unhurried_gc"]
 
 Text: TypeAlias = bytes | memoryview
 
-MOST_EXPANSION = 250
-"""An archive's member may be this many times as large as it is packed, once it is over 64 MiB."""
-LARGE = 2**26
 LARGEST = 2**33
 """No single file is read that is larger: 8 GiB."""
+UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""How members may be packed. Nobody packs data sets in other ways, and with those, a piece of 4 KiB can become GiB."""
+_WAYS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "zstandard"}
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, RuntimeError, EOFError, ValueError, OverflowError)
+"""What :mod:`zipfile` raises of archives that are none; NotImplementedError is a RuntimeError."""
 
 
 @contextmanager
@@ -47,7 +54,11 @@ def unhurried_gc() -> Iterator[None]:
 
 
 def load_json(
-    source: Source, *, file: str | None = None, parse: Callable[[Text], Any | None] | None = None
+    source: Source,
+    *,
+    file: str | None = None,
+    parse: Callable[[Text], Any | None] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[Any, str]:
     """Read JSON.
 
@@ -60,6 +71,8 @@ def load_json(
     parse : callable, optional
         Parses the text in a quicker way, and returns None where it cannot: then :func:`orjson.loads` does. Not asked
         where the source is a dict or list.
+    limits : Limits
+        What an archive may unpack to.
 
     Returns
     -------
@@ -73,13 +86,15 @@ def load_json(
     NotFound
         There is no such file.
     FormatError
-        What is in it is not JSON, or too large.
+        What is in it is not JSON.
+    SizeLimitError
+        An archive that would unpack to more than `limits` allow.
     """
     if isinstance(source, Mapping | list | tuple):
         return source, "the data"
     import orjson
 
-    data, name = _read(source, file)
+    data, name = _read(source, file, limits)
     try:
         parsed = parse(data) if parse else None
         return orjson.loads(data) if parsed is None else parsed, name
@@ -88,9 +103,9 @@ def load_json(
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None
 
 
-def _read(source: Any, file: str | None) -> tuple[Text, str]:
+def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str]:
     if isinstance(source, zipfile.ZipFile):
-        return _read_json_member(source, file)
+        return _read_json_member(source, file, limits)
     if not isinstance(source, str | os.PathLike):
         data = source.read()
         if isinstance(data, str):
@@ -104,7 +119,7 @@ def _read(source: Any, file: str | None) -> tuple[Text, str]:
         raise NotFound(f"{path}: there is no such file. Check the path.")
     if zipfile.is_zipfile(path):
         with _archive(path) as archive:
-            return _read_json_member(archive, file)
+            return _read_json_member(archive, file, limits)
     return _content(path), str(path)
 
 
@@ -117,8 +132,8 @@ def _content(path: Path) -> Text:
     return text[:count].tobytes() + rest if rest else text[:count].data
 
 
-def _read_json_member(archive: zipfile.ZipFile, file: str | None) -> tuple[bytes, str]:
-    folder = FolderIn(archive)
+def _read_json_member(archive: zipfile.ZipFile, file: str | None, limits: Limits) -> tuple[bytes, str]:
+    folder = FolderIn(archive, limits)
     found = [path for path in folder.paths if path.suffix.lower() == ".json" and file in {None, str(path)}]
     if len(found) != 1:
         names = ", ".join(map(str, found[:5])) or "none"
@@ -134,7 +149,7 @@ def _read_json_member(archive: zipfile.ZipFile, file: str | None) -> tuple[bytes
 def _archive(source: str | os.PathLike[str] | IO[bytes]) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise FormatError(name_of(source), "", f"it is not a zip archive: {error}", "Fetch it again") from None
 
 
@@ -147,9 +162,14 @@ class FolderIn:
         What to call it in messages.
     paths : list of PurePosixPath
         Its files, sorted, relative to the folder.
+    limits : Limits
+        What they may unpack to.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | zipfile.ZipFile | IO[bytes]) -> None:
+    def __init__(
+        self, source: str | os.PathLike[str] | zipfile.ZipFile | IO[bytes], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.limits = limits
         self._archive: zipfile.ZipFile | None = None
         self._owned = False
         self._root = Path()
@@ -170,6 +190,10 @@ class FolderIn:
 
     def _members(self, archive: zipfile.ZipFile) -> list[PurePosixPath]:
         self._infos: dict[PurePosixPath, zipfile.ZipInfo] = {}
+        if (count := len(archive.infolist())) > self.limits.members:
+            raise SizeLimitError(self.name, f"{count:,} files", "members", self.limits.members)
+        # All that is packed stands before the list of members: what that says of their sizes need not be so.
+        self._growth = Growth(self.name, archive.start_dir, self.limits, TEXT_BYTES)
         for info in archive.infolist():
             if info.filename.endswith("/") or info.filename.startswith("__MACOSX/"):
                 continue
@@ -179,50 +203,54 @@ class FolderIn:
             self._infos[path] = info
         return sorted(self._infos)
 
+    def size(self, path: PurePosixPath) -> int:
+        """How many bytes a file of the folder takes, packed if it is packed."""
+        if self._archive is not None:
+            return self._infos[path].compress_size
+        found = (self._root / path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FormatError(self.name, str(path), "it is a device or a pipe and not a file", "Leave it out")
+        return found.st_size
+
     def read(self, path: PurePosixPath, most: int = LARGEST) -> bytes:
         """Read one file of the folder, not more than `most` bytes."""
-        if self._archive is None:
-            size = (self._root / path).stat().st_size
-            self._bounded(path, size, size, most)
-            return (self._root / path).read_bytes()
+        if self._archive is not None:
+            return self._unpacked(self._archive, path, most)
+        self._bounded(path, self.size(path), most)
+        return (self._root / path).read_bytes()
+
+    @contextmanager
+    def open(self, path: PurePosixPath, most: int = LARGEST) -> Iterator[IO[bytes]]:
+        """Open one file of the folder to read from here and there; one of an archive comes into memory."""
+        if self._archive is not None:
+            yield io.BytesIO(self._unpacked(self._archive, path, most))
+            return
+        self._bounded(path, self.size(path), most)
+        with (self._root / path).open("rb") as file:
+            yield file
+
+    def _unpacked(self, archive: zipfile.ZipFile, path: PurePosixPath, most: int) -> bytes:
         info = self._infos[path]
-        self._bounded(path, info.file_size, info.compress_size, most)
+        if info.flag_bits & 1:
+            raise FormatError(self.name, str(path), "it is encrypted", "Unpack the archive, and read the folder")
+        if info.compress_type not in UNPACKED:
+            way = _WAYS.get(info.compress_type, f"method {info.compress_type}")
+            raise FormatError(self.name, str(path), f"it is packed by {way} and not by deflate", "Pack it as usual")
+        self._bounded(path, info.file_size, most)
+        self._growth.take(info.file_size, str(path))
         try:
-            with self._archive.open(info) as member:
+            with archive.open(info) as member:
                 data = member.read(info.file_size + 1)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-            EOFError,
-            ValueError,
-            _zlib_error(),
-        ) as e:
-            raise FormatError(self.name, str(path), f"it cannot be unpacked: {e}", "Fetch the archive again") from None
+        except _BROKEN as error:
+            problem = f"it cannot be unpacked: {error or type(error).__name__}"
+            raise FormatError(self.name, str(path), problem, "Fetch the archive again") from None
         if len(data) > info.file_size:
             raise FormatError(self.name, str(path), "it is larger than the archive says", "Fetch the archive again")
         return data
 
-    @contextmanager
-    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
-        """Open one file of the folder to read from here and there; one of an archive comes into memory."""
-        if self._archive is not None:
-            yield io.BytesIO(self.read(path))
-        else:
-            with (self._root / path).open("rb") as file:
-                yield file
-
-    def _bounded(self, path: PurePosixPath, size: int, packed: int, most: int) -> None:
+    def _bounded(self, path: PurePosixPath, size: int, most: int) -> None:
         if size > most:
             raise FormatError(self.name, str(path), f"it has {size:,} bytes; {most:,} are read", "Cut it into parts")
-        if size > LARGE and size > MOST_EXPANSION * max(packed, 1):
-            raise FormatError(
-                self.name,
-                str(path),
-                f"{packed:,} bytes unpack to {size:,}, which looks like a bomb",
-                "Unpack it yourself",
-            )
 
     def __enter__(self) -> Self:
         return self
@@ -230,9 +258,3 @@ class FolderIn:
     def __exit__(self, *_: object) -> None:
         if self._archive is not None and self._owned:
             self._archive.close()
-
-
-def _zlib_error() -> type[Exception]:
-    import zlib
-
-    return zlib.error

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .. import frames
 from ..entities import Entity, Image, Label
+from ..errors import ValidationException
+from ..frames import BOX, POLYGON
+from ..lists import ragged_of
 from ._lists import KEPT, whole
 from ._report import Losses
 
@@ -21,8 +26,10 @@ __all__ = [
     "DATASET",
     "DEFAULTS",
     "boxes_out",
+    "check_finite",
     "grouped",
     "own_columns",
+    "own_numbers",
     "records",
     "report_columns",
     "says_something",
@@ -89,6 +96,8 @@ def values_out(column: pd.Series[Any]) -> list[Any]:
     """Values of a column as JSON has them: None for what is missing, Python numbers, texts and lists."""
     if isinstance(column.dtype, pd.ArrowDtype):
         return frames.arrow_array(column).to_pylist()
+    if (endless := _endless(column)).any():
+        raise _not_finite(column.index[endless][0], str(column.name))
     if pd.api.types.is_float_dtype(column.dtype) and isinstance(column.dtype, np.dtype):
         numbers = whole(column.fillna(0).to_numpy())
     else:
@@ -99,12 +108,61 @@ def values_out(column: pd.Series[Any]) -> list[Any]:
     return [None if gone else value for value, gone in zip(numbers, missing.tolist(), strict=True)]
 
 
+def _endless(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Find infinite numbers, for which JSON would have nulls."""
+    if column.dtype == np.dtype(object):
+        return np.fromiter((isinstance(v, float) and math.isinf(v) for v in column), bool, len(column))
+    if pd.api.types.is_float_dtype(column.dtype):
+        return np.isinf(column.to_numpy(dtype=float, na_value=np.nan))
+    return np.zeros(0, bool)
+
+
 def boxes_out(labels: pd.DataFrame) -> list[list[float] | None]:
     """Boxes ``[x_min, y_min, x_max, y_max]``, None where there is none; whole pixels as integers."""
     boxes = labels[list(frames.BOX)].to_numpy(dtype=float)
     there = ~np.isnan(boxes).any(axis=1)
     rows = whole(np.where(there[:, None], boxes, 0))
     return [row if here else None for row, here in zip(rows, there.tolist(), strict=True)]
+
+
+def own_numbers(labels: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Return a column of numbers that labels may have, NaN where there is none.
+
+    Raises
+    ------
+    ValidationException
+        It holds something else.
+    """
+    if name not in labels:
+        return np.full(len(labels), np.nan)
+    try:
+        numbers: NDArray[np.float64] = labels[name].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValidationException(f"The column {name!r} should hold numbers: {error}. Convert or drop it.") from error
+    if (endless := np.isinf(numbers)).any():
+        raise _not_finite(labels.index[endless][0], name)
+    return numbers
+
+
+def check_finite(labels: pd.DataFrame) -> None:
+    """Refuse boxes and polygons that no text of a number stands for.
+
+    Raises
+    ------
+    ValidationException
+        A coordinate is infinite or, in a polygon, missing.
+    """
+    if (endless := np.isinf(labels[list(BOX)].to_numpy(dtype=float)).any(axis=1)).any():
+        raise _not_finite(labels.index[endless][0], "box")
+    points, _ = ragged_of(labels["polygon"], POLYGON)
+    if not np.isfinite(points.values).all():
+        at = int(np.argmin(np.isfinite(points.values.reshape(-1, 2)).all(axis=1)))
+        row = int(np.searchsorted(points.offsets, at, side="right")) - 1
+        raise _not_finite(labels.index[row], "polygon")
+
+
+def _not_finite(row: Any, name: str) -> ValidationException:
+    return ValidationException(f"Row {row!r} has no finite number in {name!r}, and a file holds no other: correct it.")
 
 
 def records(columns: Mapping[str, Iterable[Any]], extra: Mapping[str, list[Any]] | None = None) -> list[dict[str, Any]]:

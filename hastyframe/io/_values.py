@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from ..entities import Entity
 from ..errors import FormatError
 from ..frames import dtypes
+from ..limits import DEFAULT_LIMITS, Limits
 from ._belong import rows_in
 from ._fingerprint import all_different
+from ._growth import check_depth, check_rows
 from ._lists import KEPT
 from ._report import Losses
 
@@ -41,17 +43,28 @@ class Table:
         The key that the list stands under.
     place : callable, optional
         Names a row that does not simply stand in that list.
+    limits : Limits
+        How many rows there may be, and how deep what they hold.
     """
 
-    def __init__(self, rows: Any, file: str, what: str, place: Callable[[int], str] | None = None) -> None:
-        self.file, self.what, self._place = file, what, place
+    def __init__(
+        self,
+        rows: Any,
+        file: str,
+        what: str,
+        place: Callable[[int], str] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.file, self.what, self._place, self.limits = file, what, place, limits
         self._dropped: set[str] = set()
         if isinstance(rows, Columns):
             self._columns, self._length, self._rows = rows, len(next(iter(rows.values()))), None
+            check_rows(self._length, file, what, limits)
             return
         if not isinstance(rows, list | tuple):
             raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
         self._columns, self._length, self._rows = Columns(), len(rows), rows
+        check_rows(self._length, file, what, limits)
         self._each(rows, {dict}, "an object")
 
     def __len__(self) -> int:
@@ -226,7 +239,9 @@ def further_columns(
         elif key not in declared and (dtype is not None or key in KEPT or not isinstance(key, str)):
             losses.add(len(table), f"key {key!r} of {table.what}")
         else:
-            columns[key] = column_of(table.get(key))
+            columns[key] = column = column_of(table.get(key))
+            if column.dtype == object:
+                check_depth(table.get(key), table.file, f"{key!r} of {table.what}", table.limits)
     return columns
 
 

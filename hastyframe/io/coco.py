@@ -12,17 +12,20 @@ import pyarrow as pa
 
 from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
+from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._belong import complete
-from ._coco_shapes import check_painting, own_numbers, segments_in, shapes_in, shapes_out
+from ._coco_shapes import check_painting, segments_in, shapes_in, shapes_out
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
+from ._growth import check_depth
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
-from ._records import DATASET, own_columns, records, says_something, values_out
+from ._records import DATASET, own_columns, own_numbers, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare
+from ._texts import names_bad_texts
 from ._values import Columns, Table, further_columns
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ __all__ = ["read_coco", "read_coco_detections", "to_coco"]
 
 
 @unhurried_gc()
+@names_bad_texts("source")
 def read_coco(
     source: Source,
     *,
@@ -40,6 +44,7 @@ def read_coco(
     dataset: str = DATASET,
     file: str | None = None,
     on_loss: OnLoss = "warn",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read COCO instances.
 
@@ -68,6 +73,8 @@ def read_coco(
         Which file of an archive that has several.
     on_loss : {"warn", "ignore", "raise"}
         What to do about several parts, and keys that are called like columns of a labels frame.
+    limits : Limits
+        How many rows and how deep lists there may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -82,6 +89,8 @@ def read_coco(
         Whatever is wrong with the file, with its place: ids twice or missing, images and categories that are referred
         to and absent, polygons of two points, run-lengths that do not fit their image. With ``segmentation=False``
         an annotation without a box, and nothing about segmentations.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -101,14 +110,17 @@ def read_coco(
     from .label_set import LabelSet
 
     check_painting(masks)
-    data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation))
+    data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation), limits=limits)
     if not isinstance(data, Mapping):
         raise FormatError(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
         )
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
-    images, classes = Table(data.get("images"), name, "images"), Table(data.get("categories"), name, "categories")
-    annotations = Table(data.get("annotations", []), name, "annotations")
+    images, classes = (
+        Table(data.get("images"), name, "images", limits=limits),
+        Table(data.get("categories"), name, "categories", limits=limits),
+    )
+    annotations = Table(data.get("annotations", []), name, "annotations", limits=limits)
     segments = segments_in(annotations) if segmentation else None  # first, so that the text of the file can go
     image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
     image_rows = annotations.refer("image_id", image_frame.index, "images")
@@ -127,6 +139,7 @@ def read_coco(
     labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
     losses.report()
     info = {key: data[key] for key in ("info", "licenses") if key in data} | ({} if segmentation else _UNREAD)
+    check_depth(info, name, "info", limits)
     return LabelSet(image_frame, labels, class_frame, info=info)
 
 
@@ -164,6 +177,7 @@ _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscro
 
 
 @unhurried_gc()
+@names_bad_texts("source")
 def read_coco_detections(
     source: Source,
     label_set: LabelSet,
@@ -172,6 +186,7 @@ def read_coco_detections(
     masks: Painting = "center",
     file: str | None = None,
     on_loss: OnLoss = "warn",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> pd.DataFrame:
     """Read COCO detections, the results of a model.
 
@@ -181,7 +196,7 @@ def read_coco_detections(
         A list of ``{image_id, category_id, bbox | segmentation, score}``.
     label_set : LabelSet
         What they are detections on: the ids are those of its images and classes.
-    segmentation, masks, file, on_loss
+    segmentation, masks, file, on_loss, limits
         As in :func:`read_coco`.
 
     Returns
@@ -191,7 +206,7 @@ def read_coco_detections(
 
     Raises
     ------
-    FormatError
+    FormatError, SizeLimitError
         As in :func:`read_coco`; images and categories that the label set does not have.
 
     Examples
@@ -210,10 +225,10 @@ def read_coco_detections(
     0                  a.jpg        dog    5.0    0.5
     """
     check_painting(masks)
-    data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation))
+    data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
-    table = Table(data, name, "detections")
+    table = Table(data, name, "detections", limits=limits)
     segments = segments_in(table) if segmentation else None
     losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
     images, classes = label_set.images, label_set.label_classes
@@ -235,6 +250,7 @@ def read_coco_detections(
     return complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
 
 
+@names_bad_texts("file")
 def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
     """Write a label set as COCO instances.
 

@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from ..entities import Attribute, Image, Label, LabelClass
 from ..frames import BOX
+from ..limits import DEFAULT_LIMITS, Limits
 from ..masks.ragged import offsets_of
 from ..painting import one_ring_each
 from ._files import write_json
+from ._growth import check_depth
 from ._lists import KEPT, mask_lists, polygon_lists
 from ._load import load_json, unhurried_gc
-from ._records import DATASET, boxes_out, grouped, own_columns, records, says_something, values_out
+from ._records import DATASET, boxes_out, check_finite, grouped, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, boxes_in, check_masks, mask_array, masks_in, points_in, polygon_array
+from ._texts import names_bad_texts
 from ._values import Table, column_of, further_columns
 
 if TYPE_CHECKING:
@@ -32,7 +35,10 @@ _DATE = "%Y-%m-%d %H:%M:%SZ"
 
 
 @unhurried_gc()
-def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss = "warn") -> LabelSet:
+@names_bad_texts("source")
+def read_hasty_json(
+    source: Source, *, file: str | None = None, on_loss: OnLoss = "warn", limits: Limits = DEFAULT_LIMITS
+) -> LabelSet:
     """Read Hasty JSON: an export (v1.1 or 1.0), or a list of images as the imports take them.
 
     Ids are those of the file. Where it has none, an image is called ``<dataset>/<name>``, labels are numbered from 1,
@@ -46,6 +52,8 @@ def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss 
         Which file of an archive that has several.
     on_loss : {"warn", "ignore", "raise"}
         What to do about keys that are called like columns and hold something else.
+    limits : Limits
+        How many rows and how deep lists there may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -57,6 +65,8 @@ def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss 
     FormatError
         Whatever is wrong with the file, with its place: a class that is not declared, a name or an id twice, a mask
         that does not fit its box, a polygon of two points.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -70,17 +80,19 @@ def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss 
     """
     from .label_set import LabelSet
 
-    data, name = load_json(source, file=file)
+    data, name = load_json(source, file=file, limits=limits)
     if not isinstance(data, Mapping):
         data = {"images": data, "label_classes": None}
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
-    table = Table(data.get("images"), name, "images")
+    table = Table(data.get("images"), name, "images", limits=limits)
     labels, image_rows = _label_table(table)
     images = _images_in(table, losses)
     classes = _classes_in(data.get("label_classes"), labels, losses)
-    attributes = _attributes_in(Table(data.get("attributes") or [], name, "attributes"), losses)
+    attributes = _attributes_in(Table(data.get("attributes") or [], name, "attributes", limits=limits), losses)
     label_frame = _labels_in(labels, images.index.take(image_rows), classes, losses)
     losses.report()
+    info = {key: data[key] for key in ("project_name", "create_date") if key in data}
+    check_depth(info, name, "project_name", limits)
     return LabelSet(
         images,
         label_frame,
@@ -88,7 +100,7 @@ def read_hasty_json(source: Source, *, file: str | None = None, on_loss: OnLoss 
         attributes=attributes if len(attributes) else None,
         label_attributes=_attribute_values_in(labels, label_frame.index, attributes),
         tags=_tags_in(table, images.index),
-        info={key: data[key] for key in ("project_name", "create_date") if key in data},
+        info=info,
     )
 
 
@@ -102,7 +114,9 @@ def _label_table(images: Table) -> tuple[Table, NDArray[np.int64]]:
         return f"{images.place(image)}.labels[{row - ends[image]}]"
 
     rows = list(itertools.chain.from_iterable(lists))
-    return Table(rows, images.file, "labels", place), np.repeat(np.arange(len(lists)), np.diff(ends))
+    return Table(rows, images.file, "labels", place, limits=images.limits), np.repeat(
+        np.arange(len(lists)), np.diff(ends)
+    )
 
 
 def _images_in(table: Table, losses: Losses) -> pd.DataFrame:
@@ -126,7 +140,7 @@ def _images_in(table: Table, losses: Losses) -> pd.DataFrame:
 def _classes_in(rows: Any, labels: Table, losses: Losses) -> pd.DataFrame:
     if rows is None:
         rows = [{"class_name": name} for name in dict.fromkeys(labels.texts("class_name", needed=True))]
-    table = Table(rows, labels.file, "label_classes")
+    table = Table(rows, labels.file, "label_classes", limits=labels.limits)
     names = table.texts("class_name", needed=True)
     key = next((key for key in ("class_id", "id") if table.has(key)), "class_name")
     columns = {
@@ -209,6 +223,7 @@ def _tags_in(table: Table, image_ids: pd.Index[str]) -> pd.DataFrame | None:
     )
 
 
+@names_bad_texts("file")
 def to_hasty_json(
     label_set: LabelSet,
     file: File,
@@ -294,6 +309,7 @@ def _images(label_set: LabelSet) -> list[dict[str, Any]]:
 
 def _labels(label_set: LabelSet) -> list[dict[str, Any]]:
     labels = one_ring_each(label_set.labels, label_set.images)
+    check_finite(labels)
     columns = {
         "id": labels.index.tolist(),
         "class_name": values_out(labels["class_name"]),
@@ -312,7 +328,7 @@ def _attribute_values(label_set: LabelSet) -> list[dict[str, Any]]:
     if values is None:
         return out
     rows = labels.index.get_indexer(values["label_id"]).tolist()
-    for row, name, value in zip(rows, values_out(values["attribute_name"]), values["value"].tolist(), strict=True):
+    for row, name, value in zip(rows, values_out(values["attribute_name"]), values_out(values["value"]), strict=True):
         out[row][name] = value
     return out
 

@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 from ..entities import Attribute, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from ._report import OnLoss
+from ._texts import bad_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +23,9 @@ Segmentation: TypeAlias = Literal["keep", "rle"]
 Task: TypeAlias = Literal["detect", "segment"]
 Painting: TypeAlias = Literal["center", "coco"] | None
 
-__all__ = ["LabelSet"]
+__all__ = ["ENTITIES", "LabelSet"]
 
-_ENTITIES: dict[str, type[Entity]] = {
+ENTITIES: dict[str, type[Entity]] = {
     "images": Image,
     "labels": Label,
     "label_classes": LabelClass,
@@ -105,7 +106,10 @@ class LabelSet:
             "label_attributes": label_attributes,
             "tags": tags,
         }
-        self.__dict__.update(belonging({name: (_ENTITIES[name], frame) for name, frame in given.items()}))
+        try:
+            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in given.items()}))
+        except UnicodeEncodeError as error:
+            raise bad_text("the label set", error) from None
         self.info = dict(info or {})
 
     def __repr__(self) -> str:
@@ -115,7 +119,7 @@ class LabelSet:
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Return the frames that there are, by name."""
-        return {name: frame for name in _ENTITIES if (frame := getattr(self, name)) is not None}
+        return {name: frame for name in ENTITIES if (frame := getattr(self, name)) is not None}
 
     # Choosing ---------------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,20 +17,27 @@ from .. import masks
 from ..entities import LABELS_ORDER, SEMANTIC_FORMATS
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
+from ..images import opened
+from ..limits import DEFAULT_LIMITS, Limits
 from ..masks import Ragged
 from ..masks.blocks import stacked
 from ..painting import kinds, paint
 from ..paths import inside
+from ._class_runs import BAND, NO_RUNS, class_runs
 from ._files import FolderOut, progress_bar
-from ._folders import MOST_PIXELS, file_paths, images_frame, open_picture, split_path
+from ._folders import MOST_PIXELS, file_paths, images_frame, split_path
+from ._growth import RUN_BYTES, Growth, check_rows
 from ._load import FolderIn, load_json
 from ._records import records, report_columns, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, mask_array
+from ._texts import names_bad_texts
 from ._values import Table
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
+
+    from PIL.Image import Image
 
     from .label_set import Folder, LabelSet
 
@@ -41,7 +46,8 @@ __all__ = ["read_semantic_png", "to_semantic_png"]
 MOST_CLASSES = 255
 
 
-def read_semantic_png(source: Folder, *, progress: bool = True) -> LabelSet:
+@names_bad_texts("source")
+def read_semantic_png(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
     """Read semantic PNGs, an export as it arrives or an unpacked one: what has one class in an image is one mask.
 
     Parameters
@@ -51,6 +57,8 @@ def read_semantic_png(source: Folder, *, progress: bool = True) -> LabelSet:
         the numbers of the classes, three or four hold their colours.
     progress : bool
         Whether to show a progress bar.
+    limits : Limits
+        How large the pictures may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -61,7 +69,9 @@ def read_semantic_png(source: Folder, *, progress: bool = True) -> LabelSet:
     Raises
     ------
     FormatError
-        No list of classes, a pixel that is of none of them, a file that is no picture or a huge one.
+        No list of classes, a pixel that is of none of them, a file that is no PNG.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -78,29 +88,36 @@ def read_semantic_png(source: Folder, *, progress: bool = True) -> LabelSet:
     """
     from .label_set import LabelSet
 
-    with FolderIn(source) as folder:
+    with FolderIn(source, limits) as folder:
         classes = _classes_in(folder)
         paths = [path for path in folder.paths if path.suffix.lower() == ".png"]
-        runs, boxes, found, owner, sizes = [], [], [], [], []
-        for row, path in enumerate(progress_bar(paths, "PNG", progress)):
-            numbers = _numbers_in(folder, path, classes)
-            sizes.append((numbers.shape[1], numbers.shape[0]))
-            for place, (own, box) in _masks_of(numbers):
-                runs.append(own)
-                boxes.append(box)
-                found.append(place)
-                owner.append(row)
+        growth = Growth(folder.name, 0, limits, RUN_BYTES)
+        runs, boxes, found, sizes = [NO_RUNS], [np.empty((0, 4), np.int64)], [], []
+        for path in progress_bar(paths, "PNG", progress):
+            places = _places_in(folder, path, classes)
+            sizes.append((places.shape[1], places.shape[0]))
+            growth.add(max(folder.size(path), LEAST_BYTES))
+            own = class_runs(places, lambda count, path=path: growth.take(8 * count, str(path)))  # type: ignore[misc]
+            runs.append(own.runs)
+            boxes.append(own.boxes)
+            found.append(own.numbers)
+            check_rows(sum(map(len, found)), folder.name, "labels", limits)
     images = images_frame([split_path(path) for path in paths], sizes)
-    present = np.ones(len(runs), bool)
+    owner = np.repeat(np.arange(len(paths)), list(map(len, found)))
+    present = np.ones(len(owner), bool)
     columns = {
-        "image_id": images.index.take(np.array(owner, np.int64)),
-        "class_id": classes.index.take(np.array(found, np.int64) - 1),
-        **dict(zip(BOX, np.array(boxes, dtype=float).reshape(-1, 4).T, strict=True)),
-        "mask": mask_array(stacked([Ragged(np.empty(0, np.int32), np.zeros(1, np.int64)), *runs]), present),
+        "image_id": images.index.take(owner),
+        "class_id": classes.index.take(np.concatenate([np.empty(0, np.int64), *found]) - 1),
+        **dict(zip(BOX, np.concatenate(boxes).astype(float).T, strict=True)),
+        "mask": mask_array(stacked(runs), present),
     }
-    index = pd.RangeIndex(1, len(runs) + 1).astype("str")
+    index = pd.RangeIndex(1, len(owner) + 1).astype("str")
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
     return LabelSet(images, labels, classes.drop(columns="png_index"))
+
+
+LEAST_BYTES = 2**12
+"""A picture counts as this large where it is smaller: those of few rectangles are, and their run-lengths are not."""
 
 
 def _classes_in(folder: FolderIn) -> pd.DataFrame:
@@ -127,44 +144,49 @@ def _classes_in(folder: FolderIn) -> pd.DataFrame:
     return frame.assign(norder=np.arange(1.0, len(frame) + 1))
 
 
-def _numbers_in(folder: FolderIn, path: PurePosixPath, classes: pd.DataFrame) -> NDArray[np.int64]:
+def _places_in(folder: FolderIn, path: PurePosixPath, classes: pd.DataFrame) -> NDArray[np.unsignedinteger]:
     """Read a picture as the place of each pixel's class among the classes, from 1; 0 for background."""
-    picture = open_picture(folder.read(path, MOST_BYTES), folder.name, str(path))
-    try:
-        pixels = np.asarray(picture if picture.mode in {"L", "P", "I;16", "I"} else picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, struct.error, zlib.error) as error:
-        raise FormatError(folder.name, str(path), f"its pixels cannot be read: {error}", "Write it again") from None
-    if pixels.ndim == 2:
-        values, keys = pixels.astype(np.int64), classes["png_index"].to_numpy()
-    else:
-        values = pixels.astype(np.int64) @ np.array([65536, 256, 1])
-        shades = classes["color"].str.slice(1, 7).fillna("")
-        keys = np.array([int(s, 16) if re.fullmatch("[0-9a-fA-F]{6}", s) else -1 for s in shades], np.int64)
-    there, inverse = np.unique(values, return_inverse=True)
-    places = {0: 0} | {key: place for place, key in enumerate(keys.tolist(), start=1)}
-    known = [places.get(value, -1) for value in there.tolist()]
-    if -1 in known:
-        value = int(there[known.index(-1)])
-        what = f"#{value:06x}" if pixels.ndim == 3 else str(value)
-        raise FormatError(
-            folder.name, str(path), f"it has pixels of {what}, which is no class", "Add it to label_classes.json"
-        )
-    return np.array(known, np.int64)[inverse].reshape(values.shape)
+    with (
+        folder.open(path, MOST_BYTES) as file,
+        opened(file, folder.name, str(path), formats=["PNG"], limits=folder.limits) as picture,
+    ):
+        grey = picture.mode in {"L", "P", "I;16", "I"}
+        keys = classes["png_index"].to_numpy() if grey else _shades(classes)
+        by_value = {0: 0} | {key: place for place, key in enumerate(keys.tolist(), start=1)}
+        known = np.array(sorted(by_value))
+        place = np.array([by_value[key] for key in known.tolist()], np.min_scalar_type(len(keys)))
+        places = np.empty((picture.height, picture.width), place.dtype)
+        picture.load()
+        rows = max(1, BAND // picture.width)
+        for top in range(0, picture.height, rows):  # the numbers of all pixels at once take eight times as much
+            band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+            values = _values_in(band, grey)
+            at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+            if (strange := known[at] != values).any():
+                value = int(values[strange].min())
+                what = str(value) if grey else f"#{value:06x}"
+                problem = f"it has pixels of {what}, which is no class"
+                raise FormatError(folder.name, str(path), problem, "Add it to label_classes.json")
+            places[top : top + rows] = place[at]
+    return places
 
 
-def _masks_of(numbers: NDArray[np.int64]) -> Iterator[tuple[int, tuple[Ragged, list[int]]]]:
-    """Mask and tight box of each class in a picture."""
-    for place in np.unique(numbers).tolist():
-        if place:
-            own = numbers == place
-            rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-            top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-            yield place, (masks.encode(own[top:bottom, left:right]), [left, top, right, bottom])
+def _values_in(picture: Image, grey: bool) -> NDArray[np.int64]:
+    """Numbers of a grey picture, or colours as numbers."""
+    if grey:
+        return np.asarray(picture).astype(np.int64)
+    return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+
+
+def _shades(classes: pd.DataFrame) -> NDArray[np.int64]:
+    shades = classes["color"].str.slice(1, 7).fillna("")
+    return np.array([int(s, 16) if re.fullmatch("[0-9a-fA-F]{6}", s) else -1 for s in shades], np.int64)
 
 
 MOST_BYTES = 2**30
 
 
+@names_bad_texts("folder")
 def to_semantic_png(
     label_set: LabelSet,
     folder: Folder,

@@ -11,12 +11,15 @@ import pandas as pd
 
 from ..errors import FormatError
 from ..frames import BOX
+from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, images_frame, split_path
+from ._growth import check_rows
 from ._load import FolderIn
-from ._records import grouped, report_columns, values_out
+from ._records import check_finite, grouped, report_columns, values_out
 from ._report import Losses, OnLoss
+from ._texts import names_bad_texts
 from ._values import column_of
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ MORE = ("pose", "truncated", "difficult", "occluded")
 """What the format says of an object besides; columns of these names."""
 
 
-def read_voc(source: Folder, *, progress: bool = True) -> LabelSet:
+@names_bad_texts("source")
+def read_voc(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
     """Read a folder of Pascal VOC annotations.
 
     Boxes become half-open and count from 0: ``xmin`` 1 is ``x_min`` 0, ``xmax`` 4 is ``x_max`` 4. The parts of objects
@@ -43,6 +47,8 @@ def read_voc(source: Folder, *, progress: bool = True) -> LabelSet:
         The folder; each folder below it is a dataset (below ``Annotations``, where there is such a folder).
     progress : bool
         Whether to show a progress bar.
+    limits : Limits
+        How many labels there may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -54,6 +60,8 @@ def read_voc(source: Folder, *, progress: bool = True) -> LabelSet:
     ------
     FormatError
         XML that is broken or plays tricks with entities, an object without name or box; with file and object.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -76,7 +84,7 @@ def read_voc(source: Folder, *, progress: bool = True) -> LabelSet:
     sizes: list[tuple[int, int]] = []
     objects: list[dict[str, Any]] = []
     owner: list[int] = []
-    with FolderIn(source) as folder:
+    with FolderIn(source, limits) as folder:
         paths = [path for path in folder.paths if path.suffix.lower() == ".xml"]
         for path in progress_bar(paths, "VOC", progress):
             root = _parsed(folder, path)
@@ -86,6 +94,7 @@ def read_voc(source: Folder, *, progress: bool = True) -> LabelSet:
             found = [file.object(element, number) for number, element in enumerate(root.iter("object"), start=1)]
             objects += found
             owner += [len(names) - 1] * len(found)
+            check_rows(len(objects), folder.name, "labels", limits)
         images = images_frame(names, sizes)
         if images.index.has_duplicates:
             twice = images.index[images.index.duplicated()][0]
@@ -160,6 +169,7 @@ class _Xml:
         return FormatError(self.folder, f"{self.path}{place}", problem, "Correct it or leave it out")
 
 
+@names_bad_texts("folder")
 def to_voc(label_set: LabelSet, folder: Folder, *, on_loss: OnLoss = "warn", progress: bool = True) -> None:
     """Write Pascal VOC annotations: ``<dataset>/<stem>.xml``.
 
@@ -204,6 +214,7 @@ def _sizes(column: pd.Series[Any]) -> list[int]:
 
 def _objects(labels: pd.DataFrame) -> list[str]:
     """One element a label; an empty text for one without place."""
+    check_finite(labels)
     boxes = full_boxes(labels)
     boxes[:, :2] += 1
     more = {name: values_out(labels[name]) for name in MORE if name in labels}

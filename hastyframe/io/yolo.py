@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError, ValidationException
 from ..frames import BOX, POLYGON
+from ..limits import DEFAULT_LIMITS, Limits
 from ..lists import ragged_of
 from ..masks import Polygons, polygon_bounds
 from ..masks.ragged import offsets_of
 from ..painting import kinds
 from ..paths import inside
+from ._class_list import MOST_YAML, yaml_names
 from ._files import FolderOut, progress_bar
 from ._folders import file_paths, full_boxes, known_images, split_path
+from ._growth import check_rows
 from ._load import FolderIn
-from ._records import DATASET, grouped, report_columns
+from ._records import DATASET, check_finite, grouped, own_numbers, report_columns
 from ._report import Losses, OnLoss
 from ._shapes import bare, polygon_array
+from ._texts import names_bad_texts
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet, Task
@@ -35,12 +39,14 @@ __all__ = ["read_yolo", "to_yolo"]
 MOST_TEXT = 2**26
 
 
+@names_bad_texts("source")
 def read_yolo(
     source: Folder,
     images: Folder | LabelSet | pd.DataFrame | None = None,
     *,
     classes: Iterable[str] | None = None,
     progress: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read a folder of YOLO labels, detection and segmentation lines mixed as they come.
 
@@ -61,6 +67,8 @@ def read_yolo(
         Class names, the first is class 0, where the folder does not say.
     progress : bool
         Whether to show a progress bar.
+    limits : Limits
+        How many labels there may be, and what an archive may unpack to.
 
     Returns
     -------
@@ -71,6 +79,8 @@ def read_yolo(
     ------
     FormatError
         A line that is none, a class without a name, a label file without a picture; with file and line.
+    SizeLimitError
+        More than `limits` allow.
 
     Examples
     --------
@@ -88,8 +98,8 @@ def read_yolo(
     """
     from .label_set import LabelSet
 
-    with FolderIn(source) as folder:
-        frame = known_images(source if images is None else images, progress, skip="images")
+    with FolderIn(source, limits) as folder:
+        frame = known_images(source if images is None else images, progress, limits, skip="images")
         names = list(classes) if classes is not None else _class_names(folder)
         rows_of = _stems(frame, folder.name)
         paths = [path for path in folder.paths if path.suffix == ".txt" and path.name not in NOT_LABELS]
@@ -102,6 +112,7 @@ def read_yolo(
             found = _lines(folder, path, len(names))
             lines += found
             owner += [row] * len(found)
+            check_rows(len(lines), folder.name, "labels", limits)
     image_rows, class_rows = np.array(owner, np.int64), np.array([line[0] for line in lines], np.int64)
     columns_of_classes = {"name": names, "norder": np.arange(1.0, len(names) + 1), "class_type": "object"}
     class_frame = pd.DataFrame(columns_of_classes, index=pd.RangeIndex(len(names)).astype("str"))
@@ -130,24 +141,16 @@ def _class_names(folder: FolderIn) -> list[str]:
 
 
 def _yaml_names(folder: FolderIn, path: PurePosixPath) -> list[str]:
-    import yaml
-
+    text = _text(folder, path, MOST_YAML)
     try:
-        names = yaml.safe_load(_text(folder, path))["names"]
-        if isinstance(names, dict):
-            names = [names[number] for number in range(len(names))]
-        if not isinstance(names, list) or not all(isinstance(name, str | int | float) for name in names):
-            raise TypeError
-    except (yaml.YAMLError, KeyError, TypeError, RecursionError, ValueError):
-        raise FormatError(
-            folder.name, str(path), "it has no list of names, nor names of 0, 1, 2, ...", "Give them: classes=[...]"
-        ) from None
-    return [str(name) for name in names]
+        return yaml_names(text, folder.limits.depth)
+    except ValueError as error:
+        raise FormatError(folder.name, str(path), str(error), "Give the names: classes=[...]") from None
 
 
-def _text(folder: FolderIn, path: PurePosixPath) -> str:
+def _text(folder: FolderIn, path: PurePosixPath, most: int = MOST_TEXT) -> str:
     try:
-        return folder.read(path, MOST_TEXT).decode("utf-8-sig")
+        return folder.read(path, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(folder.name, str(path), f"it is not UTF-8 text: {error.reason}", "Save it as UTF-8") from None
 
@@ -223,6 +226,7 @@ def _shapes(lines: list[list[float]], sizes: NDArray[np.float64]) -> dict[str, A
     return columns
 
 
+@names_bad_texts("folder")
 def to_yolo(
     label_set: LabelSet,
     folder: Folder,
@@ -251,6 +255,7 @@ def to_yolo(
     images, labels, classes = label_set.images, label_set.labels, label_set.label_classes
     place, sizes = images.index.get_indexer(labels["image_id"]), _sizes(images)
     kind = kinds(labels)
+    check_finite(labels)
     boxes = full_boxes(labels)
     losses = Losses("YOLO cannot carry", on_loss)
     losses.add(int(kind.isin(["mask", "parts"] if task == "segment" else ["mask", "parts", "polygon"]).sum()), LOST)
@@ -295,7 +300,7 @@ def _written(
     points = rings.values.reshape(-1, 2) / np.repeat(sizes, rings.lengths, axis=0)
     for row in np.flatnonzero(outlined).tolist():
         numbers[row] = points[ends[row] : ends[row + 1]].reshape(-1).tolist()
-    scores = labels["score"].tolist() if "score" in labels else [math.nan] * len(labels)
+    scores = own_numbers(labels, "score").tolist()
     numbers = [row if math.isnan(score) else [*row, score] for row, score in zip(numbers, scores, strict=True)]
     rows = zip(classes.index.get_indexer(labels["class_id"]).tolist(), numbers, strict=True)
     return [

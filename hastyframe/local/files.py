@@ -9,9 +9,7 @@ import os
 import re
 import secrets
 import shutil
-import threading
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +18,10 @@ from typing import IO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
+from ..errors import FormatError, SizeLimitError
+from ..images import opened, read_head
+from ..limits import Limits
 from .fetch import Fetcher
 from .http import Refusal
 from .store import Record
@@ -35,12 +35,8 @@ PIXEL_LIMIT = 2**27
 UPLOAD_AGE = 86_400.0
 """After so many seconds, an upload that nobody made an image of is removed at the next start."""
 
-# Pillow knows formats that run other programs or hold whole documents; photographs come in these.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
-
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """How the names look that the server makes."""
-_warnings = threading.Lock()
 
 
 class Size(NamedTuple):
@@ -184,8 +180,11 @@ def _private_file(path: Path) -> IO[bytes]:
 
 def read_size(path: Path, name: str) -> Size:
     """Read size and type of a picture from the head of its file; `name` is what a refusal calls it."""
-    with _opened(path, name) as picture:
-        return Size(*picture.size, Pillow.MIME.get(picture.format or "", "application/octet-stream"))
+    with _refused(name):
+        head = read_head(path, name)
+    if head.width * head.height > PIXEL_LIMIT:
+        raise Refusal(400, f"{name} has too many pixels: {head.width:,} × {head.height:,}")
+    return Size(head.width, head.height, Pillow.MIME.get(head.format, "application/octet-stream"))
 
 
 def read_picture(path: Path, name: str) -> npt.NDArray[np.uint8]:
@@ -196,32 +195,21 @@ def read_picture(path: Path, name: str) -> npt.NDArray[np.uint8]:
     numpy.ndarray of uint8, shape (height, width, 3)
         Red, green and blue. Grey values of more than 8 bits are stretched from the least to the greatest.
     """
-    with _opened(path, name) as picture:
-        try:
-            if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
-                return _stretched(np.asarray(picture, dtype=np.float64))
-            return np.asarray(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise Refusal(400, f"{name} cannot be read as a picture: {error}") from None
+    with _refused(name), opened(path, name, limits=Limits(pixels=PIXEL_LIMIT)) as picture:
+        if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
+            return _stretched(np.asarray(picture, dtype=np.float64))
+        return np.asarray(picture.convert("RGB"))
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[Pillow.Image]:
+def _refused(name: str) -> Iterator[None]:
+    """Refuse what is no picture in words that do not show where the server keeps it."""
     try:
-        # Pillow warns of large pictures; here they have a limit of their own, checked before anything is decoded.
-        with _warnings, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Pillow.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise Refusal(400, f"{name} is not a picture, or not one of {', '.join(FORMATS)}") from None
-    except Pillow.DecompressionBombError:
+        yield
+    except SizeLimitError:
         raise Refusal(400, f"{name} has too many pixels: at most {PIXEL_LIMIT:,}") from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise Refusal(400, f"{name} cannot be read as a picture: {type(error).__name__}") from None
-    with picture:
-        if picture.width * picture.height > PIXEL_LIMIT:
-            raise Refusal(400, f"{name} has too many pixels: {picture.width:,} × {picture.height:,}")
-        yield picture
+    except FormatError as error:
+        raise Refusal(400, f"{name}: {error.problem}") from None
 
 
 def _stretched(grey: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.farthest import Part, distances, split_long
 from hastyframe.masks.polygon import Polygons, as_polygons
 from hastyframe.masks.ragged import offsets_of, segment, spread
 
 __all__ = ["simplify"]
+
+LEVELS = 40
+"""So often all parts are split at once. A ring whose parts are about halves of each other is done by then."""
 
 
 def simplify(polygons: Any, tolerance: float) -> Polygons:
@@ -55,7 +59,12 @@ def simplified(shapes: Polygons, tolerance: float) -> Polygons:
     begin = np.concatenate([rings[:-1], far])
     end = np.concatenate([far, rings[1:]])
     wrap = np.concatenate([far, rings[:-1]])  # the end of a ring is its begin
+    levels = 0
     while len(begin):
+        levels += 1
+        if levels == LEVELS:  # the parts are not halves of each other, as they are in most rings
+            splits, (begin, end, wrap) = _split_long(points, begin, end, wrap, tolerance)
+            kept[splits] = True
         split, distance = _worst(points, begin, end, wrap)
         bad = distance > tolerance
         begin, split, end, wrap = begin[bad], split[bad], end[bad], wrap[bad]
@@ -96,11 +105,24 @@ def _worst(
     begin, wrap, between = begin[some], wrap[some], between[some]
     offsets = offsets_of(between)
     index = spread(begin + 1, between, offsets)
-    chord = points[wrap] - points[begin]
-    length = np.maximum(np.einsum("ij,ij->i", chord, chord), 1e-300)
-    segment_of = np.repeat(np.arange(len(begin)), between)
-    away = points[index] - points[begin][segment_of]
-    along = np.einsum("ij,ij->i", away, chord[segment_of]) / length[segment_of]
-    away -= np.clip(along, 0, 1)[:, None] * chord[segment_of]
-    split[some], distance[some] = _first_greatest(np.hypot(away[:, 0], away[:, 1]), offsets, index)
+    chord = np.repeat(points[wrap] - points[begin], between, axis=0)
+    far = distances(points[index], np.repeat(points[begin], between, axis=0), chord)
+    split[some], distance[some] = _first_greatest(far, offsets, index)
     return split, distance
+
+
+def _split_long(
+    points: NDArray[np.float64],
+    begin: NDArray[np.int64],
+    end: NDArray[np.int64],
+    wrap: NDArray[np.int64],
+    tolerance: float,
+) -> tuple[list[int], NDArray[np.int64]]:
+    """Split the long ones of many parts until they are short; give the splits, and the parts there are then."""
+    splits: list[int] = []
+    parts: list[Part] = []
+    for part in zip(begin.tolist(), end.tolist(), wrap.tolist(), strict=True):
+        found, short = split_long(points, part, tolerance)
+        splits += found
+        parts += short
+    return splits, np.array(parts, np.int64).reshape(-1, 3).T

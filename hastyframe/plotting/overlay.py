@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
 from ..errors import ValidationException
+from ..limits import DEFAULT_LIMITS, Limits
 from .axes import INK, new_axes, short
 from .colours import NEUTRAL, Classes, contrasting, palette
 from .picture import Canvas, Pictures, canvas
@@ -59,6 +60,7 @@ def labels(
     names: bool | None = None,
     boxes: bool = False,
     ax: Any = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Any:
     """Draw labels, solid, and predictions, dashed, over their picture.
 
@@ -86,6 +88,8 @@ def labels(
         Draw boxes also where there are masks or polygons.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if not given.
+    limits : Limits
+        ``limits.pixels`` is the most that a picture may have.
 
     Returns
     -------
@@ -93,6 +97,8 @@ def labels(
 
     Raises
     ------
+    SizeLimitError
+        A picture of more pixels than ``limits.pixels``.
     ValidationException
         Labels of several images, a picture that cannot be found or opened, a column that is missing, a colour that is
         none.
@@ -105,7 +111,7 @@ def labels(
     >>> [text.get_text() for text in ax.texts]
     ['cat']
     """
-    shown = canvas(image, pictures)
+    shown = canvas(image, pictures, limits=limits)
     layers = [_belonging(frame, shown, name) for frame, name in ((labels, "labels"), (predictions, "predictions"))]
     colours = _colours(layers, color_by, classes)
     names = _with_names(layers, names, _WHOLE)
@@ -133,6 +139,7 @@ def grid(
     color_by: str = "class_name",
     names: bool | None = None,
     boxes: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> np.ndarray[Any, Any]:
     """Draw many images side by side, in the order of the rows.
 
@@ -149,7 +156,7 @@ def grid(
         How many tiles stand side by side.
     titles : str
         The column of `images` that stands over the tiles.
-    pictures, classes, color_by, names, boxes
+    pictures, classes, color_by, names, boxes, limits
         As :func:`labels` takes them. A class has one colour on all tiles.
 
     Returns
@@ -180,7 +187,7 @@ def grid(
         raise ValidationException(f"`titles` is {titles!r}; the images have the columns {list(images.columns)}.")
     columns = max(1, min(columns, len(images)))
     rows = math.ceil(len(images) / columns)
-    tiles = [canvas(row, pictures, most=900) for _, row in images.iterrows()]
+    tiles = [canvas(row, pictures, most=900, limits=limits) for _, row in images.iterrows()]
     layers = [
         [_belonging(frame, tile, name) for frame, name in ((labels, "labels"), (predictions, "predictions"))]
         for tile in tiles

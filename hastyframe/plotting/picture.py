@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Hashable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -13,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ValidationException
+from ..images import check_pixels, opened
+from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside
 
 __all__ = ["Canvas", "Pictures", "canvas"]
 
 Pictures: TypeAlias = "str | PathLike[str] | Mapping[Any, Any] | pd.Series[Any] | None"
-
-MOST_PIXELS = 2**28
-"""Larger pictures are not opened: 256 million pixels."""
 
 
 class Canvas(NamedTuple):
@@ -36,7 +34,7 @@ class Canvas(NamedTuple):
     title: str
 
 
-def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000) -> Canvas:
+def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000, limits: Limits = DEFAULT_LIMITS) -> Canvas:
     """Open the picture of an image.
 
     Parameters
@@ -48,9 +46,13 @@ def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000) -> Canvas
         picture is blank.
     most : int
         Pictures whose longer side has more pixels than this are read smaller.
+    limits : Limits
+        ``limits.pixels`` is the most that a picture may have.
 
     Raises
     ------
+    SizeLimitError
+        A picture of more pixels; none was decoded.
     ValidationException
         No such file, a file that is no picture, an image without a size, something else altogether.
     """
@@ -61,32 +63,33 @@ def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000) -> Canvas
             )
         image = image.iloc[0]
     if isinstance(image, pd.Series):
-        return _of_row(image, pictures, most)
+        return _of_row(image, pictures, most, limits)
     if isinstance(image, str | PathLike):
-        return _of_file(Path(image), most)
+        return _of_file(Path(image), most, limits)
     if isinstance(image, np.ndarray):
         return _of_array(image)
     if hasattr(image, "convert"):
+        check_pixels(image.width, image.height, "the picture", limits=limits)
         return _of_picture(image, most)
     if hasattr(image, "download"):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "picture"
             image.download(file)
-            return _of_file(file, most)._replace(image_id=image.id, title=image.name)
+            return _of_file(file, most, limits)._replace(image_id=image.id, title=image.name)
     raise ValidationException(
         f"{type(image).__name__} is no image: give a file, an array, a Pillow image, a row of an images frame or a "
         "handle."
     )
 
 
-def _of_row(row: pd.Series[Any], pictures: Pictures, most: int) -> Canvas:
+def _of_row(row: pd.Series[Any], pictures: Pictures, most: int, limits: Limits) -> Canvas:
     title = str(row.get("name", row.name))
     size = pd.to_numeric(row.reindex(["width", "height"])).to_numpy(dtype=float, na_value=np.nan)
     if pictures is None:
         if not (size > 0).all():
             raise ValidationException(f"Image {row.name!r} has no width and height; give `pictures` to read them from.")
         return Canvas(None, size[0], size[1], row.name, title)
-    found = canvas(_source(row, pictures), most=most)
+    found = canvas(_source(row, pictures), most=most, limits=limits)
     width, height = size if (size > 0).all() else (found.width, found.height)
     return Canvas(found.pixels, width, height, row.name, title)
 
@@ -111,24 +114,15 @@ def _source(row: pd.Series[Any], pictures: Any) -> Any:
     return file
 
 
-def _of_file(file: Path, most: int) -> Canvas:
-    from PIL import Image, UnidentifiedImageError
-
+def _of_file(file: Path, most: int, limits: Limits) -> Canvas:
     if not file.is_file():
         raise ValidationException(f"There is no file {str(file)!r}.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is refused below
-            with Image.open(file) as picture:
-                return _of_picture(picture, most)._replace(title=file.name)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValidationException(f"{str(file)!r} cannot be shown: {error}") from None
+    with opened(file, str(file), limits=limits) as picture:
+        return _of_picture(picture, most)._replace(title=file.name)
 
 
 def _of_picture(picture: Any, most: int) -> Canvas:
     width, height = picture.size
-    if width * height > MOST_PIXELS:
-        raise ValidationException(f"The picture has {width:,} by {height:,} pixels, more than can be shown; cut it.")
     if max(width, height) > most:
         picture.draft(None, (most, most))  # lets JPEG leave out what the smaller one does not need
     if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "LA", "La", "RGBa", "RGBX"):

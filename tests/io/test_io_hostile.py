@@ -11,13 +11,16 @@ import zipfile
 import zlib
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hastyframe.io as hio
 from hastyframe import masks
-from hastyframe.errors import NotFound, ValidationException
+from hastyframe.errors import NotFound, SizeLimitError, ValidationException
+from hastyframe.limits import Limits
 
 IMAGES = pd.DataFrame({"name": ["a.jpg"], "width": [20], "height": [10]})
 
@@ -180,15 +183,15 @@ def test_voc_twice():
         ({"label_classes.json": "{}"}, "a list"),
         ({"label_classes.json": "[{}]"}, "'class_name' is missing"),
         ({"label_classes.json": '[{"class_name": "a", "png_index": 0}]'}, "png_index"),
-        ({"label_classes.json": CLASSES, "d/a.png": b"no"}, "no picture"),
+        ({"label_classes.json": CLASSES, "d/a.png": b"no"}, "not a picture, or not one of PNG"),
         ({"label_classes.json": CLASSES, "d/a.png": png(10**9, 1)}, "d/a.png"),
         ({"label_classes.json": CLASSES, "d/a.png": png(20000, 20000)}, "d/a.png"),
-        ({"label_classes.json": CLASSES, "d/a.png": png(2, 2, b"\0")}, "pixels cannot be read"),
+        ({"label_classes.json": CLASSES, "d/a.png": png(2, 2, b"\0")}, "cannot be read as a picture"),
         ({"label_classes.json": CLASSES, "d/a.png": png(1, 1, b"\0\7")}, "pixels of 7, which is no class"),
     ],
 )
 def test_semantic_png(members, says):
-    with pytest.raises(hio.FormatError, match=says):
+    with pytest.raises(ValidationException, match=says):
         hio.read_semantic_png(archive(**members))
 
 
@@ -215,9 +218,13 @@ def test_names_in_archives_stay_inside(name):
 
 
 def test_bombs_are_not_unpacked():
-    bomb = archive(**{"a.json": b" " * 2**27})
-    with pytest.raises(hio.FormatError, match="bomb"):
+    bomb = archive(**{"a.json": b" " * 2**25})
+    with pytest.raises(SizeLimitError, match=r"ZipFile, a\.json: .* bytes become over .*hf\.Limits\(expansion="):
         hio.read_coco(bomb)
+    with pytest.raises(SizeLimitError, match=r"limits=hf\.Limits\(unpacked_bytes="):
+        hio.read_coco(bomb, limits=Limits(unpacked_bytes=2**24))
+    with pytest.raises(hio.FormatError, match="it is empty"):
+        hio.read_coco(bomb, limits=Limits(expansion=2000))
 
 
 def test_sources(tmp_path, small):
@@ -253,7 +260,7 @@ SCALARS = st.one_of(
     st.integers(-3, 30),
     st.floats(),
     st.text(max_size=5),
-    st.sampled_from(["cat", "a.jpg", "210010O03", "1"]),
+    st.sampled_from(["cat", "a.jpg", "210010O03", "1", "half \ud800", 2**63, -(2**63) - 1, 2**64, 10**400]),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -355,9 +362,15 @@ def reads_or_says(read, *args, **options):
         assert str(error).count(" ") > 3
         return
     if isinstance(label_set, hio.LabelSet):
-        for to in ("to_coco", "to_hasty_json"):
+        for write in (
+            lambda: label_set.to_coco(io.BytesIO(), on_loss="ignore"),
+            lambda: label_set.to_hasty_json(io.BytesIO()),
+            lambda: label_set.to_parquet(zipfile.ZipFile(io.BytesIO(), "w")),
+            lambda: label_set.to_yolo(zipfile.ZipFile(io.BytesIO(), "w"), on_loss="ignore", progress=False),
+            lambda: label_set.to_voc(zipfile.ZipFile(io.BytesIO(), "w"), on_loss="ignore", progress=False),
+        ):
             with contextlib.suppress(ValidationException):
-                getattr(label_set, to)(io.BytesIO(), **({"on_loss": "ignore"} if to == "to_coco" else {}))
+                write()
 
 
 @QUICK
@@ -406,7 +419,7 @@ def test_fuzz_hasty_json(data):
 
 
 @QUICK
-@given(st.text("0123456789.-e \nnai", max_size=60), st.text(": -[]{}name0\n&*", max_size=30))
+@given(st.text("0123456789.-e \nnai", max_size=60), st.text(": -[]{}name012\n&*!?|>'\"\\ud8~,", max_size=40))
 def test_fuzz_yolo(lines, names):
     members = {"a.txt": lines, "data.yaml": f"names: [cat]\n{names}"}
     reads_or_says(hio.read_yolo, archive(**members), IMAGES, progress=False)
@@ -465,8 +478,49 @@ def test_fuzz_parquet(data):
         label_set.to_parquet(written)
         members = {name: written.read(name) for name in written.namelist()}
     name = data.draw(st.sampled_from(sorted(members)))
-    members[name] = data.draw(cut_and_patched(members[name]))
+    if data.draw(st.booleans()):
+        members[name] = data.draw(with_another_column(members[name]))
+    if data.draw(st.booleans()):
+        members[name] = data.draw(cut_and_patched(members[name]))
     reads_or_says(hio.read_parquet, archive(**members))
+
+
+TYPES = (
+    *(pa.binary(), pa.large_binary(), pa.binary(3), pa.float16(), pa.float32(), pa.int8(), pa.uint64(), pa.bool_()),
+    *(pa.decimal128(20, 2), pa.struct([("a", pa.int64())]), pa.list_(pa.string()), pa.list_(pa.float64()), pa.date32()),
+    *(pa.timestamp("ns", "UTC"), pa.duration("s"), pa.time64("us"), pa.string_view(), pa.large_string(), pa.null()),
+    *(
+        pa.dictionary(pa.int32(), pa.binary()),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.int8(), pa.int64()),
+    ),
+    *(
+        pa.list_(pa.list_(pa.float64(), 2)),
+        pa.large_list(pa.int32()),
+        pa.list_(pa.int32(), 4),
+        pa.map_(pa.string(), pa.int8()),
+    ),
+)
+
+
+@st.composite
+def with_another_column(draw, member):
+    """A Parquet file in which a column is of another type, or has another name, or says that it is JSON."""
+    table = pq.read_table(io.BytesIO(member))
+    place = draw(st.integers(0, table.num_columns - 1))
+    kind = draw(st.sampled_from(TYPES))
+    try:
+        column = pa.array(
+            [draw(st.sampled_from([0, 1, "1", "a", b"abc", [1, 2], [[1, 2]] * 3, None]))] * len(table), kind
+        )
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        column = pa.nulls(len(table), kind)
+    field = table.schema.field(place)
+    name = draw(st.sampled_from([field.name, field.name, field.name, *table.column_names, "parts", "as_read", "", "x"]))
+    metadata = draw(st.sampled_from([field.metadata, {b"hastyframe.json": b""}, {b"numpy": b""}, None]))
+    buffer = io.BytesIO()
+    pq.write_table(table.set_column(place, pa.field(name, column.type, metadata=metadata), column), buffer)
+    return buffer.getvalue()
 
 
 def test_a_member_of_an_archive_without_a_name():
@@ -482,11 +536,14 @@ def test_a_member_of_an_archive_without_a_name():
         hio.read_coco(zipfile.ZipFile(io.BytesIO(nameless)))
 
 
+METHODS = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
 @QUICK
 @given(st.data())
 def test_fuzz_archives(data):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(buffer, "w", data.draw(st.sampled_from(METHODS))) as packed:
         packed.writestr("a.json", json.dumps(COCO))
     spoiled_bytes = data.draw(cut_and_patched(buffer.getvalue()))
     try:
