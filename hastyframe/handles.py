@@ -11,7 +11,6 @@ from html import escape
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from . import attributes, checks, entities, frames
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, UnexpectedAnswer, ValidationException
+from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ __all__ = [
     "Workspace",
     "choices_of",
     "completed",
-    "segment",
 ]
 
 
@@ -81,7 +80,7 @@ class Handle(entities.Entity):
         return self.id_name, self._data.get("id")
 
     def _url(self) -> str:
-        return f"{self.path.format_map(self._data)}/{self._data['id']}"
+        return f"{path_of(self.path, **self._data)}/{path_segment(self._data['id'])}"
 
     @property
     def _vocabulary(self) -> Vocabulary:
@@ -240,7 +239,7 @@ class Attribute(Editable, entities.Attribute):
         self._send({**body, "values": [{"value": choice["value"]} for choice in body["values"] or []]})
 
     def _read(self) -> dict[str, Any]:
-        return self._find(self._requester.listing(self.path.format(project_id=self.project_id)))
+        return self._find(self._requester.listing(path_of(self.path, project_id=self.project_id)))
 
 
 class LabelAttribute(Handle, entities.LabelAttribute):
@@ -460,7 +459,7 @@ class Image(Editable, entities.Image):
                 batches.delete_tags(self._requester, self.project_id, rows, key)
 
     def _list_path(self, entity: type[entities.Entity]) -> str:
-        return entity.path.format(project_id=self.project_id, image_id=self.id)
+        return path_of(entity.path, project_id=self.project_id, image_id=self.id)
 
     def _on_me(self, labels: Any) -> pd.DataFrame:
         return checks.as_frame(entities.Label, labels).assign(image_id=self.id)
@@ -526,7 +525,7 @@ class Label(Editable, entities.Label):
 
     def get_attributes(self) -> pd.DataFrame:
         """Return the values of the label's attributes, a label attributes frame."""
-        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
+        path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
         records = self._requester.listing(path)
         return attributes.readable(self._vocabulary, [{**record, "label_id": self.id} for record in records])
 
@@ -543,11 +542,11 @@ class Label(Editable, entities.Label):
         [attribute_id] = self._vocabulary.ids(entities.Attribute, attribute)
         frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
         [sent] = attributes.writable(self._vocabulary, frame)
-        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
-        self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
+        path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
+        self._requester.post(f"{path}/{path_segment(attribute_id)}", {"value": sent}, repeatable=True)
 
     def _list_path(self) -> str:
-        return self.path.format(project_id=self.project_id, image_id=self.image_id)
+        return path_of(self.path, project_id=self.project_id, image_id=self.image_id)
 
     def _read(self) -> dict[str, Any]:
         return self._find(self._requester.listing(self._list_path()))
@@ -569,19 +568,6 @@ def _only(answer: Any) -> dict[str, Any]:
         raise UnexpectedAnswer("The server answered one label with something else.")
     label: dict[str, Any] = items[0]
     return label
-
-
-def segment(key: str) -> str:
-    """Quote an id, so that whatever it holds it stays one segment of a path.
-
-    Examples
-    --------
-    >>> segment("a/b?c")
-    'a%2Fb%3Fc'
-    """
-    if str(key) in ("", ".", ".."):
-        raise NotFound(f"There is nothing with the id {key!r}.")
-    return quote(str(key), safe="")
 
 
 def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from . import entities, frames
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
 from .pictures import Addresses, check_picture, local_files
+from .urls import path_of
 
 __all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
 
@@ -27,7 +28,7 @@ class _Model(Handle, entities.Model):
 
     def discover_model(self) -> None:
         """Ask for the model, which is what loads it; `status` is ``LOADED`` when it can predict."""
-        self._data |= self._requester.get(f"/v1/projects/{self.project_id}/{self._discovery}")
+        self._data |= self._requester.get(self._path(self._discovery))
 
     def _identity(self) -> tuple[str, Any]:
         return type(self).__name__, self._data.get("model_id")
@@ -40,6 +41,9 @@ class _Model(Handle, entities.Model):
                 f"The {type(self).__name__} is {self.status or 'not there'}, not LOADED: train a model in the project "
                 "first, or try again in a minute."
             )
+
+    def _path(self, call: str) -> str:
+        return path_of("/v1/projects/{project_id}", project_id=self.project_id) + f"/{call}"
 
     def _ask(
         self,
@@ -59,7 +63,7 @@ class _Model(Handle, entities.Model):
             body["image_url"] = image_url
         else:
             raise ValidationException("A picture is needed: give image_path= or image_url=.")
-        path = f"/v1/projects/{self.project_id}/{self._prediction}"
+        path = self._path(self._prediction)
         answer = self._requester.post(path, body, repeatable=True)
         if not isinstance(answer, list):
             raise UnexpectedAnswer("The server answered a picture with something else than a list.", request=path)

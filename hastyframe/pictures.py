@@ -14,6 +14,7 @@ import pandas as pd
 
 from .entities import Image
 from .errors import FrameError, HastyError, Problem, UnexpectedAnswer, ValidationException
+from .urls import path_of
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -148,7 +149,7 @@ def new_image(transport: Transport, project_id: str, picture: Picture, upload_id
         "upload_id": upload_id,
         "external_id": picture.external_id,
     }
-    image = transport.post(Image.path.format(project_id=project_id), body)
+    image = transport.post(path_of(Image.path, project_id=project_id), body)
     if not isinstance(image, dict) or not isinstance(image.get("id"), str):
         raise UnexpectedAnswer("The server answered a new image with something else.")
     return image
@@ -279,7 +280,7 @@ class Addresses:
 
 
 def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:
-    answer = transport.get(f"/v1/projects/{project_id}/uploads", {"count": count})
+    answer = transport.get(path_of("/v1/projects/{project_id}/uploads", project_id=project_id), {"count": count})
     items = answer.get("items") if isinstance(answer, dict) else None
     if not items or not all(isinstance(item, dict) and {"id", "url"} <= set(item) for item in items):
         raise UnexpectedAnswer("The server answered something else than addresses to upload to.")

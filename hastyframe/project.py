@@ -21,7 +21,7 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed, segment
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .planning import (
@@ -41,6 +41,7 @@ from .planning import (
     value_contents,
 )
 from .uploads import Compare, upload
+from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ H = TypeVar("H", bound=Handle)
 M = TypeVar("M", Detector, InstanceSegmentor, SemanticSegmentor, Attributer)
 
 _MAP_KEYS = ("attribute_id", "class_id", "attribute_order", "class_order")
+_MAP_PATH = "/v1/projects/{project_id}/attributes_classes"
 
 
 class Project(Editable, entities.Project):
@@ -472,7 +474,7 @@ class Project(Editable, entities.Project):
         """
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
-        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(key)) for key in ids]
+        paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
             lambda number, items: [{**item, "label_id": ids[number]} for item in items],
@@ -709,7 +711,7 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             A row a pair: ``attribute_id, class_id, attribute_order, class_order``.
         """
-        pairs = self._requester.get(f"/v1/projects/{self.id}/attributes_classes")
+        pairs = self._requester.get(path_of(_MAP_PATH, project_id=self.id))
         return _pairs_frame(pairs)
 
     def set_attribute_classes(self, attribute_classes: Any) -> pd.DataFrame:
@@ -726,7 +728,7 @@ class Project(Editable, entities.Project):
             The pairs as the server stored them.
         """
         pairs = self._pairs(attribute_classes)
-        answer = self._requester.post(f"/v1/projects/{self.id}/attributes_classes", pairs, repeatable=True)
+        answer = self._requester.post(path_of(_MAP_PATH, project_id=self.id), pairs, repeatable=True)
         return _pairs_frame(answer)
 
     def delete_attribute_classes(self, attribute_classes: Any) -> None:
@@ -739,7 +741,7 @@ class Project(Editable, entities.Project):
         """
         pairs = [{key: pair[key] for key in _MAP_KEYS[:2]} for pair in self._pairs(attribute_classes)]
         if pairs:
-            self._requester.delete(f"/v1/projects/{self.id}/attributes_classes", pairs)
+            self._requester.delete(path_of(_MAP_PATH, project_id=self.id), pairs)
 
     # Exports ----------------------------------------------------------------------------------------------------------
 
@@ -1065,7 +1067,7 @@ class Project(Editable, entities.Project):
     # Shared -----------------------------------------------------------------------------------------------------------
 
     def _path(self, entity: type[entities.Entity]) -> str:
-        return entity.path.format(project_id=self.id)
+        return path_of(entity.path, project_id=self.id)
 
     def _fresh(self, entity: type[entities.Entity]) -> pd.DataFrame:
         self._vocabulary.forget(entity)
@@ -1074,13 +1076,13 @@ class Project(Editable, entities.Project):
     def _one(self, handle: type[H], key: str) -> H:
         """Return a handle by id or, where things have names that the project knows, by name."""
         try:
-            data = self._requester.get(f"{self._path(handle)}/{segment(key)}")
+            data = self._requester.get(f"{self._path(handle)}/{path_segment(key)}")
         except NotFound:
             if "name" not in handle.fields() or handle is Image:
                 raise
             self._vocabulary.forget(handle)
             [key] = self._vocabulary.ids(handle, key)
-            data = self._requester.get(f"{self._path(handle)}/{key}")
+            data = self._requester.get(f"{self._path(handle)}/{path_segment(key)}")
         return handle(self._requester, data, {"project_id": self.id})
 
     def _create(self, handle: type[H], body: Mapping[str, Any]) -> H:
@@ -1109,7 +1111,7 @@ class Project(Editable, entities.Project):
         return list(dict.fromkeys(ids_of(entities.Image, images)))
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
-        paths = [(entity.path.format(project_id=self.id, image_id=segment(key)), None) for key in image_ids]
+        paths = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
         return self._frame(entity, paths, desc=desc, unit="image")
 
     def _frame(self, entity: type[entities.Entity], lists: Sequence[Listing], **bar: str) -> pd.DataFrame:
@@ -1158,7 +1160,7 @@ class Project(Editable, entities.Project):
 
     def _image_record(self, key: str) -> dict[str, Any] | None:
         try:
-            record: dict[str, Any] = self._requester.get(f"{self._path(entities.Image)}/{segment(key)}")
+            record: dict[str, Any] = self._requester.get(f"{self._path(entities.Image)}/{path_segment(key)}")
         except NotFound:
             return None
         return record
