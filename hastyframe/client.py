@@ -83,8 +83,7 @@ class Client:
         progress: bool = True,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        key = _key_of(api_key)
-        del api_key  # before anything can raise: tracebacks may show local variables
+        key, api_key = _key_of(api_key), None  # before anything can raise: tracebacks may show local variables
         if key is None:
             raise AuthenticationException(
                 "There is no API key. Set the environment variable HASTY_API_KEY, or give Client(api_key=...); to try "
@@ -188,7 +187,8 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Client({self.base_url!r})"
+        made = hasattr(self, "_transport")  # tracebacks show also what was not finished
+        return f"Client({self.base_url!r})" if made else "Client(...)"
 
     def get_workspaces(self) -> pd.DataFrame:
         """Return the workspaces, a frame indexed by ``workspace_id``."""

@@ -108,10 +108,10 @@ class Transport:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         api_key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)  # before anything can raise
+        self.base_url = base_url.rstrip("/")
         if problem := api_key.problem():
             raise ValidationException(problem)
         self._api_key = api_key
-        self.base_url = base_url.rstrip("/")
         self.max_workers = _check_workers(max_workers)
         self.timeout = _check_timeout(timeout)
         self.retries = retries
@@ -122,7 +122,7 @@ class Transport:
         self._wire = Wire(max_workers)
 
     def __repr__(self) -> str:
-        return f"Transport({self.base_url!r}, max_workers={self.max_workers})"
+        return f"Transport({self.base_url!r})"
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""

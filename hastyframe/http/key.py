@@ -88,5 +88,5 @@ def _spellings(text: str) -> list[str]:
     if len(text) < _SHORTEST:
         return []
     spelled = {text, quote(text), quote(text, safe=""), quote_plus(text)}
-    spelled |= {json.dumps(text)[1:-1], repr(text)[1:-1], html.escape(text)}
+    spelled |= {json.dumps(text)[1:-1], repr(text)[1:-1], text.replace("/", "\\/"), html.escape(text)}
     return sorted(spelled, key=len, reverse=True)
