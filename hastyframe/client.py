@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +15,10 @@ import pandas as pd
 from . import answers, entities, frames
 from .arguments import check_fields, check_text
 from .errors import AuthenticationException, NotFound, ValidationException
-from .handles import segment
+from .http.key import ApiKey
+from .limits import DEFAULT_LIMITS, Limits
 from .project import Project
+from .urls import is_loopback, path_segment
 from .vocabulary import ids_of, suggestion
 
 if TYPE_CHECKING:
@@ -32,23 +35,39 @@ class Client:
     Parameters
     ----------
     api_key : str, optional
-        Your API key; if not given, that of the environment variable ``HASTY_API_KEY``.
+        Your API key. If not given, that of the environment variable ``HASTY_API_KEY``, which is the better place: a
+        key in a notebook or a script is soon somewhere else.
     base_url : str, optional
         Address of the API; if not given, that of ``HASTY_BASE_URL``, else ``https://api.hasty.ai``.
     max_workers : int
         How many requests are under way at once.
     timeout : float or (float, float)
-        Seconds to wait for a connection and for each piece of an answer.
+        Seconds to wait for a connection and for each piece of an answer. There is no waiting for ever: None is refused.
     progress : bool
         Whether work that takes over a second shows a progress bar.
+    limits : Limits
+        How large an answer and a list may be, and how long a download may take.
 
     Raises
     ------
     AuthenticationException
         If there is no key.
+    ValidationException
+        If an argument cannot be what it is for.
+
+    Warns
+    -----
+    UserWarning
+        If the address begins with ``http://`` and leads to another machine: the key would travel in the clear.
+
+    Notes
+    -----
+    The key goes to the API's host, and nowhere else. It is in no message, log, repr, pickle or traceback.
 
     Examples
     --------
+    With the key in ``HASTY_API_KEY``, this is ``hf.Client(max_workers=8)``:
+
     >>> import hastyframe as hf
     >>> client = hf.Client("my-key", max_workers=8)
     >>> client
@@ -63,25 +82,25 @@ class Client:
         max_workers: int = 16,
         timeout: float | tuple[float, float] = (10.0, 120.0),
         progress: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        from .transport import Transport
-
-        api_key = api_key or os.environ.get("HASTY_API_KEY")
-        if not api_key:
+        key, api_key = _key_of(api_key), None  # before anything can raise: tracebacks may show local variables
+        if key is None:
             raise AuthenticationException(
-                "There is no API key. Give Client(api_key=...) or set the environment variable HASTY_API_KEY; to try "
+                "There is no API key. Set the environment variable HASTY_API_KEY, or give Client(api_key=...); to try "
                 "things without a key, use Client.local()."
             )
-        if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
-            raise ValidationException("The API key holds characters that no key has, such as spaces or line breaks.")
-        address = base_url or os.environ.get("HASTY_BASE_URL") or DEFAULT_BASE_URL
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
-            raise ValidationException(f"{address!r} is no address; it must be like {DEFAULT_BASE_URL!r}.")
-        if max_workers < 1:
-            raise ValidationException(f"max_workers is {max_workers}; it must be 1 or more.")
-        self._api_key = api_key
+        from .transport import Transport
+
+        address = _check_address(base_url or os.environ.get("HASTY_BASE_URL") or DEFAULT_BASE_URL)
         self._server: LocalServer | None = None
-        self._transport = Transport(api_key, address, max_workers=max_workers, timeout=timeout, progress=progress)
+        self._transport = Transport(
+            key, address, max_workers=max_workers, timeout=timeout, progress=progress, limits=limits
+        )
+        if urlsplit(address).scheme == "http" and not is_loopback(address):
+            warnings.warn(
+                f"{address} is not encrypted: whoever is on the way reads your API key. Use https://.", stacklevel=2
+            )
 
     @classmethod
     def local(
@@ -106,7 +125,7 @@ class Client:
         faults : Faults, optional
             How the server misbehaves, for tests of what it is used by; see :class:`hastyframe.local.Faults`.
         **options
-            As for `Client`: `max_workers`, `timeout`, `progress`.
+            As for `Client`: `max_workers`, `timeout`, `progress`, `limits`.
 
         Returns
         -------
@@ -127,7 +146,7 @@ class Client:
         server = LocalServer(folder, models=models, latency=latency, faults=faults)
         server.start()
         try:
-            client = cls(server.api_key, server.base_url, **options)
+            client = cls(*_door_of(server), **options)
         except BaseException:
             server.stop()
             raise
@@ -137,7 +156,7 @@ class Client:
     @property
     def api_key(self) -> str:
         """The API key."""
-        return self._api_key
+        return self._transport._api_key.reveal()
 
     @property
     def base_url(self) -> str:
@@ -169,7 +188,8 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Client({self.base_url!r})"
+        made = hasattr(self, "_transport")  # tracebacks show also what was not finished
+        return f"Client({self.base_url!r})" if made else "Client(...)"
 
     def get_workspaces(self) -> pd.DataFrame:
         """Return the workspaces, a frame indexed by ``workspace_id``."""
@@ -194,7 +214,7 @@ class Client:
         """
         check_text(project_id, "project_id")
         try:
-            return self._read_project(segment(project_id), project_id)
+            return self._read_project(path_segment(project_id), project_id)
         except NotFound:
             known = self.get_projects()
             found = known.index[known["name"] == project_id]
@@ -202,7 +222,7 @@ class Client:
                 many = f"{len(found)} projects have" if len(found) else "no project has"
                 hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
                 raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}") from None
-            return self._read_project(segment(found[0]), found[0])
+            return self._read_project(path_segment(found[0]), found[0])
 
     def create_project(self, workspace: Any, name: str, description: str | None = None) -> Project:
         """Create a project.
@@ -230,3 +250,29 @@ class Client:
 
     def _frame(self, entity: type[entities.Entity]) -> pd.DataFrame:
         return frames.with_unique_ids(entity, frames.from_records(entity, self._transport.listing(entity.path)))
+
+
+def _key_of(given: Any) -> ApiKey | None:
+    """Read the key that was given, or that of the environment. Nothing raises here, where it is a local variable."""
+    if given is None or (isinstance(given, str) and not given):
+        return ApiKey(os.environ["HASTY_API_KEY"]) if os.environ.get("HASTY_API_KEY") else None
+    return given if isinstance(given, ApiKey) else ApiKey(given)
+
+
+def _check_address(address: Any) -> str:
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        bare = not (parts.query or parts.fragment or "@" in parts.netloc)
+    except (ValueError, TypeError, AttributeError):
+        good = bare = False
+    if not (good and bare and isinstance(address, str)):  # which is not repeated: it may be the key, in the wrong place
+        raise ValidationException(
+            f"base_url is no address; it must be like {DEFAULT_BASE_URL!r}, without a user name or a query."
+        )
+    return address
+
+
+def _door_of(server: LocalServer) -> tuple[Any, str]:
+    """Return what a client of a server needs; tracebacks may show each attribute that a line names."""
+    return ApiKey(server.api_key), server.base_url

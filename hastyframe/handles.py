@@ -11,7 +11,6 @@ from html import escape
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, ValidationException
 from .pictures import save
+from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ __all__ = [
     "Workspace",
     "choices_of",
     "completed",
-    "segment",
 ]
 
 
@@ -83,7 +82,7 @@ class Handle(entities.Entity):
         return self.id_name, self._data.get("id")
 
     def _url(self) -> str:
-        return f"{self.path.format_map(self._data)}/{self._data['id']}"
+        return f"{path_of(self.path, **self._data)}/{path_segment(self._data['id'])}"
 
     def _checked(self, answer: Any, request: str, *, edited: bool = False) -> dict[str, Any]:
         """Return an answer that must be this very thing."""
@@ -247,7 +246,7 @@ class Attribute(Editable, entities.Attribute):
         self._send({**body, "values": [{"value": choice["value"]} for choice in body["values"] or []]})
 
     def _read(self) -> dict[str, Any]:
-        return self._find(self._requester.listing(self.path.format(project_id=self.project_id)))
+        return self._find(self._requester.listing(path_of(self.path, project_id=self.project_id)))
 
 
 class LabelAttribute(Handle, entities.LabelAttribute):
@@ -474,7 +473,7 @@ class Image(Editable, entities.Image):
         self._data |= self._checked(self._requester.patch(self._url(), change), f"PATCH {self._url()}", edited=True)
 
     def _list_path(self, entity: type[entities.Entity]) -> str:
-        return entity.path.format(project_id=self.project_id, image_id=self.id)
+        return path_of(entity.path, project_id=self.project_id, image_id=self.id)
 
     def _on_me(self, labels: Any) -> pd.DataFrame:
         return checks.as_frame(entities.Label, labels).assign(image_id=self.id)
@@ -541,7 +540,7 @@ class Label(Editable, entities.Label):
 
     def get_attributes(self) -> pd.DataFrame:
         """Return the values of the label's attributes, a label attributes frame."""
-        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
+        path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
         records = self._requester.listing(path)
         return attributes.readable(self._vocabulary, [{**record, "label_id": self.id} for record in records])
 
@@ -558,12 +557,13 @@ class Label(Editable, entities.Label):
         attribute_id = self._vocabulary.one_id(entities.Attribute, attribute)
         frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
         [sent] = attributes.writable(self._vocabulary, frame)
-        path = entities.LabelAttribute.path.format(project_id=self.project_id, label_id=self.id)
-        answer = self._requester.post(f"{path}/{attribute_id}", {"value": sent}, repeatable=True)
-        answers.read(entities.LabelAttribute, answer, f"POST {path}/{attribute_id}", edited=True, label_id=self.id)
+        path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
+        path = f"{path}/{path_segment(attribute_id)}"
+        answer = self._requester.post(path, {"value": sent}, repeatable=True)
+        answers.read(entities.LabelAttribute, answer, f"POST {path}", edited=True, label_id=self.id)
 
     def _list_path(self) -> str:
-        return self.path.format(project_id=self.project_id, image_id=self.image_id)
+        return path_of(self.path, project_id=self.project_id, image_id=self.image_id)
 
     def _read(self) -> dict[str, Any]:
         return self._find(self._requester.listing(self._list_path()))
@@ -576,19 +576,6 @@ def _cell(value: Any, width: int = 120) -> str:
 
 def _size(box: list[int] | None) -> tuple[int, int] | None:
     return None if box is None else (box[2] - box[0], box[3] - box[1])
-
-
-def segment(key: str) -> str:
-    """Quote an id, so that whatever it holds it stays one segment of a path.
-
-    Examples
-    --------
-    >>> segment("a/b?c")
-    'a%2Fb%3Fc'
-    """
-    if str(key) in ("", ".", ".."):
-        raise NotFound(f"There is nothing with the id {key!r}.")
-    return quote(str(key), safe="")
 
 
 def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

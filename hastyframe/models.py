@@ -16,6 +16,7 @@ from .arguments import check_number, check_path, check_text, shown
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
 from .pictures import Addresses, check_picture, local_files, read_picture
+from .urls import path_of
 
 __all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
 
@@ -28,7 +29,7 @@ class _Model(Handle, entities.Model):
 
     def discover_model(self) -> None:
         """Ask for the model, which is what loads it; `status` is ``LOADED`` when it can predict."""
-        path = f"/v1/projects/{self.project_id}/{self._discovery}"
+        path = self._path(self._discovery)
         self._data |= answers.read(entities.Model, self._requester.get(path), f"GET {path}")
 
     def _identity(self) -> tuple[str, Any]:
@@ -42,6 +43,9 @@ class _Model(Handle, entities.Model):
                 f"The {type(self).__name__} is {self.status or 'not there'}, not LOADED: train a model in the project "
                 "first, or try again in a minute."
             )
+
+    def _path(self, call: str) -> str:
+        return path_of("/v1/projects/{project_id}", project_id=self.project_id) + f"/{call}"
 
     def _ask(
         self,
@@ -59,7 +63,7 @@ class _Model(Handle, entities.Model):
             body["upload_id"] = address["id"]
         else:
             body["image_url"] = image_url
-        path = f"/v1/projects/{self.project_id}/{self._prediction}"
+        path = self._path(self._prediction)
         answer = self._requester.post(path, body, repeatable=True)
         if not isinstance(answer, list):
             raise self._strange("something else than a list")

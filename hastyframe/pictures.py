@@ -29,6 +29,7 @@ from .errors import (
 )
 from .images import SUFFIXES, read_head
 from .paths import printable, reading, safe_name, same_place, with_mark, writing
+from .urls import path_of
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -187,7 +188,7 @@ def new_image(transport: Transport, project_id: str, picture: Picture, upload_id
         "upload_id": upload_id,
         "external_id": picture.external_id,
     }
-    path = Image.path.format(project_id=project_id)
+    path = path_of(Image.path, project_id=project_id)
     image = answers.create(transport, Image, path, body, {"dataset_id": picture.dataset_id})
     if what := answers.problem(Image, image, {"name": picture.name}):
         raise AnotherImage(f"The answer is another image than the one that was sent: {what}.", request=f"POST {path}")
@@ -338,7 +339,7 @@ class Addresses:
 
 
 def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[str, str]]:
-    path = f"/v1/projects/{project_id}/uploads"
+    path = path_of("/v1/projects/{project_id}/uploads", project_id=project_id)
     answer = transport.get(path, {"count": count})
     items = answer.get("items") if isinstance(answer, dict) else None
     if not items or not isinstance(items, list) or not all(map(_is_address, items)):

@@ -23,7 +23,7 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed, segment
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
 from .jobs import AutomatedLabelingJob, ExportJob
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .planning import (
@@ -43,6 +43,7 @@ from .planning import (
     value_contents,
 )
 from .uploads import Compare, upload
+from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ H = TypeVar("H", bound=Handle)
 M = TypeVar("M", Detector, InstanceSegmentor, SemanticSegmentor, Attributer)
 
 _MAP_KEYS = ("attribute_id", "class_id", "attribute_order", "class_order")
+_MAP_PATH = "/v1/projects/{project_id}/attributes_classes"
 
 
 class Project(Editable, entities.Project):
@@ -484,7 +486,7 @@ class Project(Editable, entities.Project):
         check_flag(wide, "wide")
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
-        paths = [entities.LabelAttribute.path.format(project_id=self.id, label_id=segment(key)) for key in ids]
+        paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
             lambda number, items: [{**item, "label_id": ids[number]} for item in items],
@@ -721,7 +723,7 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             A row a pair: ``attribute_id, class_id, attribute_order, class_order``.
         """
-        path = f"/v1/projects/{self.id}/attributes_classes"
+        path = path_of(_MAP_PATH, project_id=self.id)
         return _pairs_frame(self._requester.get(path), f"GET {path}")
 
     def set_attribute_classes(self, attribute_classes: Any) -> pd.DataFrame:
@@ -738,7 +740,7 @@ class Project(Editable, entities.Project):
             The pairs as the server stored them.
         """
         pairs = self._pairs(attribute_classes)
-        path = f"/v1/projects/{self.id}/attributes_classes"
+        path = path_of(_MAP_PATH, project_id=self.id)
         return _pairs_frame(self._requester.post(path, pairs, repeatable=True), f"POST {path}")
 
     def delete_attribute_classes(self, attribute_classes: Any) -> None:
@@ -751,7 +753,7 @@ class Project(Editable, entities.Project):
         """
         pairs = [{key: pair[key] for key in _MAP_KEYS[:2]} for pair in self._pairs(attribute_classes)]
         if pairs:
-            self._requester.delete(f"/v1/projects/{self.id}/attributes_classes", pairs)
+            self._requester.delete(path_of(_MAP_PATH, project_id=self.id), pairs)
 
     # Exports ----------------------------------------------------------------------------------------------------------
 
@@ -1088,7 +1090,7 @@ class Project(Editable, entities.Project):
     # Shared -----------------------------------------------------------------------------------------------------------
 
     def _path(self, entity: type[entities.Entity]) -> str:
-        return entity.path.format(project_id=self.id)
+        return path_of(entity.path, project_id=self.id)
 
     def _fresh(self, entity: type[entities.Entity]) -> pd.DataFrame:
         self._vocabulary.forget(entity)
@@ -1108,7 +1110,7 @@ class Project(Editable, entities.Project):
         return handle(self._requester, data, {"project_id": self.id})
 
     def _record(self, entity: type[entities.Entity], key: str) -> dict[str, Any]:
-        path = f"{self._path(entity)}/{segment(key)}"
+        path = f"{self._path(entity)}/{path_segment(key)}"
         return answers.read(entity, self._requester.get(path), f"GET {path}", id=key)
 
     def _create(self, handle: type[H], body: Mapping[str, Any]) -> H:
@@ -1136,7 +1138,7 @@ class Project(Editable, entities.Project):
         return list(dict.fromkeys(ids_of(entities.Image, images)))
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
-        paths = [(entity.path.format(project_id=self.id, image_id=segment(key)), None) for key in image_ids]
+        paths = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
         return self._frame(entity, paths, desc=desc, unit="image")
 
     def _frame(self, entity: type[entities.Entity], lists: Sequence[Listing], **bar: str) -> pd.DataFrame:

@@ -1,45 +1,40 @@
-"""HTTP and nothing else: the session, the key, retries, pages, parallel calls, signed addresses."""
+"""HTTP and nothing else: the session, retries, pages, parallel calls, signed addresses."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import itertools
+import math
+import numbers
 import random
-import ssl
-import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urljoin
 
 import orjson
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 
-from .errors import (
-    AuthenticationException,
-    AuthorisationException,
-    ConnectionFailed,
-    HastyError,
-    InsufficientCredits,
-    NotFound,
-    NotSent,
-    OutcomeUnknown,
-    RateLimited,
-    RequestTimeout,
-    ServerError,
-    UnexpectedAnswer,
-    ValidationException,
+from .errors import HastyError, NotSent, OutcomeUnknown, SizeLimitError, UnexpectedAnswer, ValidationException
+from .http import pages
+from .http.answers import Answer, TooLarge, is_packed, pieces, read_all, read_some
+from .http.causes import NO_ANSWER, is_final, is_timeout, never_sent
+from .http.key import ApiKey
+from .http.outcomes import (
+    NO_API,
+    REDIRECTS,
+    error_from_answer,
+    error_from_exception,
+    error_from_size,
+    is_transient,
 )
+from .http.wire import Wire
+from .http.workers import Pace, in_parallel
+from .limits import DEFAULT_LIMITS, Limits
 from .progress import bar as progress_bar
+from .urls import check_path, without_query
 
 __all__ = ["PAGE_SIZE", "Listing", "Transport"]
 
@@ -51,32 +46,33 @@ R = TypeVar("R")
 Listing: TypeAlias = tuple[str, Mapping[str, Any] | None]
 """The path of a list and its query."""
 Convert: TypeAlias = Callable[[int, list[dict[str, Any]]], R]
+Read: TypeAlias = Callable[[requests.Response], bytes]
 
 _KEY_HEADER = "X-Api-Key"
 _HEADERS = {"User-Agent": "hastyframe", "Accept-Encoding": "gzip, deflate"}
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
-_PASSING = frozenset({500, 502, 503, 504})
-_NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
-"""What a request can end in; bad addresses to which a server redirects come as bare ValueErrors."""
+_MOST_REDIRECTS = 30
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _LONGEST_WISH = 600.0
 """A server that asks to come back later than this, in seconds, is taken at its word: the call ends."""
 _LONGEST_SETTLING = 10.0
+_LONGEST_TIMEOUT = 86_400.0
+_TIMES_TIMEOUT = 3
+"""An answer of the API has to be whole after so many times the time-out, however steadily its pieces come."""
 _TRIES_UNREACHED = 3
 _TRIES_TIMEOUT = 3
 _TRIES_LISTING = 3
 _TRIES_DOWNLOAD = 3
-_PATIENCE = 1.0
-"""How many seconds Ctrl-C waits for requests that are under way."""
-_NO_API = "Is the base address the one of a Hasty API, and not of a web page or a proxy?"
+_PAGES_AT_ONCE = 4_096
+"""Further pages of lists that are asked for before it is looked at what came."""
 
 
 class Transport:
-    """One keep-alive session to one API host, used by many threads.
+    """Keep-alive connections to one API host, used by many threads.
 
     Parameters
     ----------
-    api_key : str
+    api_key : str or ApiKey
         Goes into a header of requests to `base_url`, and nowhere else.
     base_url : str
         Address of the API, without a path.
@@ -88,41 +84,49 @@ class Transport:
         How often a request that may be repeated is repeated.
     progress : bool
         Whether long work shows a progress bar.
+    limits : Limits
+        How large an answer and a list may be, and how long a download may take.
 
     Notes
     -----
     What may be repeated: a request that never reached the server, one that was refused with 429, and, when the
-    outcome is unknown (a broken connection, a time-out, 5xx), one that does the same when done twice: GET, PUT,
-    PATCH and DELETE. A POST of unknown outcome ends in :class:`~hastyframe.errors.OutcomeUnknown`.
+    outcome is unknown (a broken connection, a time-out, 5xx, 408, 425, 499), one that does the same when done twice:
+    GET, PUT, PATCH and DELETE. A POST of unknown outcome ends in :class:`~hastyframe.errors.OutcomeUnknown`.
+
+    An answer is read in pieces, and no further than `limits` allows. It has to be whole after three times the time-out.
     """
 
     def __init__(
         self,
-        api_key: str,
+        api_key: str | ApiKey,
         base_url: str,
         *,
         max_workers: int = 16,
         timeout: float | tuple[float, float] = (10.0, 120.0),
         retries: int = 6,
         progress: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._api_key = api_key
+        api_key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)  # before anything can raise
         self.base_url = base_url.rstrip("/")
-        self.max_workers = max_workers
-        self.timeout = timeout
+        if problem := api_key.problem():
+            raise ValidationException(problem)
+        self._api_key = api_key
+        self.max_workers = _check_workers(max_workers)
+        self.timeout = _check_timeout(timeout)
         self.retries = retries
         self.progress = progress
-        self._pace = _Pace()
+        self.limits = _check_limits(limits)
+        self._pace = Pace()
         self._reached = False
-        self._session = _make_session(max_workers)
-        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._wire = Wire(max_workers)
 
     def __repr__(self) -> str:
-        return f"Transport({self.base_url!r}, max_workers={self.max_workers})"
+        return f"Transport({self.base_url!r})"
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
-        self._session.close()
+        self._wire.close()
 
     # Requests to the API ----------------------------------------------------------------------------------------------
 
@@ -190,7 +194,8 @@ class Transport:
         HastyError
             One of its children, by what happened.
         """
-        request = f"{method} {path}"
+        check_path(path)
+        request = self._named(method, path)
         repeatable = repeatable or method in _REPEATABLE
         headers = {"Accept": "application/json"}
         data = None
@@ -200,60 +205,51 @@ class Transport:
         answer = self._send(
             method,
             self.base_url + path,
+            lambda response: read_all(response, self.limits.answer_bytes),
             repeatable=repeatable,
             once=once,
+            with_key=True,
+            seconds=min(self.limits.seconds, _TIMES_TIMEOUT * self.timeout[1]),
             params=params,
             data=data,
             headers=headers,
-            auth=self._sign,  # not among the headers, which may show in a traceback with local variables
         )
-        if missing_is_done and method == "DELETE" and answer.maybe_done and answer.response.status_code == 404:
+        if missing_is_done and method == "DELETE" and answer.may_have_applied and answer.status == 404:
             return None
-        if not _is_success(answer.response):
-            raise self._refusal(answer, request, repeatable=repeatable)
-        return self._json(answer.response, request)
-
-    def _sign(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        prepared.headers[_KEY_HEADER] = self._api_key
-        return prepared
+        if not answer.is_success:
+            raise error_from_answer(answer, request, repeatable=repeatable)
+        return self._json(answer, request)
 
     # Requests to other hosts: never with the key ----------------------------------------------------------------------
 
     def upload(self, url: str, data: bytes, content_type: str = "") -> None:
         """PUT bytes to a signed address."""
-        request = f"PUT {_without_query(url)}"
-        answer = self._send("PUT", url, repeatable=True, data=data, headers={"Content-Type": content_type})
-        if not _is_success(answer.response):
-            raise self._refusal(answer, request, signed=True)
+        headers = {"Content-Type": content_type}
+        answer = self._send("PUT", url, read_some, repeatable=True, data=data, headers=headers)
+        if not answer.is_success:
+            raise error_from_answer(answer, self._named("PUT", url), signed=True)
 
     def download(self, url: str, path: Path) -> None:
-        """GET bytes from an address into a file, which is there whole or not at all."""
-        request = f"GET {_without_query(url)}"
+        """GET bytes from an address into a file, which is there whole or not at all.
+
+        It may take `limits.seconds` in all. What comes compressed may unpack to `limits.unpacked_bytes`.
+        """
         part = path.with_name(f"{uuid.uuid4().hex}.part")  # its own, whoever else fetches the same
+
+        def read(response: requests.Response) -> bytes:
+            most = self.limits.unpacked_bytes if is_packed(response) else math.inf
+            with part.open("wb") as file:
+                for piece in pieces(response, most):
+                    file.write(piece)
+            return b""
+
         try:
-            for tries in itertools.count(1):
-                trouble = self._fetch(url, part, request)
-                if trouble is None:
-                    break
-                if tries >= _TRIES_DOWNLOAD:
-                    raise ConnectionFailed(f"The download broke off ({tries} tries): {trouble}.", request=request)
-                self._pace.sleep(_pause(tries))
+            answer = self._send("GET", url, read, repeatable=True, tries_broken=_TRIES_DOWNLOAD, bound="unpacked_bytes")
+            if not answer.is_success:
+                raise error_from_answer(answer, self._named("GET", url), signed=True)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-
-    def _fetch(self, url: str, path: Path, request: str) -> str | None:
-        """Try a download once; return what broke it off, if anything did."""
-        answer = self._send("GET", url, repeatable=True, stream=True)
-        try:
-            with answer.response as response, path.open("wb") as file:
-                if not _is_success(response):
-                    raise self._refusal(answer, request, signed=True)
-                for piece in response.iter_content(1 << 18):
-                    file.write(piece)
-        except _NO_ANSWER as error:
-            return _cause(error)
-        return None
 
     # Many at once -----------------------------------------------------------------------------------------------------
 
@@ -292,48 +288,24 @@ class Transport:
             a retry stops waiting, and no further request is sent. What is under way is waited for; after Ctrl-C for
             a second at most.
         """
-        tasks = deque(enumerate(items))
-        if not tasks:
-            return []
+        items = list(items)
         results = {} if done is None else done
-        fates: SimpleQueue[tuple[T, BaseException | None]] = SimpleQueue()
-        stop = threading.Event()
+        if items:
+            size = size or (lambda _: 1)
+            with self.bar(desc, sum(map(size, items)), unit) as bar:
+                self._in_parallel(function, items, results, lambda item: bar.update(size(item)), max_workers)
+        return [results[position] for position in range(len(items))]
 
-        def work() -> None:
-            self._pace.stop_on(stop)
-            with contextlib.suppress(IndexError):  # of the deque: nothing is left
-                while True:
-                    position, item = tasks.popleft()
-                    try:
-                        results[position] = function(item)
-                        fates.put((item, None))
-                    except BaseException as error:
-                        fates.put((item, error))
-
-        count = len(tasks)
-        step = size or (lambda _: 1)
-        threads: list[threading.Thread] = []
-        patience = None
-        try:
-            with self.bar(desc, sum(step(item) for _, item in tasks), unit) as bar:
-                for number in range(min(max_workers or self.max_workers, count)):
-                    # A request may hang for minutes; the end of the interpreter waits for all threads but daemons.
-                    thread = threading.Thread(target=work, name=f"hastyframe-pool-{number}", daemon=True)
-                    thread.start()
-                    threads.append(thread)
-                for _ in range(count):
-                    item, error = _next(fates)
-                    if error is not None:
-                        raise error
-                    bar.update(step(item))
-        except (KeyboardInterrupt, SystemExit):
-            patience = _PATIENCE
-            raise
-        finally:
-            stop.set()
-            tasks.clear()
-            _join(threads, patience)
-        return [results[position] for position in range(count)]
+    def _in_parallel(
+        self,
+        function: Callable[[T], R],
+        items: Sequence[T],
+        done: dict[int, R],
+        step: Callable[[T], Any],
+        max_workers: int | None = None,
+    ) -> None:
+        workers = max_workers or self.max_workers
+        in_parallel(function, items, count=len(items), workers=workers, pace=self._pace, done=done, step=step)
 
     @property
     def stopped(self) -> bool:
@@ -352,7 +324,7 @@ class Transport:
     @property
     def settling(self) -> float:
         """Seconds after which a request without an answer is taken to have been carried out, if it ever will be."""
-        return min(_LONGEST_SETTLING, self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout)
+        return min(_LONGEST_SETTLING, self.timeout[1])
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""
@@ -381,313 +353,275 @@ class Transport:
         Returns
         -------
         list of list
-            For each list, in order, what `convert` made of its pages, in order.
+            For each list, in order, what `convert` made of its pages, in order. Each item is in one of them.
 
         Raises
         ------
         UnexpectedAnswer
             If a list kept changing while it was read, so that a page may have missed something.
+        SizeLimitError
+            If a list has more items than `limits.rows`.
         """
 
-        def page(task: tuple[int, int, int]) -> _Page[R]:
+        def read(task: tuple[int, int, int]) -> pages.Page[R]:
             number, offset, limit = task
-            return self._page(requests[number], number, offset, limit, convert)
+            return self._page(requests[number], number, offset, limit, 1 if offset else 0, convert)
 
-        numbers = range(len(requests))
-        firsts = self.map(page, ((i, 0, PAGE_SIZE) for i in numbers), desc=desc, unit=unit)
-        tasks = [(i, offset, firsts[i].size) for i in numbers for offset in firsts[i].further]
-        pages = [[first] for first in firsts]
-        further = self.map(page, tasks, desc=desc and f"{desc}, further pages", unit="page")
-        for (i, _, _), answer in zip(tasks, further, strict=True):
-            pages[i].append(answer)
+        firsts = self.map(read, [(i, 0, PAGE_SIZE) for i in range(len(requests))], desc=desc, unit=unit)
+        lists = [[first] for first in firsts]
+        self._read_further(lists, read, desc and f"{desc}, further pages")
         return [
-            [page.result for page in (of_list if _whole(of_list) else self._read_again(request, i, convert))]
-            for i, (request, of_list) in enumerate(zip(requests, pages, strict=True))
+            [page.result for page in (found if pages.fit(found, 1) else self._read_again(request, i, convert))]
+            for i, (request, found) in enumerate(zip(requests, lists, strict=True))
         ]
 
-    def _read_again(self, request: Listing, number: int, convert: Convert[R]) -> list[_Page[R]]:
+    def _read_further(
+        self, lists: list[list[pages.Page[R]]], read: Callable[[tuple[int, int, int]], pages.Page[R]], desc: str | None
+    ) -> None:
+        """Read the further pages of lists that begin with their first one, as far as pages come whole."""
+        firsts = [found[0] for found in lists]
+        short: set[int] = set()
+        # Not all at once: how many there are is what a stranger says.
+        tasks = (
+            (i, offset, first.size)
+            for i, first in enumerate(firsts)
+            for offset in pages.offsets_after(first)
+            if i not in short
+        )
+        with self.bar(desc, sum(len(pages.offsets_after(first)) for first in firsts), "page") as bar:
+            while some := list(itertools.islice(tasks, _PAGES_AT_ONCE)):
+                found: dict[int, pages.Page[R]] = {}
+                self._in_parallel(read, some, found, lambda _: bar.update(1))
+                for position, (i, _, size) in enumerate(some):
+                    page = found[position]
+                    lists[i].append(page)
+                    if page.size < size and page.end != page.total:
+                        short.add(i)
+
+    def _read_again(self, request: Listing, number: int, convert: Convert[R]) -> list[pages.Page[R]]:
         """Read a list that changed while its pages were read, page after page, until it holds still."""
+        before: list[pages.Page[R]] | None = None
         for tries in range(1, _TRIES_LISTING + 1):
-            pages = [self._page(request, number, 0, PAGE_SIZE, convert)]
-            first, read = pages[0], pages[0].size
-            while pages[-1].size and pages[-1].total == first.total and read < first.total:
-                pages.append(self._page(request, number, read, PAGE_SIZE, convert))
-                read += pages[-1].size
-            if _whole(pages):
-                return pages
+            found, shared = self._read_in_turn(request, number, convert)
+            fits = pages.fit(found, shared)
+            # Pages of one item have none in common with the page before: then two readings have to agree.
+            if fits and (shared or len(found) == 1 or (before is not None and pages.agree(before, found))):
+                return found
+            before = found if fits else None
             self._pace.sleep(_pause(tries))
         raise UnexpectedAnswer(
-            f"The list kept changing while it was read: {read:,} items came, {first.total:,} were announced. Read it "
-            "again when nobody writes to it.",
-            request=f"GET {request[0]}",
+            f"The list kept changing while it was read, or the server does not heed offset=: {found[-1].end:,} items "
+            f"came, {found[0].total:,} were announced, and the pages do not fit together. Read it again when nobody "
+            "writes to it.",
+            request=self._named("GET", request[0]),
         )
 
-    def _page(self, request: Listing, number: int, offset: int, limit: int, convert: Convert[R]) -> _Page[R]:
-        path, params = request
-        answer = self.get(path, {**(params or {}), "offset": offset, "limit": limit})
-        try:
-            items, total = answer["items"], int(answer["meta"]["total"])
-            good = isinstance(items, list) and all(isinstance(item, dict) for item in items)
-        except (TypeError, KeyError, ValueError):
-            good = False
-        if not good:
-            raise UnexpectedAnswer(f"The answer is no page of a list. {_NO_API}", request=f"GET {path}")
-        return _Page(convert(number, items), len(items), total)
+    def _read_in_turn(self, request: Listing, number: int, convert: Convert[R]) -> tuple[list[pages.Page[R]], int]:
+        """Read a list page after page; return its pages and how many items each shares with the one before."""
+        found = [self._page(request, number, 0, PAGE_SIZE, 0, convert)]
+        total, shared = found[0].total, min(1, found[0].size - 1)
+        while found[-1].size > (shared if len(found) > 1 else 0) and found[-1].total == total > found[-1].end:
+            found.append(self._page(request, number, found[-1].end - shared, PAGE_SIZE, shared, convert))
+        return found, shared
 
-    # One request --------------------------------------------------------------------------------------------------
+    def _page(
+        self, request: Listing, number: int, offset: int, limit: int, shared: int, convert: Convert[R]
+    ) -> pages.Page[R]:
+        """Read a page, the first `shared` items of which are of the page before."""
+        path, params = request
+        read = pages.items_of(self.get(path, {**(params or {}), "offset": offset, "limit": limit}))
+        if read is None:
+            raise UnexpectedAnswer(f"The answer is no page of a list. {NO_API}", request=self._named("GET", path))
+        items, total = read
+        if total > self.limits.rows:
+            raise SizeLimitError(self._named("GET", path), f"a list of {total:,} items", "rows", self.limits.rows)
+        return pages.make_page(items, shared, offset, total, convert(number, items[shared:]))
+
+    # One request ------------------------------------------------------------------------------------------------------
 
     def _send(
-        self, method: str, url: str, *, repeatable: bool, once: bool = False, stream: bool = False, **parts: Any
-    ) -> _Answer:
-        """Send a request until it is answered or must not be repeated any more."""
-        request = f"{method} {_without_query(url)}"
-        try:
-            parts["headers"] = _HEADERS | parts.get("headers", {})
-            prepared = requests.Request(method, url, **parts).prepare()
-            settings = self._settings_for(url)
-        except ValueError as error:
-            raise _no_address(request, error) from None
-        maybe_done = False
+        self,
+        method: str,
+        url: str,
+        read: Read,
+        *,
+        repeatable: bool,
+        once: bool = False,
+        with_key: bool = False,
+        seconds: float | None = None,
+        tries_broken: int | None = None,
+        bound: str = "answer_bytes",
+        **parts: Any,
+    ) -> Answer:
+        """Send a request until it is answered or must not be repeated any more.
+
+        Parameters
+        ----------
+        method, url : str
+            What to send.
+        read : callable
+            Reads the body of an answer that says success.
+        repeatable, once : bool
+            As for :meth:`request`.
+        with_key : bool
+            Whether the key goes along.
+        seconds : float, optional
+            After which the answer must be whole; `limits.seconds` if not given.
+        tries_broken : int, optional
+            How often it is tried at most where the connection breaks.
+        bound : str
+            The name of the limit that `read` keeps.
+        **parts
+            Of the request: `params`, `data`, `headers`.
+        """
+        request = self._named(method, url)
+        prepared = self._prepare(method, url, with_key, **parts)
+        may_have_applied = False
         for tries in itertools.count(1):
             if once and self._pace.closed:
                 raise NotSent("The server asked to slow down, so that the request was not sent.", request=request)
             self._pace.wait()
             if self._pace.stopped:
-                raise _stopped(request, maybe_done=maybe_done)
+                raise _stopped(request, may_have_applied=may_have_applied)
             pause = _pause(tries)
-            try:
-                # A redirect of anything but a GET could turn into another request: it is an error instead.
-                response = self._session.send(
-                    prepared, timeout=self.timeout, stream=stream, allow_redirects=method == "GET", **settings
-                )
-            except _NO_ANSWER as error:
-                if once or tries >= self._tries(error, repeatable=repeatable):
-                    raise self._trouble(error, request, repeatable=repeatable, tries=tries) from None
-                maybe_done |= not _never_sent(error)
-            else:
-                self._reached = True
-                status, wish = response.status_code, _retry_after(response)
-                retried = status == 429 or (repeatable and status in _PASSING)
-                if once and status == 429:
+            answer, error = self._try(prepared, read, seconds or self.limits.seconds, tries, may_have_applied)
+            if isinstance(error, TooLarge):
+                raise error_from_size(error, request, reads=method == "GET", limit=bound)
+            if error is not None:
+                if once or tries >= self._tries(error, repeatable=repeatable, most=tries_broken):
+                    raise self._failure(error, request, url, repeatable=repeatable, tries=tries)
+                may_have_applied |= not never_sent(error)
+            elif answer is not None:
+                wish = answer.retry_after
+                if once and answer.status == 429:
                     self._pace.hold(max(pause, wish))
-                if once or not retried or tries > self.retries or wish > _LONGEST_WISH:
-                    return _Answer(response, tries, maybe_done)
-                maybe_done |= status != 429
+                again = answer.status == 429 or (repeatable and is_transient(answer.status))
+                if once or not again or tries > self.retries or wish > _LONGEST_WISH:
+                    return answer
+                may_have_applied |= answer.status != 429
                 pause = max(pause, wish)
-                response.close()
-                if status == 429:
+                if answer.status == 429:
                     self._pace.hold(pause)
             self._pace.sleep(pause)
         raise AssertionError  # pragma: no cover
 
-    def _settings_for(self, url: str) -> Mapping[str, Any]:
-        """Proxies and certificates of the environment; looked up once a host, because it is slow."""
-        parts = urlsplit(url)
-        host = f"{parts.scheme}://{parts.netloc}"
-        if host not in self._settings:
-            settings = self._session.merge_environment_settings(host, {}, None, None, None)
-            self._settings[host] = {name: settings[name] for name in ("proxies", "verify", "cert")}
-        return self._settings[host]
+    def _prepare(self, method: str, url: str, with_key: bool, **parts: Any) -> requests.PreparedRequest:
+        headers = _HEADERS | parts.pop("headers", {})
+        try:
+            prepared = requests.Request(method, url, headers=headers, **parts).prepare()
+        except ValueError as error:
+            failure = self._failure(error, self._named(method, url), url)
+        else:
+            if with_key:
+                prepared.headers[_KEY_HEADER] = self._api_key  # type: ignore[assignment]  # the connection writes it
+            return prepared
+        raise failure
 
-    def _tries(self, error: Exception, *, repeatable: bool) -> int:
+    def _failure(
+        self, error: Exception, request: str, url: str, *, repeatable: bool = True, tries: int = 1
+    ) -> HastyError:
+        timeout = self.timeout[1]
+        return error_from_exception(error, request, url=url, timeout=timeout, repeatable=repeatable, tries=tries)
+
+    def _try(
+        self, prepared: requests.PreparedRequest, read: Read, seconds: float, tries: int, may_have_applied: bool
+    ) -> tuple[Answer | None, Exception | None]:
+        """Send a request once; return the answer, or what it ended in instead."""
+        try:
+            with self._follow(prepared, seconds) as response:
+                status, headers = response.status_code, response.headers
+                self._reached = True
+                answer = Answer(status, headers, b"", tries, may_have_applied, self._api_key)
+                body = read(response) if answer.is_success else read_some(response)
+                return replace(answer, body=body), None
+        except (*NO_ANSWER, TooLarge) as error:
+            return None, error
+
+    def _follow(self, prepared: requests.PreparedRequest, seconds: float) -> requests.Response:
+        """Send a request, and where a GET is redirected, go there; without the key as soon as the host is another one.
+
+        A redirect of anything but a GET could turn into another request: it is an answer, and becomes an error.
+        """
+        until = time.monotonic() + seconds
+        for _ in range(_MOST_REDIRECTS):
+            response = self._wire.send(prepared, self.timeout, until - time.monotonic())
+            place = response.headers.get("Location")
+            if prepared.method != "GET" or response.status_code not in REDIRECTS or not place:
+                return response
+            with response:
+                read_some(response)  # so that the connection can be used again
+            following = requests.Request("GET", urljoin(str(prepared.url), place), headers=_HEADERS).prepare()
+            if _KEY_HEADER in prepared.headers and self._wire.keeps_key(str(prepared.url), str(following.url)):
+                following.headers.update(prepared.headers)
+            prepared = following
+        raise requests.TooManyRedirects(request=prepared)
+
+    def _tries(self, error: Exception, *, repeatable: bool, most: int | None) -> int:
         """How often a request is tried that ends in this error."""
-        never_sent = _never_sent(error)
-        if _is_final(error) or not (repeatable or never_sent):
+        unsent = never_sent(error)
+        if is_final(error) or not (repeatable or unsent):
             return 1
         tries = self.retries + 1
         if not self._reached:  # an address that has never answered is more likely wrong than busy
             tries = min(tries, _TRIES_UNREACHED)
-        return tries if never_sent or not _timed_out(error) else min(tries, _TRIES_TIMEOUT)
-
-    def _trouble(self, error: Exception, request: str, *, repeatable: bool, tries: int) -> HastyError:
-        """Say what happened to a request without an answer."""
-        tried = "" if tries == 1 else f" ({tries} tries)"
-        if isinstance(error, ValueError):
-            return _no_address(request, error)
-        if isinstance(error, requests.TooManyRedirects):
-            return UnexpectedAnswer(f"The server redirects in circles. {_NO_API}", request=request)
-        if _never_sent(error):
-            sent = getattr(error, "request", None)  # the last one, after redirects
-            host = urlsplit(_without_query(getattr(sent, "url", None) or self.base_url)).netloc
-            return ConnectionFailed(
-                f"No connection to {host}{tried}: {_cause(error)}. Check the address and the network.",
-                request=request,
-            )
-        if not repeatable:
-            return OutcomeUnknown(
-                f"The request broke off after it was sent: {_cause(error)}. The server may have done it or not; read "
-                "back what is there before doing it again.",
-                request=request,
-            )
-        if _timed_out(error):
-            return RequestTimeout(
-                f"No answer within {self._patience()}{tried}. Try again, or give the client a longer timeout=.",
-                request=request,
-            )
-        return ConnectionFailed(f"The connection broke{tried}: {_cause(error)}. Try again.", request=request)
-
-    def _patience(self) -> str:
-        return f"{self.timeout[1] if isinstance(self.timeout, tuple) else self.timeout:g} s"
+        if unsent:
+            return tries
+        if is_timeout(error):
+            tries = min(tries, _TRIES_TIMEOUT)
+        return tries if most is None else min(tries, most)
 
     # One answer -------------------------------------------------------------------------------------------------------
 
-    def _json(self, response: requests.Response, request: str) -> Any:
-        if not response.content:
+    def _json(self, answer: Answer, request: str) -> Any:
+        if not answer.body:
             return None
         try:
-            return orjson.loads(response.content)
+            return orjson.loads(answer.body)
         except orjson.JSONDecodeError:
-            kind = response.headers.get("Content-Type", "no content type")
-            begin = self._without_key(response.content[:80].decode(errors="replace"))
-            raise UnexpectedAnswer(
-                f"The server answered something that is not JSON ({kind}): {begin!r}. {_NO_API}",
-                request=request,
-                status=response.status_code,
-            ) from None
+            pass
+        raise UnexpectedAnswer(
+            f"The server answered something that is not JSON ({answer.content_type}): {answer.beginning!r}. {NO_API}",
+            request=request,
+            status=answer.status,
+        )
 
-    def _refusal(self, answer: _Answer, request: str, *, repeatable: bool = True, signed: bool = False) -> HastyError:
-        """Return the error that says what an answer means that is no success; `signed` for other hosts."""
-        response, status = answer.response, answer.response.status_code
-        kind: type[HastyError]
-        if status in (401, 403) and signed:
-            kind, text = AuthorisationException, f"The storage refused the address ({status}); it may have expired."
-        elif status in _BY_STATUS:
-            kind, text = _BY_STATUS[status]
-        elif status >= 500 and not repeatable:
-            kind = OutcomeUnknown
-            text = f"The server had trouble ({status}) and may have done it or not; read back what is there first."
-        elif status >= 500:
-            kind, text = ServerError, f"The server had trouble ({status}, {answer.tries} tries). Try again later."
-        elif status >= 400:
-            kind, text = ValidationException, f"The server refused the request ({status})."
-        else:
-            place = self._without_key(_without_query(response.headers.get("Location", "nowhere")))
-            kind = UnexpectedAnswer
-            text = f"The server answered {status} and points to {place}; what writes is not sent elsewhere. {_NO_API}"
-        words = self._without_key(_server_words(response))
-        if words:
-            text += f" The server said: {words}"
-        elif status == 404 and not signed and "json" not in response.headers.get("Content-Type", "json"):
-            text += f" The answer is not JSON. {_NO_API}"
-        if status == 429 and (wish := _retry_after(response)):
-            text += f" It asks for a pause of {wish:,.0f} s."
-        return kind(text, request=request, status=status)
-
-    def _without_key(self, text: str) -> str:
-        """Blot out the key where a server repeats it."""
-        return text.replace(self._api_key, "***")
+    def _named(self, method: str, url: str) -> str:
+        """Name a request, for messages: without the signature of its address, and without the key."""
+        return self._api_key.blot(f"{method} {without_query(url)}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    response: requests.Response
-    tries: int
-    maybe_done: bool
-    """Whether an earlier try may have been carried out."""
+def _check_workers(max_workers: Any) -> int:
+    if isinstance(max_workers, bool) or not isinstance(max_workers, numbers.Integral) or max_workers < 1:
+        raise ValidationException(f"max_workers is {max_workers!r}; it must be a whole number, 1 or more.")
+    return int(max_workers)
 
 
-@dataclass(frozen=True, slots=True)
-class _Page(Generic[R]):
-    """The first or a further page of a list."""
-
-    result: R
-    size: int
-    total: int
-
-    @property
-    def further(self) -> range:
-        """Where the further pages begin, if this is the first; the server may hold fewer a page than asked for."""
-        return range(self.size, self.total, self.size) if self.size else range(0)
+def _check_limits(limits: Any) -> Limits:
+    if not isinstance(limits, Limits):
+        raise ValidationException(f"limits is {limits!r}; it must be as hf.Limits(answer_bytes=1_000_000).")
+    return limits
 
 
-def _whole(pages: Sequence[_Page[Any]]) -> bool:
-    """Whether pages make a whole list that did not change meanwhile."""
-    total = pages[0].total
-    return all(page.total == total for page in pages) and sum(page.size for page in pages) == total
+def _check_timeout(timeout: Any) -> tuple[float, float]:
+    """Read a time-out as seconds to connect and seconds to read."""
+    both = tuple(timeout) if isinstance(timeout, tuple | list) else (timeout, timeout)
+    if len(both) != 2 or not all(map(_is_timeout, both)):
+        raise ValidationException(
+            f"timeout is {timeout!r}; it must be seconds, above 0 and up to a day, or a pair of them: to connect, and "
+            "for each piece of an answer. A request without a time-out could hang for ever."
+        )
+    return float(both[0]), float(both[1])
 
 
-class _Pace:
-    """What all threads wait for: after a 429 nobody sends before the time that the server named."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-        self._lock = threading.Lock()
-        self._local = threading.local()
-
-    def stop_on(self, stop: threading.Event) -> None:
-        """Let this thread's waits end when the event is set."""
-        self._local.stop = stop
-
-    def hold(self, seconds: float) -> None:
-        with self._lock:
-            self._until = max(self._until, time.monotonic() + seconds)
-
-    @property
-    def closed(self) -> bool:
-        """Whether nobody may send now, because the server asked to slow down."""
-        return self._until > time.monotonic()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the call that this thread works for has ended."""
-        stop = getattr(self._local, "stop", None)
-        return stop is not None and stop.is_set()
-
-    def wait(self) -> None:
-        while not self.stopped and (left := self._until - time.monotonic()) > 0:
-            self.sleep(left)
-
-    def sleep(self, seconds: float) -> None:
-        stop = getattr(self._local, "stop", None)
-        (time.sleep if stop is None else stop.wait)(seconds)
-
-
-class _Session(requests.Session):
-    """A session that drops the key where a redirect leads to another host."""
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop(_KEY_HEADER, None)
-        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
-
-
-def _next(queue: SimpleQueue[T]) -> T:
-    while True:
-        with contextlib.suppress(Empty):
-            return queue.get(timeout=0.5)  # not for ever: on Windows Ctrl-C does not end that
-
-
-def _join(threads: Iterable[threading.Thread], patience: float | None) -> None:
-    """Wait for threads to end; for no more than `patience` seconds if that is given."""
-    until = None if patience is None else time.monotonic() + patience
-    for thread in threads:
-        thread.join(None if until is None else max(0.0, until - time.monotonic()))
-
-
-def _make_session(workers: int) -> requests.Session:
-    session = _Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a cookie could carry state between threads
-    adapter = HTTPAdapter(pool_connections=8, pool_maxsize=workers)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+def _is_timeout(seconds: Any) -> bool:
+    if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real):
+        return False
+    return 0 < float(seconds) <= _LONGEST_TIMEOUT
 
 
 def _pause(tries: int) -> float:
     """Exponential backoff with full jitter above one half, so that workers do not come back all at once."""
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (tries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def _is_success(response: requests.Response) -> bool:
-    return 200 <= response.status_code < 300
-
-
-def _retry_after(response: requests.Response) -> float:
-    value = response.headers.get("Retry-After")
-    try:
-        return float(urllib3.Retry().parse_retry_after(value)) if value else 0.0
-    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-        return 0.0
 
 
 def _dump(body: Any, request: str) -> bytes:
@@ -697,100 +631,8 @@ def _dump(body: Any, request: str) -> bytes:
         raise ValidationException(f"This cannot be sent as JSON: {error}.", request=request) from None
 
 
-def _no_address(request: str, error: ValueError) -> HastyError:
-    """Return the error for an address that is none, or of a kind that is not fetched (``file:``, say)."""
-    return ConnectionFailed(
-        f"The address, or one it redirects to, cannot be used ({type(error).__name__}).", request=request
-    )
-
-
-def _stopped(request: str, *, maybe_done: bool) -> HastyError:
+def _stopped(request: str, *, may_have_applied: bool) -> HastyError:
     """Return the error for a request that is not sent, or not again, because the call has ended."""
-    if maybe_done:
+    if may_have_applied:
         return OutcomeUnknown("The call was stopped before the request was tried again.", request=request)
     return HastyError("The call was stopped before the request was sent.", request=request)
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether the same request will end in the same error: a bad address, redirects in circles, a bad certificate."""
-    if isinstance(error, ValueError | requests.TooManyRedirects):
-        return True
-    return isinstance(_innermost(error), ssl.SSLCertVerificationError)
-
-
-def _never_sent(error: Exception) -> bool:
-    """Whether no byte of the request can have reached the server.
-
-    Not so with every `SSLError`: encryption can fail after the request was sent, too.
-    """
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError) or isinstance(
-        _innermost(error), ssl.SSLCertVerificationError
-    )
-
-
-def _timed_out(error: Exception) -> bool:
-    """Whether an answer, or the next piece of one, did not come in time."""
-    return isinstance(error, requests.Timeout) or isinstance(_innermost(error), urllib3.exceptions.ReadTimeoutError)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Return what an error wraps; the outer layers repeat the address with its query."""
-    inner: BaseException | None = error
-    while inner is not None:
-        error = inner
-        candidates = (getattr(error, "reason", None), *reversed(error.args))
-        inner = next((part for part in candidates if isinstance(part, BaseException)), None)
-    return error
-
-
-def _cause(error: Exception) -> str:
-    """Name the innermost cause in words."""
-    inner = _innermost(error)
-    if type(inner) is urllib3.exceptions.NewConnectionError:  # its children have words of their own
-        return str(inner).rpartition("] ")[2].rpartition(": ")[2]
-    for kind, words in _CAUSES.items():
-        if isinstance(inner, kind):
-            return words
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
-    return type(inner).__name__
-
-
-_CAUSES: Mapping[type[BaseException], str] = {
-    urllib3.exceptions.NameResolutionError: "the name of the host is not known",
-    urllib3.exceptions.ConnectTimeoutError: "it did not answer in time",
-    urllib3.exceptions.ReadTimeoutError: "the next piece of the answer did not come in time",
-    http.client.RemoteDisconnected: "the server closed the connection without an answer",
-    http.client.IncompleteRead: "the answer was cut off",
-    urllib3.exceptions.DecodeError: "the answer is not compressed as it says",
-}
-
-
-def _without_query(url: str) -> str:
-    """Return an address without its query, which may be a signature, and without a password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(no address)"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-
-
-_BY_STATUS: dict[int, tuple[type[HastyError], str]] = {
-    400: (ValidationException, "The server refused the input."),
-    401: (AuthenticationException, "The server does not know the API key. Check api_key= or HASTY_API_KEY."),
-    402: (InsufficientCredits, "The account is out of credits. Top it up or ask its owner."),
-    403: (AuthorisationException, "The API key may not do this. Ask the project's owner for the permission."),
-    404: (NotFound, "There is no such thing on the server; it may have been deleted. Check the id."),
-    429: (RateLimited, "The server kept asking to slow down. Wait a while, or use a smaller max_workers=."),
-}
-
-
-def _server_words(response: requests.Response) -> str:
-    try:
-        message = orjson.loads(response.content)["message"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
-    return str(message)[:2000]

@@ -34,6 +34,7 @@ from .errors import (
 )
 from .paths import printable, reading
 from .pictures import Addresses, AnotherImage, Picture, is_turned, new_image, picture_size, read_picture
+from .urls import path_of
 from .vocabulary import choose
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class _Upload:
     def _there(self, datasets: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
         """Read the images of datasets, by dataset and name."""
         ids = sorted(datasets)
-        path = Image.path.format(project_id=self._project_id)
+        path = path_of(Image.path, project_id=self._project_id)
         queries = [
             {"dataset_id": ",".join(ids[start : start + _DATASETS_AT_ONCE])}
             for start in range(0, len(ids), _DATASETS_AT_ONCE)

@@ -15,6 +15,7 @@ from . import frames
 from .arguments import shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
+from .urls import path_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +65,7 @@ class Vocabulary:
         """Return the frame of all label classes, tag classes, attributes or datasets."""
         with self._lock:
             if entity.plural not in self._frames:
-                records = self._transport.listing(entity.path.format(project_id=self._project_id))
+                records = self._transport.listing(path_of(entity.path, project_id=self._project_id))
                 self._frames[entity.plural] = frames.with_unique_ids(entity, frames.from_records(entity, records))
             return self._frames[entity.plural]
 

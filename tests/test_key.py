@@ -66,7 +66,7 @@ def test_the_key_goes_to_the_api_in_a_header_and_nowhere_else():
 
 def test_no_repr_holds_the_key():
     client = hf.Client(KEY, "http://127.0.0.1:9")
-    things = [client, client._transport, client._transport._session, client._transport._pace]
+    things = [client, client._transport, client._transport._wire, client._transport._pace]
     project = hf.Project(client._transport, PROJECT)
     things += [project, hf.Dataset(client._transport, DATASET), project._vocabulary]
     for thing in things:
@@ -204,8 +204,8 @@ def test_nothing_of_a_project_takes_the_key_to_the_storage(tmp_path):
     from PIL import Image
 
     (tmp_path / "in").mkdir()
-    for name in ("a.png", "b.png", "c.png"):
-        Image.new("L", (4, 3)).save(tmp_path / "in" / name)
+    for name in ("in/a.png", "in/b.png", "in/c.png", "d.png"):
+        Image.new("L", (4, 3)).save(tmp_path / name)
 
     def storage_handle(seen: Seen):
         if seen.path == "/old.png":
@@ -226,7 +226,7 @@ def test_nothing_of_a_project_takes_the_key_to_the_storage(tmp_path):
                     return {"items": [{"id": f"u{i}", "url": f"{storage.url}/u{i}?signature=s"} for i in range(count)]}
                 case "POST", "/p/images":
                     body = seen.json()
-                    image = {"id": body["upload_id"], "name": body["filename"], "dataset_id": "d"}
+                    image = {"id": f"i{len(images)}", "name": body["filename"], "dataset_id": "d"}
                     images.append(image | {"dataset_name": "train", "public_url": f"{storage.url}/old.png"})
                     return images[-1]
                 case "GET", "/p/images":
@@ -242,7 +242,7 @@ def test_nothing_of_a_project_takes_the_key_to_the_storage(tmp_path):
             project = client.get_project("p")
             report = project.upload_images(tmp_path / "in", "train")
             assert list(report["outcome"]) == ["uploaded"] * 3
-            project.upload_from_file("train", tmp_path / "in" / "a.png")
+            project.upload_from_file("train", tmp_path / "d.png")
             report = project.download_images(folder=tmp_path / "out")
             assert set(report["outcome"]) <= {"downloaded", "there already"}
             hf.Image(client._transport, images[0], {"project_id": "p"}).download(tmp_path / "one.png")

@@ -16,7 +16,7 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images"}
+FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -29,7 +29,9 @@ KNOWS: dict[str, set[str]] = {
     "progress": set(),
     "limits": {"errors"},
     "images": {"errors", "limits"},
-    "transport": {"errors", "progress", "limits"},
+    "urls": {"errors"},
+    "http": {"errors", "urls"},
+    "transport": {"errors", "progress", "limits", "urls", "http"},
     "frames": {"errors", "entities", "masks"},
     "lists": {"masks", "frames"},
     "blame": {"errors"},
@@ -54,7 +56,7 @@ KNOWS: dict[str, set[str]] = {
     "sync": PROJECT,
     "project": PROJECT | {"sync", "planning"},
     "local": SHAPES | {"io"},
-    "client": PROJECT | {"sync", "planning", "project", "local"},
+    "client": PROJECT | {"http", "sync", "planning", "project", "local"},
     "demo": PROJECT | {"sync", "planning", "project", "client", "local", "cli", "__init__"},
     "cli": PROJECT | {"sync", "planning", "project", "client", "local", "demo", "__init__"},
     "__main__": {"cli"},

@@ -144,7 +144,7 @@ OTHER_DEFAULTS = {
 """Arguments whose default is not the documented one, and why."""
 
 MORE_ARGUMENTS = {
-    ("Client", "__init__"): ["max_workers", "timeout", "progress"],
+    ("Client", "__init__"): ["max_workers", "timeout", "progress", "limits"],
     ("Project", "create_attribute"): ["subject_type"],
     ("Attribute", "edit"): ["subject_type"],
 }

@@ -211,6 +211,11 @@ DIFFERENCES = [
             ("PUT", 0, {"Label.edit, without a depth"}),
         ]
     ),
+    *(
+        Difference(f"{sign} {API}/images/<many_image>/labels?offset={offset}&limit=100", {"250 labels"}, reason)
+        for reason in ["a page begins with the item that the page before ended with, so that a list that moved shows"]
+        for sign, offset in [("-", 100), ("-", 200), ("+", 99), ("+", 198)]
+    ),
     Difference(f"- {API}/uploads?count=1 (3 times)", {"three pictures"}, "see the next line"),
     Difference(f"+ {API}/uploads?count=3", {"three pictures"}, "one call fetches the addresses of many uploads"),
     Difference(

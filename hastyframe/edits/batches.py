@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import pandas as pd
 from hastyframe import frames
 from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
 from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
+from hastyframe.urls import path_segment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -241,7 +241,7 @@ def _write(
 
 
 def _path(entity: type[Entity], project_id: str, batch: Batch) -> str:
-    return entity.path.format(project_id=project_id, image_id=quote(batch.image_id, safe=""))
+    return entity.path.format(project_id=project_id, image_id=path_segment(batch.image_id))
 
 
 def _items(entity: type[Entity], answer: Any, batch: Batch, ids: Sequence[str] | None = None) -> pa.RecordBatch:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote
 
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from hastyframe.errors import UnexpectedAnswer
 from hastyframe.transport import PAGE_SIZE
+from hastyframe.urls import path_segment
 
 from .journal import Record
 
@@ -202,7 +202,7 @@ def _size(box: Sequence[float] | None) -> tuple[float, float] | None:
 
 
 def _segment(key: str) -> str:
-    return quote(key, safe="")
+    return path_segment(key)
 
 
 def _object(entity: type[Entity], answer: Any) -> Record:

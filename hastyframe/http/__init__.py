@@ -1,0 +1,1 @@
+"""What `hastyframe.transport` is made of: the key, connections, answers, what went wrong, pages, threads."""
