@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -110,7 +111,9 @@ class Bystanders:
                 faults = dict.fromkeys(("POST", "PUT", "DELETE"), (KINDS["504, carried out at the end"].fault, 0.3))
                 faults["GET"] = (KINDS["403 for a good request"].fault, 0.2)
                 proxy.policy = Dice(faults, 3, list(self.images.index))
-            plan.apply(path, errors="report")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an image that cannot be read again
+                plan.apply(path, errors="report")
             proxy.policy = None
 
     def state(self) -> dict[str, set[str]]:
