@@ -17,6 +17,7 @@ from making import make_project
 from PIL import Image
 
 import hastyframe as hf
+from hastyframe import transport
 
 from . import spoil
 from .kinds import KINDS
@@ -136,7 +137,10 @@ class Bystanders:
 @pytest.fixture(scope="module")
 def bystanders(tmp_path_factory):
     with hf.Client.local(tmp_path_factory.mktemp("server"), progress=False) as client:
-        yield Bystanders(client, tmp_path_factory.mktemp("journals"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transport.Transport, "settling", 0.01)
+            made = Bystanders(client, tmp_path_factory.mktemp("journals"))
+        yield made
 
 
 def test_each_kind_of_journal_is_there(bystanders):
