@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install test check format demo notebooks bench fuzz clean
+.PHONY: help install test lowest check format demo notebooks bench fuzz clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -9,6 +9,9 @@ install:  ## install the package for work on it
 
 test:  ## run all tests
 	python -m pytest -n auto
+
+lowest:  ## run all tests on the lowest versions of what the package needs
+	.ci/lowest
 
 check:  ## lint, formatting and types
 	ruff check .

@@ -45,6 +45,8 @@ _DEFAULTS: dict[str, Predict | None] = {
     "semantic_segmentor": find_regions,
     "attributer": None,
 }
+DEFAULT_PIXELS = 2**25
+"""The most pixels that the default models look at: they take some fifty bytes for each."""
 KINDS = tuple(_DEFAULTS)
 _NAMESPACE = uuid.UUID("6f8c5f0e-0c3b-4f5e-9a39-0d8a0d6c3f11")
 """Ids of models are made from it, so that a model has the same id after a restart."""
@@ -121,6 +123,9 @@ class Models:
         model = self._callables[kind]
         if model is None:
             raise Refusal(400, f"there is no {kind}: start the server with models={{'{kind}': ...}}")
+        pixels = args[0].shape[0] * args[0].shape[1]
+        if model is _DEFAULTS[kind] and pixels > DEFAULT_PIXELS:
+            raise Refusal(400, f"the default {kind} looks at {DEFAULT_PIXELS:,} pixels at most, not at {pixels:,}")
         with self._one_at_a_time, _told(kind):
             return list(model(*args))
 

@@ -260,3 +260,11 @@ def test_automated_labeling_that_fails(api):
     ended = api.wait(f"automated_labeling/{job['id']}")
     assert ended["status"] == "FAILED"
     assert ended["completed_on"]
+
+
+def test_default_models_are_bounded_in_memory(api, monkeypatch):
+    monkeypatch.setattr("hastyframe.local.models.DEFAULT_PIXELS", 1000)
+    api.label_class()
+    for path in ("object_detection", "instance_segmentation", "semantic_segmentation"):
+        said = api.refused(400, "POST", path, json={"upload_id": api.upload(png(50, 50))})
+        assert "looks at 1,000 pixels at most, not at 2,500" in said
