@@ -226,7 +226,7 @@ def test_nothing_of_a_project_takes_the_key_to_the_storage(tmp_path):
                     return {"items": [{"id": f"u{i}", "url": f"{storage.url}/u{i}?signature=s"} for i in range(count)]}
                 case "POST", "/p/images":
                     body = seen.json()
-                    image = {"id": body["upload_id"], "name": body["filename"], "dataset_id": "d"}
+                    image = {"id": f"i{len(images)}", "name": body["filename"], "dataset_id": "d"}
                     images.append(image | {"dataset_name": "train", "public_url": f"{storage.url}/old.png"})
                     return images[-1]
                 case "GET", "/p/images":
