@@ -263,6 +263,9 @@ class Project(Editable, entities.Project):
         Files appear whole or not at all, and those that are there are not fetched again: the same line goes on with
         what was interrupted.
 
+        A name that not every file system takes (too long, with a slash, reserved, the same as another but for capitals)
+        is changed into one that it takes, with a checksum that tells it apart; the report says where each picture is.
+
         Parameters
         ----------
         images : pandas.DataFrame or list of str or Image, optional
@@ -281,6 +284,11 @@ class Project(Editable, entities.Project):
         -----
         UserWarning
             If a picture was not downloaded.
+
+        Raises
+        ------
+        FormatError
+            If the folder cannot be made or written to.
         """
         folder, overwrite = check_path(folder, "folder"), check_flag(overwrite, "overwrite")
         complete = isinstance(images, pd.DataFrame) and {"dataset_name", "name", "public_url"} <= set(images.columns)
