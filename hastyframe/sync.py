@@ -16,6 +16,7 @@ from .errors import FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, Valid
 from .frames import BOX
 from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
+from .limits import DEFAULT_LIMITS, Limits
 from .painting import one_ring_each
 from .pictures import inside
 
@@ -50,14 +51,16 @@ def pull(project: Project, dataset: Any = None, image_status: Any = None) -> Lab
     )
 
 
-def read_export(project: Project, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
+def read_export(
+    project: Project, export_format: str = "json_v1.1", *, limits: Limits = DEFAULT_LIMITS, **options: Any
+) -> LabelSet:
     """Run an export, wait for it, download and read it: a handful of requests, however many images."""
     if export_format not in _READERS:
         raise ValidationException(f"{export_format!r} cannot be read back; it must be one of {', '.join(_READERS)}.")
     options.setdefault("image_status", list(entities.STATUSES))
     job = project.export("hastyframe", export_format, **options).wait()
     with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
-        return _READERS[export_format](job.download(folder))
+        return _READERS[export_format](job.download(folder), limits=limits)
 
 
 def push(
