@@ -25,6 +25,7 @@ from .entities import (
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
 from .jobs import AutomatedLabelingJob, ExportJob
+from .limits import DEFAULT_LIMITS, Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .planning import (
     Outside,
@@ -1007,13 +1008,17 @@ class Project(Editable, entities.Project):
             )
         return push(self, label_set, images_folder, journal)
 
-    def read_export(self, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
+    def read_export(
+        self, export_format: str = "json_v1.1", *, limits: Limits = DEFAULT_LIMITS, **options: Any
+    ) -> LabelSet:
         """Run an export, wait for it, download and read it: a handful of requests, however large the project.
 
         Parameters
         ----------
         export_format : str
             ``json_v1.1``, ``json_coco`` or ``semantic_png``; what the format cannot carry is not there.
+        limits : Limits
+            How many rows there may be, how large pictures, and what the archive may unpack to.
         **options
             As for `export`: `dataset`, `image_status` (all, if not given), `semantic_format`, `labels_order`.
 
@@ -1023,7 +1028,7 @@ class Project(Editable, entities.Project):
         """
         from .sync import read_export
 
-        return read_export(self, export_format, **options)
+        return read_export(self, export_format, limits=limits, **options)
 
     # Models -----------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from .errors import FormatError, FrameError, OutcomeUnknown, Problem, Unexpected
 from .frames import BOX
 from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
+from .limits import DEFAULT_LIMITS, Limits
 from .painting import one_ring_each
 from .paths import inside, reading
 from .pictures import picture_paths
@@ -53,13 +54,15 @@ def pull(project: Project, dataset: Any = None, image_status: Any = None) -> Lab
     )
 
 
-def read_export(project: Project, export_format: str = "json_v1.1", **options: Any) -> LabelSet:
+def read_export(
+    project: Project, export_format: str = "json_v1.1", *, limits: Limits = DEFAULT_LIMITS, **options: Any
+) -> LabelSet:
     """Run an export, wait for it, download and read it: a handful of requests, however many images."""
     choose(export_format, list(_READERS), "format that can be read back")
     options.setdefault("image_status", list(entities.STATUSES))
     job = project.export("hastyframe", export_format, **options).wait()
     with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
-        return _READERS[export_format](job.download(folder))
+        return _READERS[export_format](job.download(folder), limits=limits)
 
 
 def push(

@@ -103,7 +103,8 @@ def _list_of(first: Any, events: Iterator[Any]) -> Any:
         _pass_over(event, events)
     if isinstance(first, yaml.SequenceStartEvent):
         return items
-    return dict(zip(items[::2], items[1::2], strict=True))
+    names = dict(zip(items[::2], items[1::2], strict=True))
+    return names if 2 * len(names) == len(items) else None
 
 
 def _name(event: Any) -> str | None:

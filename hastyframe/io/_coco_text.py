@@ -49,6 +49,7 @@ _INSTANCE = {
 }
 _DETECTION = {**_SHAPE, "score": float | None}
 """Keys of an object, and what a file nearly always has there; what has something else is read another way."""
+MOST_KEYS = 100
 
 
 class _File(msgspec.Struct):
@@ -133,7 +134,9 @@ def _parsed(
         try:
             return _in_columns(decode, fields, segmentation)
         except msgspec.ValidationError:
-            return _in_columns(decode, dict.fromkeys(sorted(keys()), Any) | fields, segmentation)
+            if len(found := keys()) > MOST_KEYS:  # each row would have room for all of them
+                return None
+            return _in_columns(decode, dict.fromkeys(sorted(found), Any) | fields, segmentation)
     except (
         msgspec.MsgspecError,
         ValueError,

@@ -100,8 +100,8 @@ def images_frame(names: list[tuple[str, str]], sizes: Iterable[tuple[int, int]])
     width, height = np.array(list(sizes), dtype=np.int64).reshape(-1, 2).T
     datasets, files = [dataset for dataset, _ in names], [name for _, name in names]
     index = pd.Index([f"{dataset}/{name}" for dataset, name in names], dtype="str")
-    columns = {"name": files, "dataset_name": datasets, "width": width, "height": height}
-    return pd.DataFrame(columns, index=index)
+    texts = {"name": pd.array(files, dtype="str"), "dataset_name": pd.array(datasets, dtype="str")}
+    return pd.DataFrame({**texts, "width": width, "height": height}, index=index)
 
 
 def _size(folder: FolderIn, path: PurePosixPath) -> tuple[int, int]:

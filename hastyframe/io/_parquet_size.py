@@ -24,7 +24,8 @@ def as_dictionaries(file: pq.ParquetFile) -> list[str]:
 
     Else a text of one MiB that a million rows have would be written out a million times.
     """
-    texts = {field.name for field in file.schema_arrow if is_text(field.type) or pa.types.is_dictionary(field.type)}
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    texts = {field.name for field in file.schema_arrow if any(is_it(field.type) for is_it in kinds)}
     found = {chunk.path_in_schema for chunk, _ in _chunks(file.metadata) if chunk.has_dictionary_page}
     return sorted(texts & found)
 

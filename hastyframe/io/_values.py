@@ -16,7 +16,7 @@ from ..frames import dtypes
 from ..limits import DEFAULT_LIMITS, Limits
 from ._belong import rows_in
 from ._fingerprint import all_different
-from ._growth import check_depth, check_rows
+from ._growth import TABLE_BYTES, Growth, check_depth, check_rows
 from ._lists import KEPT
 from ._report import Losses
 
@@ -88,6 +88,19 @@ class Table:
     def keys(self) -> set[Any]:
         """Keys that rows have."""
         return set(self._columns) if self._rows is None else set().union(*self._rows)
+
+    def check_cells(self) -> None:
+        """Refuse rows that have keys of their own each: as columns they would take the square of what they are.
+
+        Raises
+        ------
+        SizeLimitError
+            They would take too much.
+        """
+        if self._rows is None:
+            return
+        growth = Growth(self.file, 8 * sum(map(len, self._rows)), self.limits, TABLE_BYTES)
+        growth.take(8 * len(self.keys()) * len(self), self.what)
 
     def get(self, key: str) -> list[Any]:
         """Values of a key, None where it is absent."""
@@ -230,6 +243,7 @@ def further_columns(
         Told what is left out.
     """
     columns = {}
+    table.check_cells()
     for key in sorted(table.keys() - set(known), key=str):
         dtype = dtypes(entity).get(key)
         if key in declared and dtype is not None and dtype == np.dtype("float64"):  # None would be equal to it

@@ -68,9 +68,9 @@ def fuzz(reader: str, seconds: int, corpus: str) -> None:
         if target(choices) is not None:  # else the choices did not suffice for a file
             print(FILE, flush=True)
 
-    # Memory beyond 2 GiB is a finding, and so is a file that takes ten seconds. Short inputs are no better: their
+    # Memory beyond 2 GiB is a finding, and so is a file that takes twenty seconds. Short inputs are no better: their
     # choices do not suffice.
-    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=2048", "-timeout=10"]
+    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=2048", "-timeout=20"]
     atheris.Setup([sys.argv[0], *limits, "-reduce_inputs=0", "-prefer_small=0", "-len_control=0", corpus], one)
     atheris.Fuzz()
 
