@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from .errors import ValidationException
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "PAGE_SIZE", "Limits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,9 @@ class Limits:
             if not value > 0:
                 raise ValidationException(f"{field.name} is {value}; it must be above 0.")
 
+
+PAGE_SIZE = 100
+"""How many things a page of a list of the API holds."""
 
 DEFAULT_LIMITS = Limits()
 """What holds where nothing else is said."""

@@ -25,7 +25,7 @@ from .entities import (
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
 from .jobs import AutomatedLabelingJob, ExportJob
-from .limits import DEFAULT_LIMITS, Limits
+from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .planning import (
     Outside,
@@ -1163,8 +1163,6 @@ class Project(Editable, entities.Project):
 
     def _images_among(self, image_ids: Iterable[str]) -> pd.DataFrame:
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""
-        from .transport import PAGE_SIZE
-
         wanted = list(dict.fromkeys(image_ids))
         path = self._path(entities.Image)
         try:

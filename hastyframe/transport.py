@@ -32,14 +32,11 @@ from .http.outcomes import (
 )
 from .http.wire import Wire
 from .http.workers import Pace, in_parallel
-from .limits import DEFAULT_LIMITS, Limits
+from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
 from .progress import bar as progress_bar
 from .urls import check_path, without_query
 
-__all__ = ["PAGE_SIZE", "Listing", "Transport"]
-
-PAGE_SIZE = 100
-"""How many things a page of a list holds."""
+__all__ = ["Listing", "Transport"]
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -84,7 +84,8 @@ def test_an_entity_does_not_share_the_data_it_was_made_of():
 REPORT = pd.DataFrame({"outcome": ["done"]})
 EVERY = [
     *(getattr(errors, name)("what", request="GET /v1/x", status=404) for name in errors.__all__[:-1]
-      if name not in ("Problem", "FrameError", "BatchError", "FormatError")),
+      if name not in ("Problem", "FrameError", "BatchError", "FormatError", "SizeLimitError")),
+    errors.SizeLimitError("a.png", "9 pixels", "pixels", 4),
     errors.FormatError("a.json", "images[3]", "It has no id", "Give it one"),
     FrameError([Problem("mask", 3, [1], "Longer.")]),
     BatchError("what", REPORT),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from hastyframe.errors import UnexpectedAnswer
-from hastyframe.transport import PAGE_SIZE
+from hastyframe.limits import PAGE_SIZE
 from hastyframe.urls import path_segment
 
 from .journal import Record

@@ -23,7 +23,7 @@ from hastyframe.errors import (
     UnexpectedAnswer,
     ValidationException,
 )
-from hastyframe.transport import PAGE_SIZE
+from hastyframe.limits import PAGE_SIZE
 
 from .journal import DONE, Change, Journal, Record, Unit
 from .resources import Resource

@@ -228,8 +228,9 @@ def test_a_process_that_dies_at_any_byte_of_its_journal(alone, tmp_path, monkeyp
         assert set(report["id"][report["intent"] == "create"]) <= set(project.get_labels().index)
 
 
-def test_what_lands_late_is_taken_away(tmp_path):
+def test_what_lands_late_is_taken_away(tmp_path, monkeypatch):
     """A request that the server begins only after the client has given it up and sent it again."""
+    monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.05)
     there = {"id": "there", "class_id": "c", "bbox": [0, 0, 2, 2], "z_index": 0}
     items, posts = [there], []
 
@@ -241,7 +242,7 @@ def test_what_lands_late_is_taken_away(tmp_path):
             return Answer(204)
         posts.append(seen)
         if len(posts) == 1:
-            time.sleep(0.9)
+            time.sleep(1.6)
         new = [{**label, "id": f"{len(items)}-{n}"} for n, label in enumerate(seen.json())]
         items.extend(new)
         return {"items": new}
@@ -250,7 +251,7 @@ def test_what_lands_late_is_taken_away(tmp_path):
     content = {"class_id": "c", "bbox": [0, 0, 2, 2], "z_index": 0, **nothing}
     changes = [{"row": row, "label": row, "new": content} for row in range(2)]
     with serve(handle) as server:
-        client = transport.Transport("key", server.url, timeout=(5.0, 0.5), progress=False)
+        client = transport.Transport("key", server.url, timeout=(5.0, 1.0), progress=False)
         with Journal.create(tmp_path / "j", "labels", "p", [("i", None, changes)]) as journal:
             report = carry_out(client, journal)
     assert len(posts) == 2
