@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -298,6 +299,8 @@ class Journal:
         """
         path = Path(path)
         try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise JournalError(f"{str(path)!r} is no file, so that it cannot be a journal.")
             file = os.open(path, (os.O_RDWR | os.O_APPEND if hold else os.O_RDONLY) | _BINARY)
         except FileNotFoundError:
             raise JournalError(
