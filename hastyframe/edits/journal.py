@@ -577,7 +577,7 @@ class Journal:
             self._apply(line.did, line.rows, line.ids, line.message)
         elif line.unit is not None:
             self._recall_unit(line, units[line.unit])
-        elif line.of is not None:
+        elif line.of is not None and line.values is not None and len(line.of) == len(line.values):
             self.unnoted.difference_update(line.of)
         elif line.gave is not None:
             self.lacking.difference_update(line.gave)
@@ -585,7 +585,7 @@ class Journal:
             self.undone = {"undone": line.undone, "by": line.by}
         elif line.rows is not None and line.stored is not None:
             self.stored.update(zip(line.rows, line.stored, strict=True))
-        elif line.rows is None or line.was is None:  # which is read when it is needed
+        elif line.rows is None or line.was is None or len(line.rows) != len(line.was):  # read when it is needed
             raise ValueError
 
     @staticmethod

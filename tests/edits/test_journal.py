@@ -206,6 +206,7 @@ def run_until(plan, byte: int, path, monkeypatch) -> None:
 def test_a_process_that_dies_at_any_byte_of_its_journal(alone, tmp_path, monkeypatch):
     project = alone
     monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.0)  # nothing is under way here that could land late
+    monkeypatch.setattr("hastyframe.edits.run.MAX_LOOK_AGE", 0.0)  # and nobody else writes
     before, after = small(project)
     project.plan_labels(before, after).apply(tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()
