@@ -14,15 +14,16 @@ from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import FARTHEST
 from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, spread, where
 from hastyframe.masks.toggles import within_memory
+from hastyframe.masks.uniting import united_area
 
-__all__ = ["Polygons", "as_polygons", "polygon_area", "polygon_bounds"]
+__all__ = ["Outlines", "Polygons", "as_polygons", "polygon_area", "polygon_bounds"]
 
 
 class Polygons(NamedTuple):
     """Objects made of rings, in three arrays.
 
     Object ``i`` has the rings ``offsets[i]`` to ``offsets[i + 1]``, ring ``r`` the points ``rings[r]`` to
-    ``rings[r + 1]``. What lies inside an odd number of an object's rings belongs to it: parts and holes need no mark.
+    ``rings[r + 1]``. They are parts that unite, as in COCO: what two of them cover belongs to the object as well.
 
     Parameters
     ----------
@@ -54,6 +55,11 @@ class Polygons(NamedTuple):
         """Where each object begins in `points`, shape (n + 1,)."""
         return self.rings[self.offsets]
 
+    @property
+    def has_holes(self) -> bool:
+        """Whether rings inside others are holes; see :class:`Outlines`."""
+        return isinstance(self, Outlines)
+
     def to_list(self) -> list[list[list[list[float]]]]:
         """Every object as a list of rings of ``[x, y]``, ready for JSON.
 
@@ -81,7 +87,20 @@ class Polygons(NamedTuple):
         return pa.ListArray.from_arrays(pa.array(self.offsets.astype(np.int32)), rings)
 
 
-def as_polygons(polygons: Any) -> Polygons:
+class Outlines(Polygons):
+    """Polygons of which rings inside others are holes: what lies inside an odd number of rings belongs to the object.
+
+    Examples
+    --------
+    >>> rings = [[0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 2, 1, 2, 2, 1, 2]]
+    >>> polygon_area(rings), polygon_area(as_polygons(rings, holes=True))
+    (array([16.]), array([15.]))
+    """
+
+    __slots__ = ()
+
+
+def as_polygons(polygons: Any, *, holes: bool = False) -> Polygons:
     """Read polygons from whatever holds them.
 
     Parameters
@@ -91,10 +110,14 @@ def as_polygons(polygons: Any) -> Polygons:
         Arrow list of points (one ring an object) or a list of rings; null is an object without rings. Nested
         lists: ``[[x, y], …]`` is one object of one ring, ``[[x0, y0, x1, y1, …], …]`` one object in COCO's manner, a
         list of either, or of lists of rings of ``[x, y]``, is many objects.
+    holes : bool, default False
+        Whether rings inside others are holes. By default they are parts like others, except those of
+        :class:`Outlines`, which stay what they are.
 
     Returns
     -------
     Polygons
+        With holes, :class:`Outlines`.
 
     Raises
     ------
@@ -107,7 +130,7 @@ def as_polygons(polygons: Any) -> Polygons:
     >>> as_polygons([[[0, 0, 4, 0, 4, 4], [8, 8, 9, 8, 9, 9]]]).rings.tolist()
     [0, 3, 6]
     """
-    return _checked(_read(polygons))
+    return _checked(_read(polygons), holes)
 
 
 def polygon_bounds(polygons: Any) -> NDArray[np.float64]:
@@ -155,8 +178,9 @@ def polygon_area(polygons: Any) -> NDArray[np.float64]:
     Returns
     -------
     numpy.ndarray of float64, shape (n,)
-        By the shoelace formula, whichever way a ring runs. A ring inside an odd number of others of its object is a
-        hole and takes its area away. Rings are taken not to cross themselves or each other.
+        By the shoelace formula, whichever way a ring runs. Parts unite: what two of them cover counts once. Of
+        :class:`Outlines` a ring inside an odd number of others is a hole and takes its area away. Rings are taken not
+        to cross themselves, and those of outlines not each other.
 
     Raises
     ------
@@ -165,15 +189,44 @@ def polygon_area(polygons: Any) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> polygon_area([[0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 2, 1, 2, 2, 1, 2]])
-    array([15.])
+    >>> polygon_area([[0, 0, 4, 0, 4, 4, 0, 4], [2, 0, 6, 0, 6, 4, 2, 4]])
+    array([24.])
     """
     shapes = as_polygons(polygons)
     following = next_in_ring(shapes.rings)
     first = np.repeat(shapes.points[shapes.rings[:-1]], np.diff(shapes.rings), axis=0)
     x, y = (shapes.points - first).T  # from the ring's own first vertex: no digits are lost far from the origin
     area = np.abs(segment(np.add, x * y[following] - x[following] * y, shapes.rings, 0.0, np.float64)) / 2
-    return segment(np.add, np.where(_is_hole(shapes), -area, area), shapes.offsets, 0.0, np.float64)
+    if shapes.has_holes:
+        return segment(np.add, np.where(_is_hole(shapes), -area, area), shapes.offsets, 0.0, np.float64)
+    total = segment(np.add, area, shapes.offsets, 0.0, np.float64)
+    for index in _perhaps_overlapping(shapes).tolist():
+        rings = shapes.rings[shapes.offsets[index] : shapes.offsets[index + 1] + 1]
+        total[index] = united_area([shapes.points[start:end] for start, end in pairwise(rings.tolist())])
+    return total
+
+
+def _perhaps_overlapping(shapes: Polygons) -> NDArray[np.int64]:
+    """Objects of which the boxes of two rings overlap."""
+    siblings = np.diff(shapes.offsets)
+    if not (siblings > 1).any():
+        return np.empty(0, np.int64)
+    boxes = bounds_of(Polygons(shapes.points, shapes.rings, np.arange(len(shapes.rings))))
+    found = [
+        index
+        for index in np.flatnonzero(siblings > 1).tolist()
+        if _some_overlap(boxes[shapes.offsets[index] : shapes.offsets[index + 1]])
+    ]
+    return np.array(found, np.int64)
+
+
+def _some_overlap(boxes: NDArray[np.float64]) -> bool:
+    boxes = boxes[np.argsort(boxes[:, 0])]
+    for at, (_, top, right, bottom) in enumerate(boxes.tolist()):
+        near = boxes[at + 1 : np.searchsorted(boxes[:, 0], right)]
+        if ((near[:, 1] < bottom) & (near[:, 3] > top)).any():
+            return True
+    return False
 
 
 def next_in_ring(rings: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -338,7 +391,7 @@ def _is_blank(item: Any, level: int) -> bool:
     return level == 1 and (item is None or (isinstance(item, float) and math.isnan(item)))
 
 
-def _checked(shapes: Polygons) -> Polygons:
+def _checked(shapes: Polygons, holes: bool) -> Polygons:
     points, rings, offsets = shapes
     for ends, most in ((rings, len(points)), (offsets, len(rings) - 1)):
         if not len(ends) or ends[0] < 0 or ends[-1] > most or (ends[1:] < ends[:-1]).any():
@@ -357,7 +410,7 @@ def _checked(shapes: Polygons) -> Polygons:
         raise ValidationException(
             f"polygon {index}, ring {part} has {np.diff(rings)[ring]} vertices; it takes three to enclose pixels."
         )
-    return Polygons(points, rings, offsets)
+    return (Outlines if holes or shapes.has_holes else Polygons)(points, rings, offsets)
 
 
 def _refuse_vertex(points: NDArray[np.float64], near: NDArray[np.bool_], offsets: NDArray[np.int64]) -> None:
