@@ -1,4 +1,4 @@
-"""Polygons as flat points, rings and objects: reading them, measuring them, cutting them to the image."""
+"""Polygons as flat points, rings and objects, from whatever holds them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import FARTHEST
-from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, spread, where
-from hastyframe.masks.toggles import within_memory
-from hastyframe.masks.uniting import united_area
+from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, where
 
-__all__ = ["Outlines", "Polygons", "as_polygons", "polygon_area", "polygon_bounds"]
+__all__ = ["Outlines", "Polygons", "as_polygons", "polygon_bounds"]
 
 
 class Polygons(NamedTuple):
@@ -93,6 +91,7 @@ class Outlines(Polygons):
     Examples
     --------
     >>> rings = [[0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 2, 1, 2, 2, 1, 2]]
+    >>> from hastyframe.masks import polygon_area
     >>> polygon_area(rings), polygon_area(as_polygons(rings, holes=True))
     (array([16.]), array([15.]))
     """
@@ -167,102 +166,12 @@ def bounds_of(shapes: Polygons) -> NDArray[np.float64]:
     return np.stack([segment(ufunc, values, offsets, np.nan, np.float64) for ufunc, values in columns], axis=1)
 
 
-def polygon_area(polygons: Any) -> NDArray[np.float64]:
-    """Area of polygons, in square pixels.
-
-    Parameters
-    ----------
-    polygons
-        As :func:`as_polygons` takes them.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n,)
-        By the shoelace formula, whichever way a ring runs. Parts unite: what two of them cover counts once. Of
-        :class:`Outlines` a ring inside an odd number of others is a hole and takes its area away. Rings are taken not
-        to cross themselves, and those of outlines not each other.
-
-    Raises
-    ------
-    ValidationException
-        As :func:`as_polygons`.
-
-    Examples
-    --------
-    >>> polygon_area([[0, 0, 4, 0, 4, 4, 0, 4], [2, 0, 6, 0, 6, 4, 2, 4]])
-    array([24.])
-    """
-    shapes = as_polygons(polygons)
-    following = next_in_ring(shapes.rings)
-    first = np.repeat(shapes.points[shapes.rings[:-1]], np.diff(shapes.rings), axis=0)
-    x, y = (shapes.points - first).T  # from the ring's own first vertex: no digits are lost far from the origin
-    area = np.abs(segment(np.add, x * y[following] - x[following] * y, shapes.rings, 0.0, np.float64)) / 2
-    if shapes.has_holes:
-        return segment(np.add, np.where(_is_hole(shapes), -area, area), shapes.offsets, 0.0, np.float64)
-    total = segment(np.add, area, shapes.offsets, 0.0, np.float64)
-    for index in _perhaps_overlapping(shapes).tolist():
-        rings = shapes.rings[shapes.offsets[index] : shapes.offsets[index + 1] + 1]
-        total[index] = united_area([shapes.points[start:end] for start, end in pairwise(rings.tolist())])
-    return total
-
-
-def _perhaps_overlapping(shapes: Polygons) -> NDArray[np.int64]:
-    """Objects of which the boxes of two rings overlap."""
-    siblings = np.diff(shapes.offsets)
-    if not (siblings > 1).any():
-        return np.empty(0, np.int64)
-    boxes = bounds_of(Polygons(shapes.points, shapes.rings, np.arange(len(shapes.rings))))
-    found = [
-        index
-        for index in np.flatnonzero(siblings > 1).tolist()
-        if _some_overlap(boxes[shapes.offsets[index] : shapes.offsets[index + 1]])
-    ]
-    return np.array(found, np.int64)
-
-
-def _some_overlap(boxes: NDArray[np.float64]) -> bool:
-    boxes = boxes[np.argsort(boxes[:, 0])]
-    for at, (_, top, right, bottom) in enumerate(boxes.tolist()):
-        near = boxes[at + 1 : np.searchsorted(boxes[:, 0], right)]
-        if ((near[:, 1] < bottom) & (near[:, 3] > top)).any():
-            return True
-    return False
-
-
 def next_in_ring(rings: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each vertex the one after it, round and round."""
     following = np.arange(1, int(rings[-1]) + 1)
     filled = rings[1:] > rings[:-1]
     following[rings[1:][filled] - 1] = rings[:-1][filled]
     return following
-
-
-def _is_hole(shapes: Polygons) -> NDArray[np.bool_]:
-    """Which rings lie inside an odd number of the other rings of their object.
-
-    Asked of the middle of a ring's first side: rings may share vertices, sides hardly ever.
-    """
-    points, rings, offsets = shapes
-    siblings = np.diff(offsets)
-    each = np.repeat(siblings, siblings)
-    within_memory(int(each.sum()), "Telling holes from parts")
-    one = np.repeat(np.arange(len(each)), each)
-    other = spread(np.repeat(offsets[:-1], siblings), each)
-    middle = (points[rings[:-1]] + points[rings[:-1] + 1]) / 2 if len(points) else points
-    low = segment(np.minimum, points[:, 1], rings, 0.0, np.float64)
-    high = segment(np.maximum, points[:, 1], rings, 0.0, np.float64)
-    near = (one != other) & (low[other] <= middle[one, 1]) & (middle[one, 1] <= high[other])
-    one, other = one[near], other[near]
-    size = np.diff(rings)[other]
-    within_memory(int(size.sum()), "Telling holes from parts")
-    vertex = spread(rings[other], size)
-    pair = np.repeat(one, size)
-    (px, py), (x0, y0), (x1, y1) = middle[pair].T, points[vertex].T, points[next_in_ring(rings)[vertex]].T
-    spans = (y0 <= py) != (y1 <= py)
-    slope = np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=spans)
-    beyond = spans & (px >= x0 + (py - y0) * slope)
-    inside = segment(np.add, beyond, offsets_of(size), 0) % 2
-    return np.bincount(one, inside, len(each)) % 2 == 1
 
 
 def _read(polygons: Any) -> Polygons:
