@@ -78,15 +78,68 @@ class FormatError(ValidationException):
         What is wrong there.
     remedy : str
         What to do about it.
+
+    Examples
+    --------
+    >>> error = FormatError("a.json", "images[3]", "'id' is missing", "Give every row its 'id'")
+    >>> print(error)
+    a.json, images[3]: 'id' is missing. Give every row its 'id'.
+    >>> error.problems.to_dict("records")
+    [{'file': 'a.json', 'place': 'images[3]', 'problem': "'id' is missing", 'remedy': "Give every row its 'id'"}]
     """
 
+    _shown = 5
+
     def __init__(self, file: str, place: str, problem: str, remedy: str) -> None:
-        where = f"{file}, {place}" if place else file
-        super().__init__(f"{where}: {problem}. {remedy}.")
+        super().__init__(f"{_at(file, place)}: {problem}. {remedy}.")
         self.file = file
         self.place = place
         self.problem = problem
         self.remedy = remedy
+        self._problems: list[FileProblem] = [FileProblem(file, place, problem, remedy)]
+
+    @classmethod
+    def of(cls, problems: Sequence[FileProblem], hint: str = "") -> FormatError:
+        """Make one error of all problems: its message names the first five, its attributes are those of the first.
+
+        Examples
+        --------
+        >>> bad = [FileProblem("a.txt", f"line {line}", "it has 3 numbers", "Correct it") for line in (2, 7)]
+        >>> print(FormatError.of(bad))
+        2 problems, and nothing was read:
+          a.txt, line 2: it has 3 numbers. Correct it.
+          a.txt, line 7: it has 3 numbers. Correct it.
+        """
+        error = cls(*problems[0])
+        error._problems = list(problems)
+        if len(problems) > 1:
+            lines = [f"{len(problems):,} problems, and nothing was read:"]
+            lines += [f"  {_at(p.file, p.place)}: {p.problem}. {p.remedy}." for p in problems[: cls._shown]]
+            if (rest := len(problems) - cls._shown) > 0:
+                lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
+            error.message = "\n".join([*lines, hint] if hint else lines)
+            error.args = (error.message,)
+        return error
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """One row a problem: ``file``, ``place``, ``problem``, ``remedy``."""
+        import pandas as pd
+
+        return pd.DataFrame(self._problems, columns=list(FileProblem._fields), dtype=object)
+
+
+class FileProblem(NamedTuple):
+    """One thing that is wrong at one place of a file."""
+
+    file: str
+    place: str
+    problem: str
+    remedy: str
+
+
+def _at(file: str, place: str) -> str:
+    return f"{file}, {place}" if place else file
 
 
 class LimitExceededException(ValidationException):

@@ -62,6 +62,7 @@ def _part(
         label_attributes=None if values is None else values[values["label_id"].isin(labels.index)],
         tags=None if tags is None else tags[tags["image_id"].isin(images.index)],
         info=label_set.info,
+        skipped=label_set.skipped,
     )
 
 
@@ -194,6 +195,7 @@ def merged(label_sets: Sequence[LabelSet]) -> LabelSet:
         label_attributes=values.frame() if values.parts else None,
         tags=tags.frame() if tags.parts else None,
         info=info,
+        skipped=pd.concat([one.skipped for one in label_sets], ignore_index=True),
     )
 
 

@@ -26,7 +26,8 @@ def describe(label_set: LabelSet) -> str:
         frame = getattr(label_set, name)
         if frame is not None and len(frame):
             parts.append(_many(len(frame), plural))
-    return "LabelSet: " + ", ".join(parts)
+    left_out = f"; {_many(len(label_set.skipped), 'rows')} skipped" if len(label_set.skipped) else ""
+    return "LabelSet: " + ", ".join(parts) + left_out
 
 
 _PLURALS = {"box": "boxes", "polygon": "polygons", "parts": "in parts", "mask": "masks", "nothing": "without place"}

@@ -54,6 +54,9 @@ class LabelSet:
         What attributes there are, the values that labels have of them, and the tags of images.
     info : mapping, optional
         What describes the whole, as files have it: ``project_name``, the ``info`` and ``licenses`` of COCO.
+    skipped : pandas.DataFrame, optional
+        What a reader left out with ``errors="skip"``: a row a problem, with ``file``, ``place``, ``problem``,
+        ``remedy``. Empty by default.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class LabelSet:
     label_attributes: pd.DataFrame | None
     tags: pd.DataFrame | None
     info: dict[str, Any]
+    skipped: pd.DataFrame
 
     def __init__(
         self,
@@ -95,8 +99,10 @@ class LabelSet:
         label_attributes: pd.DataFrame | None = None,
         tags: pd.DataFrame | None = None,
         info: Mapping[str, Any] | None = None,
+        skipped: pd.DataFrame | None = None,
     ) -> None:
         from ._belong import belonging
+        from ._problems import Problems
 
         given = {
             "images": images,
@@ -111,6 +117,7 @@ class LabelSet:
         except UnicodeEncodeError as error:
             raise bad_text("the label set", error) from None
         self.info = dict(info or {})
+        self.skipped = Problems().frame if skipped is None else skipped
 
     def __repr__(self) -> str:
         from ._describe import describe
