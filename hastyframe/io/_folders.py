@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_PIXELS",
+    "PICTURES",
     "ImageNames",
     "file_paths",
     "full_boxes",
@@ -40,6 +41,8 @@ __all__ = [
 
 MOST_PIXELS = 2**28
 """The largest picture that is painted: 256 million pixels, a byte each."""
+PICTURES = ("images", "jpegimages")
+"""Folders of pictures, which are no datasets."""
 
 
 def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPath]:
@@ -57,16 +60,18 @@ def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPa
     return [inside(f"{stem}{suffix}", file) for stem in stems.tolist()]
 
 
-def split_path(path: PurePosixPath, skip: str | None = None) -> tuple[str, str]:
+def split_path(path: PurePosixPath, *skip: str) -> tuple[str, str]:
     """Take dataset and name out of a path; a file without a folder is in the default dataset.
+
+    The first folder that is called like one in `skip`, in small letters, does not count.
 
     Examples
     --------
-    >>> split_path(PurePosixPath("Images/train/a.jpg"), skip="images"), split_path(PurePosixPath("a.jpg"))
+    >>> split_path(PurePosixPath("Images/train/a.jpg"), "images"), split_path(PurePosixPath("a.jpg"))
     (('train', 'a.jpg'), ('default', 'a.jpg'))
     """
     folders = list(path.parent.parts)
-    at = next((at for at, folder in enumerate(folders) if folder.lower() == skip), None)
+    at = next((at for at, folder in enumerate(folders) if folder.lower() in skip), None)
     if at is not None:
         del folders[at]
     return "/".join(folders) or DATASET, path.name
@@ -86,8 +91,6 @@ def known_images(
     progress: bool,
     limits: Limits,
     problems: Problems,
-    *,
-    skip: str | None = None,
 ) -> pd.DataFrame:
     """Take the images that a reader of label files is told of: a frame as it is, a folder of pictures as a frame.
 
@@ -106,7 +109,7 @@ def known_images(
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
             with problems.noting():
                 sizes.append(read_size(folder, path))
-                names.append(split_path(path, skip))
+                names.append(split_path(path, *PICTURES))
     return images_frame(names, sizes)
 
 

@@ -112,7 +112,7 @@ def read_yolo(
     problems = Problems(errors)
     with FolderIn(source, limits) as folder:
         pictures = _beside(source, folder) if images is None else images
-        frame = known_images(pictures, progress, limits, problems, skip="images")
+        frame = known_images(pictures, progress, limits, problems)
         names, key_points = declared(folder, classes)
         lines = _lines(folder, ImageNames(frame, folder.name), len(names), problems, progress)
     sizes = frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 2)
@@ -147,7 +147,7 @@ def _lines(folder: FolderIn, images: ImageNames, classes: int, problems: Problem
     lines, owners = Lines(folder.name), dict[int, PurePosixPath]()
     paths = [path for path in folder.paths if path.suffix.lower() == ".txt"]
     for path in progress_bar(paths, "YOLO", progress):
-        row = images.row(*split_path(path.with_suffix(""), skip="labels"))
+        row = images.row(*split_path(path.with_suffix(""), "labels"))
         if is_note(path.stem) and not says_labels(folder.read(path, MOST_TEXT)[:4096]):
             continue
         with problems.noting():
