@@ -12,7 +12,7 @@ from pathlib import PurePath, PurePosixPath
 
 from .errors import FormatError, HastyError
 
-__all__ = ["inside", "printable", "reading", "safe_name", "same_place", "spelled", "with_mark", "writing"]
+__all__ = ["inside", "name_key", "printable", "reading", "safe_name", "same_place", "spelled", "with_mark", "writing"]
 
 
 def inside(name: str, file: str) -> PurePosixPath:
@@ -97,6 +97,17 @@ def with_mark(name: str, key: str) -> str:
 def same_place(path: PurePath) -> str:
     """Return what two paths have in common that are one file somewhere: not every file system tells A from a."""
     return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def name_key(name: str) -> str:
+    r"""Return what two spellings of one file name have in common: macOS stores an é as e and its accent.
+
+    Examples
+    --------
+    >>> name_key("caf\u00e9.jpg") == name_key("cafe\u0301.jpg")
+    True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def printable(path: PurePath | str) -> str:

@@ -1,11 +1,11 @@
-"""Class names in a YAML file: read as they are written, in one pass, and nothing built of what stands beside them."""
+"""Lists in a YAML file: read as they are written, in one pass, and nothing built of what stands beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-__all__ = ["MOST_YAML", "yaml_names"]
+__all__ = ["MOST_YAML", "yaml_lists", "yaml_names"]
 
 MOST_YAML = 2**21
 """Bytes of a file that lists classes; 50,000 names."""
@@ -14,10 +14,8 @@ _NO_NAMES = {"", "~", "null", "Null", "NULL"}
 _PLAIN_TAGS = {None, "!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool"))}
 
 
-def yaml_names(text: str, depth: int) -> list[str]:
-    """Read what stands under ``names``: a list of names, or names of 0, 1, 2 and so on.
-
-    A name is the text that stands there: ``no`` and ``2024-01-01`` are names, and no false and no date.
+def yaml_lists(text: str, depth: int, keys: Collection[str]) -> dict[str, Any]:
+    """Read the lists and the mappings under some keys, as lists and dicts of the texts that stand there.
 
     Parameters
     ----------
@@ -25,6 +23,32 @@ def yaml_names(text: str, depth: int) -> list[str]:
         What the file says.
     depth : int
         How deep lists and mappings may be nested in it.
+    keys : collection of str
+        Keys at the top. What is something else there is None; an item that is no text is None.
+
+    Raises
+    ------
+    ValueError
+        It is no YAML.
+
+    Examples
+    --------
+    >>> yaml_lists("{path: ., names: [cat, no, 1.50], kpt_shape: [17, 3]}", 9, {"names", "kpt_shape", "flip_idx"})
+    {'names': ['cat', 'no', '1.50'], 'kpt_shape': ['17', '3']}
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _under(keys, _told(yaml.parse(text, Loader=loader), depth))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"it is no YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
+
+
+def yaml_names(found: Any) -> list[str]:
+    """Take class names from what :func:`yaml_lists` found: a list of names, or names of 0, 1, 2 and so on.
+
+    A name is the text that stands there: ``no`` and ``2024-01-01`` are names, and no false and no date.
 
     Raises
     ------
@@ -33,16 +57,9 @@ def yaml_names(text: str, depth: int) -> list[str]:
 
     Examples
     --------
-    >>> yaml_names("{path: ., names: [cat, no, 1.50]}", 9), yaml_names("names: {1: dog, 0: cat}", 9)
-    (['cat', 'no', '1.50'], ['cat', 'dog'])
+    >>> yaml_names({"1": "dog", "0": "cat"})
+    ['cat', 'dog']
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        found = _under_names(_told(yaml.parse(text, Loader=loader), depth))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"it is no YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
     if isinstance(found, dict):
         if found.keys() != set(map(str, range(len(found)))):
             raise ValueError("the names are not those of 0, 1, 2, ...")
@@ -68,20 +85,20 @@ def _told(events: Iterator[Any], most: int) -> Iterator[Any]:
             yield event
 
 
-def _under_names(events: Iterator[Any]) -> Any:
+def _under(keys: Collection[str], events: Iterator[Any]) -> dict[str, Any]:
     import yaml
 
-    found = None
+    found: dict[str, Any] = {}
     if isinstance(next(events, None), yaml.MappingStartEvent):
         for key in events:
             if isinstance(key, yaml.MappingEndEvent):
                 break
-            wanted = isinstance(key, yaml.ScalarEvent) and key.value == "names"
+            wanted = isinstance(key, yaml.ScalarEvent) and key.value in keys
             if not wanted:
                 _pass_over(key, events)
             value = next(events)
             if wanted:
-                found = _list_of(value, events)
+                found[key.value] = _list_of(value, events)
             else:
                 _pass_over(value, events)
     for _ in events:  # what comes then has to be YAML as well

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,10 @@ from ..frames import BOX
 from ..images import SUFFIXES, read_head
 from ..limits import Limits
 from ..masks import polygon_bounds
-from ..paths import inside
+from ..paths import inside, name_key
 from ._files import progress_bar
 from ._load import FolderIn
+from ._problems import Problems
 from ._records import DATASET
 
 if TYPE_CHECKING:
@@ -25,15 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_PIXELS",
+    "PICTURES",
+    "ImageNames",
     "file_paths",
     "full_boxes",
     "images_frame",
     "known_images",
+    "pictures_in",
+    "read_size",
     "split_path",
 ]
 
 MOST_PIXELS = 2**28
 """The largest picture that is painted: 256 million pixels, a byte each."""
+PICTURES = ("images", "jpegimages")
+"""Folders of pictures, which are no datasets."""
 
 
 def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPath]:
@@ -51,17 +60,20 @@ def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPa
     return [inside(f"{stem}{suffix}", file) for stem in stems.tolist()]
 
 
-def split_path(path: PurePosixPath, skip: str | None = None) -> tuple[str, str]:
+def split_path(path: PurePosixPath, *skip: str) -> tuple[str, str]:
     """Take dataset and name out of a path; a file without a folder is in the default dataset.
+
+    The first folder that is called like one in `skip`, in small letters, does not count.
 
     Examples
     --------
-    >>> split_path(PurePosixPath("images/train/a.jpg"), skip="images"), split_path(PurePosixPath("a.jpg"))
+    >>> split_path(PurePosixPath("Images/train/a.jpg"), "images"), split_path(PurePosixPath("a.jpg"))
     (('train', 'a.jpg'), ('default', 'a.jpg'))
     """
     folders = list(path.parent.parts)
-    if skip in folders:
-        folders.remove(skip)
+    at = next((at for at, folder in enumerate(folders) if folder.lower() in skip), None)
+    if at is not None:
+        del folders[at]
     return "/".join(folders) or DATASET, path.name
 
 
@@ -75,7 +87,10 @@ def full_boxes(labels: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def known_images(
-    images: Folder | LabelSet | pd.DataFrame, progress: bool, limits: Limits, *, skip: str | None = None
+    images: Folder | LabelSet | pd.DataFrame,
+    progress: bool,
+    limits: Limits,
+    problems: Problems,
 ) -> pd.DataFrame:
     """Take the images that a reader of label files is told of: a frame as it is, a folder of pictures as a frame.
 
@@ -89,10 +104,59 @@ def known_images(
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
         return frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET)
+    names, sizes = [], []
     with FolderIn(frame, limits) as folder:
-        paths = [path for path in folder.paths if path.suffix.lower() in SUFFIXES]
-        sizes = [_size(folder, path) for path in progress_bar(paths, "pictures", progress)]
-    return images_frame([split_path(path, skip) for path in paths], sizes)
+        for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
+            with problems.noting():
+                sizes.append(read_size(folder, path))
+                names.append(split_path(path, *PICTURES))
+    return images_frame(names, sizes)
+
+
+def pictures_in(folder: FolderIn) -> Iterator[PurePosixPath]:
+    """Go through the files of a folder that are called as pictures are."""
+    return (path for path in folder.paths if path.suffix.lower() in SUFFIXES)
+
+
+class ImageNames:
+    """Finds images by the names of their files, with and without suffix, however their accents are spelled.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        With ``name`` and ``dataset_name``.
+    file : str
+        What to call the whole in messages.
+
+    Examples
+    --------
+    >>> names = ImageNames(pd.DataFrame({"name": ["caf\u00e9.jpg", "b.jpg"], "dataset_name": "train"}), "x")
+    >>> names.row("train", "cafe\u0301"), names.row("other", "b"), names.row("train", "c")
+    (0, 1, None)
+    """
+
+    def __init__(self, images: pd.DataFrame, file: str) -> None:
+        datasets = images["dataset_name"].astype("str").fillna(DATASET).tolist()
+        names = images["name"].tolist()
+        self._rows: dict[str, int] = {}
+        self._places: dict[str, dict[int, str]] = defaultdict(dict)
+        stems = map(str, file_paths(images, "", file))
+        for row, (dataset, name, stem) in enumerate(zip(datasets, names, stems, strict=True)):
+            for place in (stem, f"{dataset}/{name}"):
+                self._rows[name_key(place)] = row
+                self._places[name_key(PurePosixPath(place).name)][row] = stem
+
+    def row(self, dataset: str, name: str) -> int | None:
+        """Find the row of the image of a dataset, or of any if just one image has that name; None if there is none."""
+        row = self._rows.get(name_key(f"{dataset}/{name}"))
+        if row is None and len(others := self._places.get(name_key(name), {})) == 1:
+            return next(iter(others))
+        return row
+
+    def several(self, name: str) -> list[str]:
+        """Where images of a name are, if there are several."""
+        places = self._places.get(name_key(name), {})
+        return list(places.values()) if len(places) > 1 else []
 
 
 def images_frame(names: list[tuple[str, str]], sizes: Iterable[tuple[int, int]]) -> pd.DataFrame:
@@ -104,6 +168,8 @@ def images_frame(names: list[tuple[str, str]], sizes: Iterable[tuple[int, int]])
     return pd.DataFrame({**texts, "width": width, "height": height}, index=index)
 
 
-def _size(folder: FolderIn, path: PurePosixPath) -> tuple[int, int]:
+def read_size(folder: FolderIn, path: PurePosixPath) -> tuple[int, int]:
+    """Width and height of a picture as people see it, whatever it would take to read its pixels."""
     with folder.open(path) as file:
-        return read_head(file, folder.name, str(path), limits=folder.limits)[:2]
+        head = read_head(file, folder.name, str(path), limits=replace(folder.limits, pixels=2**62))
+        return head.width, head.height

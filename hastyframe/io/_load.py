@@ -21,6 +21,7 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside
 from ._files import name_of
 from ._growth import TEXT_BYTES, Growth
+from ._passed_over import is_passed_over
 
 if TYPE_CHECKING:
     from .label_set import Source
@@ -161,15 +162,21 @@ class FolderIn:
     name : str
         What to call it in messages.
     paths : list of PurePosixPath
-        Its files, sorted, relative to the folder.
+        Its files, sorted, relative to the folder; not what :func:`is_passed_over` passes over.
     limits : Limits
         What they may unpack to.
+
+    Its argument `deep` says whether the files of the folders in it count as well.
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | zipfile.ZipFile | IO[bytes], limits: Limits = DEFAULT_LIMITS
+        self,
+        source: str | os.PathLike[str] | zipfile.ZipFile | IO[bytes],
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        deep: bool = True,
     ) -> None:
-        self.limits = limits
+        self.limits, self._deep = limits, deep
         self._archive: zipfile.ZipFile | None = None
         self._owned = False
         self._root = Path()
@@ -184,9 +191,19 @@ class FolderIn:
                 raise NotFound(f"{self._root}: there is no such folder or archive. Check the path.")
         self.paths = self._listed() if self._archive is None else self._members(self._archive)
 
+    def above(self) -> Iterator[FolderIn]:
+        """Go to the two folders above one on disk, with the files right in them."""
+        if self._archive is None:
+            for parent in self._root.absolute().parents[:2]:
+                yield FolderIn(parent, self.limits, deep=False)
+
     def _listed(self) -> list[PurePosixPath]:
-        found = (Path(folder) / file for folder, _, files in os.walk(self._root) for file in files)
-        return sorted(PurePosixPath(path.relative_to(self._root).as_posix()) for path in found)
+        found = []
+        for folder, folders, files in os.walk(self._root):
+            folders[:] = [name for name in folders if self._deep and not is_passed_over([name])]
+            place = Path(folder).relative_to(self._root).as_posix()
+            found += [PurePosixPath(place, name) for name in files if not is_passed_over([name])]
+        return sorted(found)
 
     def _members(self, archive: zipfile.ZipFile) -> list[PurePosixPath]:
         self._infos: dict[PurePosixPath, zipfile.ZipInfo] = {}
@@ -195,7 +212,7 @@ class FolderIn:
         # All that is packed stands before the list of members: what that says of their sizes need not be so.
         self._growth = Growth(self.name, archive.start_dir, self.limits, TEXT_BYTES)
         for info in archive.infolist():
-            if info.filename.endswith("/") or info.filename.startswith("__MACOSX/"):
+            if info.filename.endswith("/") or is_passed_over(info.filename.replace("\\", "/").split("/")):
                 continue
             path = inside(info.filename, self.name)
             if path in self._infos:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,31 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormatError
-from ..frames import BOX
+from ..images import SUFFIXES
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
+from ..paths import name_key
 from ._files import FolderOut, progress_bar
-from ._folders import file_paths, full_boxes, images_frame, split_path
+from ._folders import (
+    PICTURES,
+    ImageNames,
+    file_paths,
+    full_boxes,
+    images_frame,
+    known_images,
+    pictures_in,
+    read_size,
+    split_path,
+)
 from ._growth import check_rows
 from ._load import FolderIn
+from ._problems import OnError, Problems
 from ._records import check_finite, grouped, report_columns, values_out
 from ._report import Losses, OnLoss
+from ._shapes import bare
 from ._texts import names_bad_texts
 from ._values import column_of
+from ._voc_xml import CORNERS, VocObject, XmlFile, shape_columns
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -35,16 +50,34 @@ MORE = ("pose", "truncated", "difficult", "occluded")
 
 
 @names_bad_texts("source")
-def read_voc(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
+def read_voc(
+    source: Folder,
+    images: Folder | LabelSet | pd.DataFrame | None = None,
+    *,
+    errors: OnError = "raise",
+    on_loss: OnLoss = "warn",
+    progress: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> LabelSet:
     """Read a folder of Pascal VOC annotations.
 
-    Boxes become half-open and count from 0: ``xmin`` 1 is ``x_min`` 0, ``xmax`` 4 is ``x_max`` 4. The parts of objects
-    are left out.
+    Boxes become half-open and count from 0: ``xmin`` 1 is ``x_min`` 0, ``xmax`` 4 is ``x_max`` 4. Where an ``xmin`` or
+    ``ymin`` is 0, the whole data set counts from 0, and boxes are taken as they stand. A ``polygon`` of an object is
+    taken as well; it grows to the outer edges of its pixels as the box does. The parts of objects are left out.
 
     Parameters
     ----------
     source : path or zipfile.ZipFile
         The folder; each folder below it is a dataset (below ``Annotations``, where there is such a folder).
+    images : path, zipfile.ZipFile, LabelSet or pandas.DataFrame, optional
+        The pictures, in folders of the same names (below ``JPEGImages`` or ``images``), or a frame with ``name``,
+        ``dataset_name``, ``width`` and ``height``: the images of the label set. By default these are what the files
+        say, and pictures in `source` are opened for sizes that they do not say.
+    errors : {"raise", "skip"}
+        Whether files and objects that are wrong are named in an error, all of them, or are left out and listed in
+        ``skipped`` of the label set.
+    on_loss : {"warn", "ignore", "raise"}
+        What to do where the data set counts from 0.
     progress : bool
         Whether to show a progress bar.
     limits : Limits
@@ -53,13 +86,15 @@ def read_voc(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_
     Returns
     -------
     LabelSet
-        Images are called ``<dataset>/<filename>``, labels are numbered from 1, classes are called by their names and
-        come in the order of the alphabet. ``pose``, ``truncated``, ``difficult`` and ``occluded`` are columns.
+        Images are called ``<dataset>/<filename>``, or by the XML's own name where it has no ``filename``; labels are
+        numbered from 1, classes are called by their names and come in the order of the alphabet. ``pose``,
+        ``truncated``, ``difficult`` and ``occluded`` are columns.
 
     Raises
     ------
     FormatError
-        XML that is broken or plays tricks with entities, an object without name or box; with file and object.
+        XML that is broken or plays tricks with entities, an object without name or place, a box that ends before it
+        begins; with file and object.
     SizeLimitError
         More than `limits` allow.
 
@@ -80,35 +115,42 @@ def read_voc(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_
     """
     from .label_set import LabelSet
 
-    names: list[tuple[str, str]] = []
-    sizes: list[tuple[int, int]] = []
-    objects: list[dict[str, Any]] = []
+    problems = Problems(errors)
+    losses = Losses("Pascal VOC counts from 1, and this data set from 0", on_loss)
+    objects: list[VocObject] = []
     owner: list[int] = []
     with FolderIn(source, limits) as folder:
+        owners = _Owners(folder, images, progress, problems)
         paths = [path for path in folder.paths if path.suffix.lower() == ".xml"]
         for path in progress_bar(paths, "VOC", progress):
-            root = _parsed(folder, path)
-            file = _Xml(folder.name, path)
-            names.append((split_path(path, skip="Annotations")[0], file.text(root, "filename")))
-            sizes.append((file.whole(root, "size/width"), file.whole(root, "size/height")))
-            found = [file.object(element, number) for number, element in enumerate(root.iter("object"), start=1)]
-            objects += found
-            owner += [len(names) - 1] * len(found)
+            with problems.noting():
+                root = _parsed(folder, path)
+                row = owners.row(path, root)
+                file = XmlFile(folder.name, path)
+                found = []
+                for number, element in enumerate(root.iter("object"), start=1):
+                    with problems.noting():
+                        found.append(file.object(element, number, MORE))
+                objects += found
+                owner += [row] * len(found)
             check_rows(len(objects), folder.name, "labels", limits)
-        images = images_frame(names, sizes)
-        if images.index.has_duplicates:
-            twice = images.index[images.index.duplicated()][0]
-            raise FormatError(folder.name, f"image {twice!r}", "two files are about it", "Leave one of them out")
-    classes = sorted({found["name"] for found in objects})
+        frame = owners.frame()
+    problems.throw()
+    names = [found.name for found in objects]
+    classes = sorted(set(names))
     class_frame = pd.DataFrame({"name": classes, "class_type": "object"}, index=pd.Index(classes, dtype="str"))
+    more = {key: [found.more.get(key) for found in objects] for key in MORE}
     columns: dict[str, Any] = {
-        "image_id": images.index.take(np.array(owner, np.int64)),
-        "class_name": [found["name"] for found in objects],
-        **{key: np.array([found[key] for found in objects], dtype=float) for key in BOX},
-        **{key: column_of([f.get(key) for f in objects]).array for key in MORE if any(key in f for f in objects)},
+        "image_id": frame.index.take(np.array(owner, np.int64)),
+        "class_name": names,
+        **shape_columns(objects, losses),
+        **{key: column_of(values).array for key, values in more.items() if any(value is not None for value in values)},
     }
-    labels = pd.DataFrame(columns, index=pd.RangeIndex(1, len(objects) + 1).astype("str"))
-    return LabelSet(images, labels, class_frame.assign(norder=np.arange(1.0, len(classes) + 1)))
+    losses.report()
+    index = pd.RangeIndex(1, len(objects) + 1).astype("str")
+    labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+    class_frame = class_frame.assign(norder=np.arange(1.0, len(classes) + 1))
+    return LabelSet(frame, labels, class_frame, skipped=problems.frame)
 
 
 def _parsed(folder: FolderIn, path: PurePosixPath) -> Element:
@@ -126,47 +168,73 @@ def _parsed(folder: FolderIn, path: PurePosixPath) -> Element:
     return root
 
 
-class _Xml:
-    """Values of the elements of one file."""
+class _Owners:
+    """The images that the files are about: those that were given, else what the files and the pictures say of them."""
 
-    def __init__(self, folder: str, path: PurePosixPath) -> None:
-        self.folder, self.path = folder, path
+    def __init__(
+        self, folder: FolderIn, images: Folder | LabelSet | pd.DataFrame | None, progress: bool, problems: Problems
+    ) -> None:
+        self._folder = folder
+        self._given = None if images is None else known_images(images, progress, folder.limits, problems)
+        self._pictures = list(pictures_in(folder)) if images is None else []
+        places = [split_path(path, *PICTURES) for path in self._pictures]
+        known = images_frame(places, [(0, 0)] * len(places)) if self._given is None else self._given
+        self._known = ImageNames(known, folder.name)
+        self._names: list[tuple[str, str]] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._files: dict[str, PurePosixPath] = {}
 
-    def text(self, element: Element, name: str, place: str = "") -> str:
-        text = (element.findtext(name) or "").strip()
-        if not text:
-            raise self.wrong(place, f"{name!r} is missing")
-        return text
+    def row(self, path: PurePosixPath, root: Element) -> int:
+        """Find or add the image that a file is about."""
+        file = XmlFile(self._folder.name, path)
+        if all(root.find(name) is None for name in ("filename", "size", "object")):
+            raise file.wrong("", f"it is <{root.tag[:40]}> and says nothing of an image", "Leave it out")
+        dataset, _ = split_path(path, "annotations")
+        name = (root.findtext("filename") or "").strip()
+        found = self._found(dataset, name, path.stem)
+        if self._given is not None:
+            if found is None:
+                raise file.wrong("", "there is no image of this name", "Give its picture in images")
+            self._once(str(found), path, file)
+            return found
+        picture = None if found is None else self._pictures[found]
+        size = file.size(root)
+        if size is None and picture is None:
+            remedy = "Put the pictures beside, or give images"
+            raise file.wrong("", "'size' is missing, and there is no picture of this name", remedy)
+        if picture is not None and (size is None or 0 in size):
+            size = read_size(self._folder, picture)
+        name = _name(name, picture, path.stem)
+        self._once(name_key(f"{dataset}/{name}"), path, file)
+        self._names.append((dataset, name))
+        self._sizes.append(size or (0, 0))
+        return len(self._names) - 1
 
-    def number(self, element: Element, name: str, place: str = "") -> float:
-        text = self.text(element, name, place)
-        try:
-            number = float(text)
-        except ValueError:
-            number = np.nan
-        if not abs(number) < 2**31:
-            raise self.wrong(place, f"{name!r} is {text[:40]!r} and should be a number of pixels")
-        return number
+    def frame(self) -> pd.DataFrame:
+        """Make the frame of all images."""
+        return images_frame(self._names, self._sizes) if self._given is None else self._given
 
-    def whole(self, element: Element, name: str) -> int:
-        number = self.number(element, name)
-        if number < 0 or number != int(number):
-            raise self.wrong("", f"{name!r} is {number:g} and should be a whole number")
-        return int(number)
+    def _found(self, dataset: str, name: str, stem: str) -> int | None:
+        tries = (self._known.row(dataset, each) for each in dict.fromkeys((name, _last(name), stem)) if each)
+        return next((row for row in tries if row is not None), None)
 
-    def object(self, element: Element, number: int) -> dict[str, Any]:
-        place = f", object {number}"
-        corners = [self.number(element, f"bndbox/{name}", place) for name in ("xmin", "ymin", "xmax", "ymax")]
-        values: dict[str, Any] = {"name": self.text(element, "name", place)}
-        values |= dict(zip(BOX, (corners[0] - 1, corners[1] - 1, *corners[2:]), strict=True))
-        for name in MORE:
-            text = element.findtext(name)
-            if text is not None and text.strip():
-                values[name] = int(text) if text.strip() in {"0", "1"} else text.strip()
-        return values
+    def _once(self, image: str, path: PurePosixPath, file: XmlFile) -> None:
+        if image in self._files:
+            problem = f"two files are about its image, the other one is {self._files[image]}"
+            raise file.wrong("", problem, "Leave one of them out")
+        self._files[image] = path
 
-    def wrong(self, place: str, problem: str) -> FormatError:
-        return FormatError(self.folder, f"{self.path}{place}", problem, "Correct it or leave it out")
+
+def _name(name: str, picture: PurePosixPath | None, stem: str) -> str:
+    """Call an image as the file does; where that is no name with a suffix, or a path of some computer, as is known."""
+    if picture is not None and PurePosixPath(name).suffix.lower() not in SUFFIXES:
+        return picture.name
+    absolute = re.match(r"[a-zA-Z]:[\\/]|[\\/]", name)
+    return (_last(name) if absolute else name) or stem
+
+
+def _last(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).name
 
 
 @names_bad_texts("folder")
@@ -227,9 +295,6 @@ def _objects(labels: pd.DataFrame) -> list[str]:
         said = (f"<{tag}>{_xml(str(values[row]))}</{tag}>" for tag, values in more.items() if values[row] is not None)
         out.append(f"<object><name>{_xml(name)}</name>{''.join(said)}<bndbox>{''.join(corners)}</bndbox></object>")
     return out
-
-
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def _xml(text: str) -> str:

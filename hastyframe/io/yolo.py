@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter
-from collections.abc import Iterable
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import FormatError, ValidationException
-from ..frames import BOX, POLYGON
+from ..frames import POLYGON
 from ..limits import DEFAULT_LIMITS, Limits
 from ..lists import ragged_of
-from ..masks import Polygons, polygon_bounds
-from ..masks.ragged import offsets_of
 from ..painting import kinds
 from ..paths import inside
-from ._class_list import MOST_YAML, yaml_names
 from ._files import FolderOut, progress_bar
-from ._folders import file_paths, full_boxes, known_images, split_path
+from ._folders import ImageNames, file_paths, full_boxes, known_images, pictures_in, split_path
 from ._growth import check_rows
 from ._load import FolderIn
-from ._records import DATASET, check_finite, grouped, own_numbers, report_columns
+from ._passed_over import is_note, says_labels
+from ._problems import OnError, Problems
+from ._records import check_finite, grouped, own_numbers, report_columns
 from ._report import Losses, OnLoss
-from ._shapes import bare, polygon_array
+from ._shapes import bare
 from ._texts import names_bad_texts
+from ._yolo_lines import Lines, columns_of
+from ._yolo_names import MOST_TEXT, declared, read_text
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet, Task
 
 __all__ = ["read_yolo", "to_yolo"]
-
-MOST_TEXT = 2**26
 
 
 @names_bad_texts("source")
@@ -44,27 +42,39 @@ def read_yolo(
     source: Folder,
     images: Folder | LabelSet | pd.DataFrame | None = None,
     *,
-    classes: Iterable[str] | None = None,
+    classes: Iterable[str] | Mapping[int, str] | None = None,
+    tracks: bool | None = None,
+    errors: OnError = "raise",
     progress: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
-    """Read a folder of YOLO labels, detection and segmentation lines mixed as they come.
+    """Read a folder of YOLO labels: detection, segmentation, OBB, pose and tracking, as they come.
 
-    The sizes of the images have to be known, since the files hold shares of them. A line of five numbers is a box, one
-    of six a box with a score (column ``score``), a longer one a polygon, its box the bounds; one number more than whole
-    pairs is its score.
+    The sizes of the images have to be known, since the files hold shares of them. A line is a class and a box (four
+    numbers), or a polygon, its box the bounds; four corners of OBB are a polygon. Where ``data.yaml`` has
+    ``kpt_shape``, key points follow the box. Then a score may follow (column ``score``), then the id of a track
+    (``track_id``).
+
+    Readmes, lists of pictures, hidden files and what programs leave behind are passed over.
 
     Parameters
     ----------
     source : path or zipfile.ZipFile
-        The folder. Its class names are in ``data.yaml`` or ``classes.txt``. Label files stand in the folder itself or
-        below ``labels``, each folder below a dataset; one without a folder belongs to the image of its name, whatever
-        its dataset.
+        The folder. Its class names are in ``data.yaml`` or ``classes.txt``, there or up to two folders above. Label
+        files stand in the folder itself or below ``labels``, each folder below a dataset; one whose folder has no such
+        image belongs to the image of its name, whatever its dataset.
     images : path, zipfile.ZipFile, LabelSet or pandas.DataFrame, optional
         The pictures, in folders of the same names, or a frame with ``name``, ``dataset_name``, ``width`` and
-        ``height``. By default the pictures in `source`, in the folder itself or below ``images``.
-    classes : iterable of str, optional
+        ``height``. By default the pictures in `source`, in the folder itself or below ``images``; if there are none,
+        and `source` is or lies in a folder ``labels``, those in the folder ``images`` beside it.
+    classes : iterable of str or mapping of int to str, optional
         Class names, the first is class 0, where the folder does not say.
+    tracks : bool, optional
+        Whether lines that are longer than a box end with the id of a track. By default they do if all of a kind end
+        with whole numbers that cannot be anything else.
+    errors : {"raise", "skip"}
+        Whether lines and files that are wrong are named in an error, all of them, or are left out and listed in
+        ``skipped`` of the label set.
     progress : bool
         Whether to show a progress bar.
     limits : Limits
@@ -73,7 +83,8 @@ def read_yolo(
     Returns
     -------
     LabelSet
-        Images without a label file are among its images. Labels are numbered from 1.
+        Images without a label file are among its images. Labels are numbered from 1. Key points are in ``keypoints``
+        as COCO has them: x, y and visibility in turn, in pixels.
 
     Raises
     ------
@@ -98,132 +109,64 @@ def read_yolo(
     """
     from .label_set import LabelSet
 
+    problems = Problems(errors)
     with FolderIn(source, limits) as folder:
-        frame = known_images(source if images is None else images, progress, limits, skip="images")
-        names = list(classes) if classes is not None else _class_names(folder)
-        rows_of = _stems(frame, folder.name)
-        paths = [path for path in folder.paths if path.suffix == ".txt" and path.name not in NOT_LABELS]
-        lines: list[list[float]] = []
-        owner: list[int] = []
-        for path in progress_bar(paths, "YOLO", progress):
-            row = rows_of.get("/".join(split_path(path.with_suffix(""), skip="labels")))
-            if row is None:
-                raise _no_image(folder.name, path, rows_of)
-            found = _lines(folder, path, len(names))
-            lines += found
-            owner += [row] * len(found)
-            check_rows(len(lines), folder.name, "labels", limits)
-    image_rows, class_rows = np.array(owner, np.int64), np.array([line[0] for line in lines], np.int64)
+        pictures = _beside(source, folder) if images is None else images
+        frame = known_images(pictures, progress, limits, problems)
+        names, key_points = declared(folder, classes)
+        lines = _lines(folder, ImageNames(frame, folder.name), len(names), problems, progress)
+    sizes = frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 2)
+    lines, shapes = columns_of(lines, sizes, key_points, tracks, problems)
+    problems.throw()
     columns_of_classes = {"name": names, "norder": np.arange(1.0, len(names) + 1), "class_type": "object"}
     class_frame = pd.DataFrame(columns_of_classes, index=pd.RangeIndex(len(names)).astype("str"))
     columns = {
-        "image_id": frame.index.take(image_rows),
-        "class_id": class_frame.index.take(class_rows),
-        **_shapes(lines, frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]),
+        "image_id": frame.index.take(np.array(lines.images, np.int64)),
+        "class_id": class_frame.index.take(np.array([line[0] for line in lines.numbers], np.int64)),
+        **shapes,
     }
     index = pd.RangeIndex(1, len(lines) + 1).astype("str")
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
-    return LabelSet(frame, labels, class_frame)
+    return LabelSet(frame, labels, class_frame, skipped=problems.frame)
 
 
-NOT_LABELS = frozenset({"classes.txt", "README.txt", "requirements.txt", "train.txt", "val.txt", "test.txt"})
+def _beside(source: Folder, folder: FolderIn) -> Folder:
+    """Where the pictures of a folder of labels are: in it, or in the folder ``images`` beside a folder ``labels``."""
+    if isinstance(source, zipfile.ZipFile) or not Path(source).is_dir() or any(pictures_in(folder)):
+        return source
+    parts = Path(source).absolute().parts
+    for at in range(len(parts) - 1, 0, -1):
+        if parts[at].lower() == "labels":
+            there = (Path(*parts[:at], name, *parts[at + 1 :]) for name in ("images", "Images", "IMAGES"))
+            return next((path for path in there if path.is_dir()), source)
+    return source
 
 
-def _class_names(folder: FolderIn) -> list[str]:
-    """Names in ``data.yaml`` or ``classes.txt``, wherever in the folder."""
-    for path in folder.paths:
-        if path.name in {"data.yaml", "data.yml", "dataset.yaml"}:
-            return _yaml_names(folder, path)
-    for path in folder.paths:
-        if path.name == "classes.txt":
-            return [line.strip() for line in _text(folder, path).splitlines() if line.strip()]
-    raise FormatError(folder.name, "", "it has neither data.yaml nor classes.txt", "Give the names: classes=[...]")
+def _lines(folder: FolderIn, images: ImageNames, classes: int, problems: Problems, progress: bool) -> Lines:
+    """Read all label files; one that belongs to no picture is noted."""
+    lines, owners = Lines(folder.name), dict[int, PurePosixPath]()
+    paths = [path for path in folder.paths if path.suffix.lower() == ".txt"]
+    for path in progress_bar(paths, "YOLO", progress):
+        row = images.row(*split_path(path.with_suffix(""), "labels"))
+        if is_note(path.stem) and not says_labels(folder.read(path, MOST_TEXT)[:4096]):
+            continue
+        with problems.noting():
+            if row is None:
+                raise _no_image(folder.name, path, images)
+            if row in owners:
+                problem = f"it is about the same image as {owners[row]}"
+                raise FormatError(folder.name, str(path), problem, "Leave one of them out")
+            owners[row] = path
+            lines.add(path, read_text(folder, path), row, classes, problems)
+        check_rows(len(lines), folder.name, "labels", folder.limits)
+    return lines
 
 
-def _yaml_names(folder: FolderIn, path: PurePosixPath) -> list[str]:
-    text = _text(folder, path, MOST_YAML)
-    try:
-        return yaml_names(text, folder.limits.depth)
-    except ValueError as error:
-        raise FormatError(folder.name, str(path), str(error), "Give the names: classes=[...]") from None
-
-
-def _text(folder: FolderIn, path: PurePosixPath, most: int = MOST_TEXT) -> str:
-    try:
-        return folder.read(path, most).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(folder.name, str(path), f"it is not UTF-8 text: {error.reason}", "Save it as UTF-8") from None
-
-
-def _stems(images: pd.DataFrame, file: str) -> dict[str, int]:
-    """Row of each image by ``<dataset>/<stem>``, as label files are called; a folder is needed to tell equal names."""
-    paths = file_paths(images, "", file)
-    rows = {str(path): row for row, path in enumerate(paths)}
-    counts = Counter(path.name for path in paths)
-    alone = {f"{DATASET}/{path.name}": row for row, path in enumerate(paths) if counts[path.name] == 1}
-    return alone | rows
-
-
-def _no_image(file: str, path: PurePosixPath, rows_of: Iterable[str]) -> FormatError:
-    several = [place for place in rows_of if PurePosixPath(place).name == path.stem]
-    if len(several) > 1:
+def _no_image(file: str, path: PurePosixPath, images: ImageNames) -> FormatError:
+    if several := images.several(path.stem):
         what = f"several images have this name: {', '.join(several)}"
         return FormatError(file, str(path), what, "Put it into a folder of the image's dataset")
     return FormatError(file, str(path), "there is no image of this name", "Give its picture in images")
-
-
-def _lines(folder: FolderIn, path: PurePosixPath, classes: int) -> list[list[float]]:
-    out = []
-    for number, line in enumerate(_text(folder, path).splitlines(), start=1):
-        words = line.split()
-        if not words:
-            continue
-        try:
-            values = list(map(float, words))
-        except ValueError:
-            values = []
-        place = f"{path}, line {number}"
-        if len(values) < 5 or not all(map(math.isfinite, values)):
-            raise FormatError(
-                folder.name, place, f"{line[:60]!r} is no class with a box or polygon", "Correct it or leave it out"
-            )
-        if values[0] not in range(classes):
-            raise FormatError(folder.name, place, f"class {words[0]} is not one of the {classes}", "Give all names")
-        if max(map(abs, values[1:])) > FARTHEST:
-            raise FormatError(
-                folder.name, place, "a coordinate lies far outside the image", "YOLO holds shares of 1 and not pixels"
-            )
-        out.append(values)
-    return out
-
-
-FARTHEST = 100
-"""A share of an image's side may be out of bounds, but not by this much."""
-
-
-def _shapes(lines: list[list[float]], sizes: NDArray[np.float64]) -> dict[str, Any]:
-    """Columns of boxes, polygons and scores; `sizes` are width and height of each line's image."""
-    if np.isnan(sizes).any():
-        raise ValidationException("YOLO holds shares of the images: give width and height of all of them.")
-    lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-    boxed = np.flatnonzero(lengths <= 6)
-    centre = np.array([lines[row][1:5] for row in boxed.tolist()]).reshape(-1, 4) * np.tile(sizes[boxed], 2)
-    boxes = np.full((len(lines), 4), np.nan)
-    boxes[boxed] = np.column_stack([centre[:, :2] - centre[:, 2:] / 2, centre[:, :2] + centre[:, 2:] / 2])
-    outlined = np.flatnonzero(lengths > 6)
-    counts = (lengths[outlined] - 1) // 2
-    rings = [lines[row][1 : 1 + 2 * count] for row, count in zip(outlined.tolist(), counts.tolist(), strict=True)]
-    points = np.array(list(itertools.chain.from_iterable(rings))).reshape(-1, 2)
-    points *= np.repeat(sizes[outlined], counts, axis=0)
-    ends = offsets_of(counts)
-    boxes[outlined] = polygon_bounds(Polygons(points, ends, np.arange(len(ends))))
-    # Nine digits after the point: what scaling there and back leaves behind is not in the file.
-    columns: dict[str, Any] = dict(zip(BOX, np.ascontiguousarray(np.round(boxes, 9).T), strict=True))
-    columns["polygon"] = polygon_array(np.round(points, 9), ends, outlined, len(lines))
-    scored = (lengths % 2 == 0) & (lengths > 5)
-    if scored.any():
-        columns["score"] = np.array([line[-1] if s else np.nan for line, s in zip(lines, scored.tolist(), strict=True)])
-    return columns
 
 
 @names_bad_texts("folder")

@@ -156,7 +156,7 @@ OBJECT = (
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "entities"),
         ("<annotation>", "XML cannot be read"),
         ("", "XML cannot be read"),
-        ("<annotation/>", "'filename' is missing"),
+        ("<annotation/>", "it is <annotation> and says nothing of an image"),
         (OBJECT.format("x", ""), "'size/height' is 'x'"),
         (OBJECT.format("1.5", ""), "whole number"),
         (OBJECT.format("1e999", ""), "number of pixels"),
