@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hastyframe import frames
+from hastyframe.answers import complete
 from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
 from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 from hastyframe.urls import path_segment
@@ -183,7 +184,11 @@ def edit_labels(transport: Transport, project_id: str, labels: pd.DataFrame) -> 
     def send(batch: Batch) -> pa.RecordBatch:
         rows = labels.iloc[batch.rows]
         body = [{"label_id": key, **record} for key, record in zip(rows.index, frames.label_records(rows), strict=True)]
-        return _items(Label, transport.put(_path(Label, project_id, batch), body), batch, rows.index.tolist())
+        keys, path = rows.index.tolist(), _path(Label, project_id, batch)
+        answer = transport.put(path, body)
+        if answer is None:  # a server may say no more than that it is done
+            answer = {"items": [item for item in transport.listing(path) if item.get("id") in set(keys)]}
+        return _items(Label, answer, batch, keys)
 
     return _write(transport, labels, send, "Edit labels")
 
@@ -256,4 +261,4 @@ def _items(entity: type[Entity], answer: Any, batch: Batch, ids: Sequence[str] |
         if by_id.keys() != set(ids):
             raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
         items = [by_id[key] for key in ids]
-    return frames.to_arrow(entity, items)
+    return frames.to_arrow(entity, complete(items, image_id=batch.image_id))
