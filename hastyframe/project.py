@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -498,7 +498,7 @@ class Project(Editable, entities.Project):
         paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
-            lambda number, items: [{**item, "label_id": ids[number]} for item in items],
+            lambda number, items: attributes.complete_values(items, ids[number]),
             desc="Label attributes",
             unit="label",
         )
@@ -1132,6 +1132,10 @@ class Project(Editable, entities.Project):
             data = answers.create(self._requester, handle, self._path(handle), body)
         finally:
             self._vocabulary.forget(handle)
+        if issubclass(handle, Image):
+            answers.complete(
+                [data], dataset_name=self._vocabulary.things(entities.Dataset)["name"].get(data["dataset_id"])
+            )
         return handle(self._requester, data, {"project_id": self.id})
 
     def _model(self, handle: type[M]) -> M:
@@ -1152,12 +1156,20 @@ class Project(Editable, entities.Project):
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
         paths = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
-        return self._frame(entity, paths, desc=desc, unit="image")
+        known = lambda number: {"image_id": image_ids[number]}  # noqa: E731
+        return self._frame(entity, paths, known, desc=desc, unit="image")
 
-    def _frame(self, entity: type[entities.Entity], lists: Sequence[Listing], **bar: str) -> pd.DataFrame:
-        """Read lists into one frame, in their order."""
+    def _frame(
+        self,
+        entity: type[entities.Entity],
+        lists: Sequence[Listing],
+        known: Callable[[int], Mapping[str, Any]] = lambda _: {},
+        **bar: str,
+    ) -> pd.DataFrame:
+        """Read lists into one frame, in their order; `known` is what the things of a list may leave out."""
         gathering = frames.Gathering(entity)
-        pages = self._requester.listings(lists, lambda _, items: gathering.add(items), **bar)
+        add = lambda number, items: gathering.add(answers.complete(items, **known(number)))  # noqa: E731
+        pages = self._requester.listings(lists, add, **bar)
         frame = self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
         return frames.with_unique_ids(entity, frame)
 

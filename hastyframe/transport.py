@@ -570,6 +570,7 @@ class Transport:
             f"The server answered something that is not JSON ({answer.content_type}): {answer.beginning!r}. {NO_API}",
             request=request,
             status=answer.status,
+            request_id=answer.request_id,
         )
 
     def _named(self, method: str, url: str) -> str:

@@ -46,7 +46,7 @@ KNOWS: dict[str, set[str]] = {
     "vocabulary": FLOOR | {"transport"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},
-    "edits": NAMES | {"checks"},
+    "edits": NAMES | {"checks", "attributes"},
     "pictures": NAMES | {"checks"},
     "uploads": NAMES | {"pictures"},
     "handles": HANDLES,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hastyframe import frames
+from hastyframe.answers import complete
 from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
 from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 from hastyframe.urls import path_segment
@@ -183,7 +184,11 @@ def edit_labels(transport: Transport, project_id: str, labels: pd.DataFrame) -> 
     def send(batch: Batch) -> pa.RecordBatch:
         rows = labels.iloc[batch.rows]
         body = [{"label_id": key, **record} for key, record in zip(rows.index, frames.label_records(rows), strict=True)]
-        return _items(Label, transport.put(_path(Label, project_id, batch), body), batch, body, rows.index.tolist())
+        keys, path = rows.index.tolist(), _path(Label, project_id, batch)
+        answer = transport.put(path, body)
+        if answer is None:  # a server may say no more than that it is done
+            answer = {"items": [item for item in transport.listing(path) if item.get("id") in set(keys)]}
+        return _items(Label, answer, batch, body, keys)
 
     return _write(transport, labels, send, "Edit labels")
 
@@ -266,7 +271,7 @@ def _items(
         items = [by_id[key] for key in ids]
     if not all(_is_of(item, batch, one) for item, one in zip(items, sent, strict=True)):
         raise UnexpectedAnswer(f"The server answered with {entity.plural} of another image or class than were sent.")
-    return frames.to_arrow(entity, items)
+    return frames.to_arrow(entity, complete(items, image_id=batch.image_id))
 
 
 def _is_of(item: dict[str, Any], batch: Batch, sent: dict[str, Any]) -> bool:
