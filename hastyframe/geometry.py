@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import masks
 from .errors import ValidationException
-from .frames import BOX, MASK, POLYGON
+from .frames import BOX, MASK, POLYGON, arrow_list
 from .painting import kinds, paint
 
 __all__ = ["add_area", "clip_to_image", "find_duplicates", "flatten"]
@@ -311,11 +311,12 @@ def _lists(column: pd.Series[Any]) -> Any:
 
 
 def _replaced(column: pd.Series[Any], rows: npt.NDArray[np.intp], values: list[Any], type_: Any) -> pd.Series[Any]:
+    """Put lists into some rows of a column, which stays Arrow lists where it was."""
     objects = column.astype(object).copy()
     new = np.empty(len(rows), dtype=object)
     new[:] = values
     objects.iloc[rows] = new
-    return objects
+    return arrow_list(objects, pd.ArrowDtype(type_)) if isinstance(column.dtype, pd.ArrowDtype) else objects
 
 
 def _first_rings(clipped: masks.Polygons) -> list[Any]:
