@@ -96,6 +96,7 @@ class LabelSet:
         tags: pd.DataFrame | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> None:
+        from ..intake import by_id
         from ._belong import belonging
 
         given = {
@@ -107,7 +108,11 @@ class LabelSet:
             "tags": tags,
         }
         try:
-            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in given.items()}))
+            taken = {
+                name: None if frame is None else by_id(frame, ENTITIES[name].id_name, name)
+                for name, frame in given.items()
+            }
+            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in taken.items()}))
         except UnicodeEncodeError as error:
             raise bad_text("the label set", error) from None
         self.info = dict(info or {})
