@@ -18,6 +18,7 @@ from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
+from .intake import as_pandas, frame_of
 from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
@@ -148,6 +149,7 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     Traceback (most recent call last):
     hastyframe.errors.ValidationException: 'a' is neither a frame nor a list of dicts.
     """
+    rows = as_pandas(rows, records=False)
     if isinstance(rows, pd.DataFrame):
         twice = rows.columns[rows.columns.duplicated()]
         if len(twice):
@@ -182,13 +184,7 @@ def table(rows: Any) -> pd.DataFrame:
       name, row 1: 'b\x00'. It holds a NUL character, which cannot be stored.
     """
     rows = rows_of(rows)
-    if isinstance(rows, pd.DataFrame):
-        frame = rows
-    else:
-        try:
-            frame = pd.DataFrame(rows)
-        except UnicodeEncodeError:  # of half a surrogate pair, which is said below, with its row
-            frame = pd.DataFrame(rows, dtype=object)
+    frame = rows if isinstance(rows, pd.DataFrame) else frame_of(rows)
     problems = Problems(frame)
     for column in frame.columns:
         _check_texts(str(column), frame[column], problems)

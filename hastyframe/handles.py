@@ -20,6 +20,7 @@ from .arguments import check_fields, check_path, check_text, shown
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, ValidationException
+from .intake import as_pandas
 from .pictures import save
 from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
@@ -451,6 +452,7 @@ class Image(Editable, entities.Image):
         tags : list of dict, Tag, TagClass or str, or pandas.DataFrame
             Dicts with ``tag_id`` or ``tag_class_id``, handles, names of tag classes, or a frame of tags.
         """
+        tags = as_pandas(tags, records=False)
         if isinstance(tags, pd.DataFrame):
             by_id = tags.index.name == entities.Tag.id_name or entities.Tag.id_name in tags
             tags = [{"tag_id": key} for key in ids_of(entities.Tag, tags)] if by_id else ids_of(entities.TagClass, tags)

@@ -24,6 +24,7 @@ from .entities import (
 )
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
+from .intake import takes_frames
 from .jobs import AutomatedLabelingJob, ExportJob
 from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
@@ -210,6 +211,7 @@ class Project(Editable, entities.Project):
         }
         return self._create(Image, body)
 
+    @takes_frames(only=False, images=None)
     def upload_images(self, images: Any, dataset: Any = None, *, compare: Compare = "size") -> pd.DataFrame:
         """Upload many pictures in parallel, each once; one that fails does not stop the others.
 
@@ -258,6 +260,7 @@ class Project(Editable, entities.Project):
         pictures.warn_of(report, ["uploaded", "there already"], "pictures were not uploaded")
         return report
 
+    @takes_frames(only=False, images="image_id")
     def download_images(self, images: Any = None, folder: str | Path = ".", *, overwrite: bool = False) -> pd.DataFrame:
         """Download pictures in parallel, into a folder a dataset; one that fails does not stop the others.
 
@@ -300,6 +303,7 @@ class Project(Editable, entities.Project):
         pictures.warn_of(report, ["downloaded", "there already"], "pictures were not downloaded")
         return report
 
+    @takes_frames(only=False, images="image_id")
     def set_status(self, images: Any, status: str | None = None) -> pd.DataFrame:
         """Set the status of many images, in parallel.
 
@@ -441,6 +445,7 @@ class Project(Editable, entities.Project):
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 
+    @takes_frames(only=False, labels="label_id")
     def delete_labels(self, labels: Any) -> None:
         """Delete labels of many images, in batches, in parallel.
 
@@ -811,6 +816,7 @@ class Project(Editable, entities.Project):
 
     # Plans ------------------------------------------------------------------------------------------------------------
 
+    @takes_frames(only=False, before="label_id", after="label_id")
     def plan_labels(self, before: pd.DataFrame, after: pd.DataFrame, *, outside: Outside = "error") -> Plan:
         """Compare labels as they were read with what they shall be, and plan the difference; nothing is sent.
 
@@ -847,6 +853,7 @@ class Project(Editable, entities.Project):
         """
         return plan_labels(self, before, after, outside)
 
+    @takes_frames(only=False, before="image_id", after="image_id")
     def plan_status(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
         """Plan the statuses of images.
 
@@ -857,6 +864,7 @@ class Project(Editable, entities.Project):
         """
         return plan_status(self, before, after)
 
+    @takes_frames(only=False, before=None, after=None)
     def plan_tags(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
         """Plan the tags of images.
 
@@ -868,6 +876,7 @@ class Project(Editable, entities.Project):
         """
         return plan_tags(self, before, after)
 
+    @takes_frames(only=False, before=None, after=None)
     def plan_label_attributes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
         """Plan the values of label attributes.
 
@@ -878,6 +887,7 @@ class Project(Editable, entities.Project):
         """
         return plan_label_attributes(self, before, after)
 
+    @takes_frames(before="class_id", after="class_id")
     def plan_label_classes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
         """Plan the label classes of the project; a class that is deleted takes its labels along.
 

@@ -15,6 +15,7 @@ from . import frames
 from .arguments import shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
+from .intake import as_pandas
 from .urls import path_of
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     >>> ids_of(Dataset, "d1"), ids_of(Dataset, [Dataset({"id": "d2"}), "d3"])
     (['d1'], ['d2', 'd3'])
     """
+    things = as_pandas(things, records=not isinstance(things, Mapping))
     if isinstance(things, str | Entity):
         things = [things]
     elif isinstance(things, Mapping | bytes) or not np.iterable(things):

@@ -17,6 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
+FLOOR |= {"intake"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -34,6 +35,7 @@ KNOWS: dict[str, set[str]] = {
     "transport": {"errors", "progress", "limits", "urls", "http"},
     "frames": {"errors", "entities", "masks"},
     "lists": {"masks", "frames"},
+    "intake": {"errors", "arguments", "frames", "lists"},
     "blame": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
