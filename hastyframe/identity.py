@@ -1,7 +1,7 @@
 """Ids and names that users bring, as the texts that they are: by value, whatever dtype or library they come in.
 
-A column of ids that went through CSV, Polars, a database or ``astype`` is the same column: 1, 1.0 and ``"1"`` are one id,
-and so is a UUID in capitals, as a text and as an object. Names are texts, which stay exactly as they are.
+A column of ids that went through CSV, Polars, a database or ``astype`` is the same column: 1, 1.0 and ``"1"`` are one
+id, and so is a UUID in capitals, as a text and as an object. Names are texts, which stay exactly as they are.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ import re
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .frames import arrow_array
 
@@ -31,6 +29,8 @@ REMEDY = "It must be an id: a text, a UUID or a number."
 """What is said of a value that is none."""
 
 _TEXT = pa.large_string()
+_HELD = (str, int, float, Decimal, uuid.UUID, np.generic)
+"""What can be an id among Python objects."""
 _STR = pd.StringDtype(na_value=np.nan)
 _UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _WHOLE = r"^(-?(?:0|[1-9][0-9]*))\.0+$"
@@ -133,7 +133,7 @@ def one(value: Any, kind: Kind = "id") -> str | None:
         return str(value) if kind == "name" else None
     if isinstance(value, Integral):
         return str(int(value))
-    if isinstance(value, Real | Decimal) and math.isfinite(value):
+    if isinstance(value, float | np.floating | Decimal) and math.isfinite(value):
         return str(int(value)) if value == int(value) else str(value)
     return None
 
@@ -195,12 +195,17 @@ def _of_objects(values: Any, kind: Kind) -> pa.Array:
     if pd.api.types.infer_dtype(given, skipna=True) == "string":
         return _folded(pa.array(given, _TEXT, from_pandas=True), kind)
     # By type as well: 1, 1.0 and True are equal, and True is no id.
-    known = cache(lambda _, value: one(value, kind))
-    return pa.array([known(type(value), value) if _hashes(value) else None for value in given.tolist()], _TEXT)
-
-
-def _hashes(value: Any) -> bool:
-    return isinstance(value, str | Real | Decimal | uuid.UUID) and value == value
+    known: dict[tuple[type, Any], str | None] = {}
+    found: list[str | None] = []
+    for value in given.tolist():
+        if not isinstance(value, _HELD):
+            found.append(None)
+            continue
+        key = type(value), value
+        if key not in known:
+            known[key] = one(value, kind)
+        found.append(known[key])
+    return pa.array(found, _TEXT)
 
 
 def _of_arrow(array: pa.Array, kind: Kind) -> pa.Array:
@@ -211,11 +216,10 @@ def _of_arrow(array: pa.Array, kind: Kind) -> pa.Array:
         return _folded(array.cast(_TEXT), kind)
     if pa.types.is_integer(type_):
         return array.cast(_TEXT)
-    if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        coded = array.dictionary_encode()
-        return pa.array([one(value, kind) for value in coded.dictionary.to_pylist()], _TEXT).take(coded.indices)
-    if pa.types.is_boolean(type_) and kind == "name":
-        return pa.array([None if value is None else str(value) for value in array.to_pylist()], _TEXT)
-    if type_ == pa.uuid():
-        return pa.array([None if value is None else str(value) for value in array.to_pylist()], _TEXT)
+    if pa.types.is_floating(type_) or pa.types.is_decimal(type_) or pa.types.is_boolean(type_) or type_ == pa.uuid():
+        coded = (array.storage if type_ == pa.uuid() else array).dictionary_encode()
+        known = coded.dictionary.to_pylist()
+        if type_ == pa.uuid():
+            known = [uuid.UUID(bytes=value) for value in known]
+        return pa.array([one(value, kind) for value in known], _TEXT).take(coded.indices)
     return pa.nulls(len(array), _TEXT)
