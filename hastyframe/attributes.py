@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .arguments import text_problem
-from .checks import Problems, table
+from .checks import Problems, ids_of_column, table
 from .entities import Attribute, LabelAttribute
 from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
@@ -231,8 +231,9 @@ def long_frame(values: Any) -> pd.DataFrame:
         raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
     problems = Problems(frame)
     problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
+    ids = ids_of_column(frame["label_id"], problems)
     problems.throw()
-    return frame
+    return frame.assign(label_id=ids)
 
 
 def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:

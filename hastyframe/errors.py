@@ -24,6 +24,7 @@ __all__ = [
     "NotFound",
     "NotSent",
     "OutcomeUnknown",
+    "PlanWarning",
     "Problem",
     "RateLimited",
     "RequestTimeout",
@@ -246,6 +247,10 @@ class JobFailed(HastyError):
 
 class JournalError(HastyError):
     """A journal that cannot be written or gone on with: it is there already, held by somebody else, or none at all."""
+
+
+class PlanWarning(UserWarning):
+    """A plan that would do what is seldom meant: delete most of what was read, say. It is carried out all the same."""
 
 
 class Problem(NamedTuple):

@@ -138,9 +138,9 @@ class Transport:
         """PUT JSON; `once` as for :meth:`request`."""
         return self.request("PUT", path, body=body, once=once)
 
-    def patch(self, path: str, body: Any) -> Any:
-        """PATCH JSON; what is sent are absolute values, so it may be repeated."""
-        return self.request("PATCH", path, body=body)
+    def patch(self, path: str, body: Any, *, once: bool = False) -> Any:
+        """PATCH JSON; what is sent are absolute values, so it may be repeated; `once` as for :meth:`request`."""
+        return self.request("PATCH", path, body=body, once=once)
 
     def delete(self, path: str, body: Any = None, *, missing_is_done: bool = True, once: bool = False) -> None:
         """DELETE; where a repeat finds nothing, an earlier try had succeeded.

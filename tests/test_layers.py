@@ -17,7 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
-FLOOR |= {"intake"}
+FLOOR |= {"intake", "identity"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -34,6 +34,7 @@ KNOWS: dict[str, set[str]] = {
     "http": {"errors", "urls"},
     "transport": {"errors", "progress", "limits", "urls", "http"},
     "frames": {"errors", "entities", "masks"},
+    "identity": {"frames"},
     "lists": {"masks", "frames"},
     "intake": {"errors", "arguments", "frames", "lists"},
     "blame": {"errors"},

@@ -38,7 +38,7 @@ _MIN_CHANGE_BYTES = 16
 """No change is written in fewer bytes, so that a row's number is bounded by the size of the file."""
 
 _Row: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-_Kind: TypeAlias = Literal["labels", "tags", "statuses", "label_attributes", "label_classes"]
+_Kind: TypeAlias = Literal["labels", "tags", "statuses", "label_attributes", "label_classes", "images"]
 _Outcome: TypeAlias = Literal["created", "edited", "deleted", "unchanged", "failed", "unknown"]
 
 

@@ -14,7 +14,7 @@ from hastyframe.answers import complete
 from hastyframe.attributes import complete_values
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
-from hastyframe.errors import UnexpectedAnswer
+from hastyframe.errors import UnexpectedAnswer, ValidationException
 from hastyframe.limits import PAGE_SIZE
 from hastyframe.urls import path_segment
 
@@ -128,6 +128,37 @@ def tags(transport: Transport, project_id: str) -> Resource:
     return Resource("tag", Image.id_name, "tag_class_id", (), BATCH_LIMIT, read, put=put, delete=delete)
 
 
+def images(transport: Transport, project_id: str) -> Resource:
+    """Name and dataset of an image."""
+
+    def path(image_id: str) -> str:
+        return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
+
+    def read(image_id: str) -> list[Record]:
+        return [_object(Image, transport.get(path(image_id)))]
+
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
+        [(_, content)] = pairs
+        [now] = read(image_id)
+        # A request renames or moves, and a name stands in a dataset once: what cannot be first may be second.
+        changes = [{_SENT[name]: value} for name, value in content.items() if now.get(name) != value]
+        for number, change in enumerate(changes):
+            try:
+                now = _object(Image, transport.patch(path(image_id), change, once=once))
+            except ValidationException:
+                if number or len(changes) == 1:
+                    raise
+                changes.append(change)
+        return [now]
+
+    fields = tuple(_SENT)
+    return Resource("image", Image.id_name, "id", fields, 1, read, put=put)
+
+
+_SENT = {"name": "filename", "dataset_id": "dataset_id"}
+"""What a change of an image's fields is called."""
+
+
 def statuses(transport: Transport, project_id: str) -> Resource:
     """Status of an image."""
 
@@ -192,6 +223,7 @@ RESOURCES: Mapping[str, Make] = {
     "statuses": statuses,
     "label_attributes": label_attributes,
     "label_classes": label_classes,
+    "images": images,
 }
 """By the kind that a journal names."""
 
