@@ -9,7 +9,7 @@ from ..errors import FileProblem, FormatError, ValidationException
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OnError", "Problems"]
+__all__ = ["CORRECT", "OnError", "Problems"]
 
 OnError: TypeAlias = Literal["raise", "skip"]
 """What to do about bad rows: name all of them in an error, or leave them out and list them."""
