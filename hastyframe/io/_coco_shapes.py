@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -29,13 +30,13 @@ from ._lists import KEPT, whole
 from ._numbers import numbers_of
 from ._records import check_finite, own_numbers
 from ._report import Losses
-from ._shapes import boxes_in, list_array, masks_at, parsed, parts_array, polygon_array, rings_in
-from ._values import Table
+from ._shapes import boxes_in, list_array, masks_at, outlines_in, parsed, parts_array, polygon_array
+from ._values import Table, located
 
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
 
-__all__ = ["Segments", "check_painting", "segments_in", "shapes_in", "shapes_out"]
+__all__ = ["Segments", "check_painting", "segments_in", "shapes_in", "shapes_out", "with_sizes"]
 
 
 class Segments(NamedTuple):
@@ -52,6 +53,24 @@ class Segments(NamedTuple):
     parts: Polygons
     """Several rings each."""
 
+    degenerate: NDArray[np.int64]
+    """Rows that have parts of fewer than three vertices, or an object that says nothing; once for each of these."""
+
+    def kept(self, keep: NDArray[np.bool_]) -> Segments:
+        """Return those of some rows, numbered as these rows are then."""
+        if keep.all():
+            return self
+        number = np.cumsum(keep) - 1
+        single, several = keep[self.single], keep[self.several]
+        return Segments(
+            {int(number[row]): value for row, value in self.coded.items() if keep[row]},
+            number[self.single[single]],
+            _chosen(self.rings, single),
+            number[self.several[several]],
+            _chosen(self.parts, several),
+            number[self.degenerate[keep[self.degenerate]]],
+        )
+
 
 def check_painting(rule: Painting) -> None:
     """Refuse a rule that is none, whether or not there is something to paint."""
@@ -62,18 +81,63 @@ def check_painting(rule: Painting) -> None:
 def segments_in(table: Table) -> Segments:
     """Take the segmentations out of a table, and with them the text of the file that they are pieces of."""
     values = table.get("segmentation")
-    rles, single, several = _by_kind(values, table)
-    points, ends = rings_in([values[row][0] for row in single.tolist()], single, table, "segmentation")
-    rings = Polygons(points, ends, np.arange(len(ends)))
-    counts = np.array([len(values[row]) for row in several.tolist()], np.int64)
-    pieces = list(itertools.chain.from_iterable(values[row] for row in several.tolist()))
-    points, ends = rings_in(pieces, np.repeat(several, counts), table, "segmentation")
+    rles, outlined, blank = _by_kind(values, table)
+    counts = np.array([len(values[row]) for row in outlined.tolist()], np.int64)
+    pieces = list(itertools.chain.from_iterable(values[row] for row in outlined.tolist()))
+    owners = np.repeat(outlined, counts)
+    points, ends, degenerate = outlines_in(pieces, owners, table, "segmentation")
+    rows, counts = np.unique(owners[~degenerate], return_counts=True)
+    shapes = Polygons(points, ends, offsets_of(counts))
     coded = {row: values[row] for row in rles.tolist()}
     for item in coded.values():
         if type(item) is RawRle:
             item.counts = Raw(bytes(item.counts))
     table.drop("segmentation")
-    return Segments(coded, single, rings, several, Polygons(points, ends, offsets_of(counts)))
+    single = counts == 1
+    return Segments(
+        coded,
+        rows[single],
+        _chosen(shapes, single),
+        rows[~single],
+        _chosen(shapes, ~single),
+        np.concatenate([blank, owners[degenerate]]),
+    )
+
+
+def with_sizes(images: pd.DataFrame, rows: NDArray[np.int64], segments: Segments | None) -> pd.DataFrame:
+    """Images, those without width and height with the sizes of their run-lengths.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        All of them.
+    rows : numpy.ndarray of int64
+        Whose each annotation is.
+    segments : Segments or None
+        What the annotations have.
+    """
+    unknown = (images["height"].isna() | images["width"].isna()).to_numpy(copy=True)
+    if segments is None or not unknown.any():
+        return images
+    images = images.copy()
+    for row, item in segments.coded.items():
+        image = rows[row]
+        size = item.size if isinstance(item, Rle) else item.get("size")
+        if unknown[image] and _is_size(size):
+            for column, length in zip(("height", "width"), size, strict=True):
+                if pd.isna(images[column].iloc[image]):
+                    images.iloc[image, images.columns.get_loc(column)] = int(length)
+            unknown[image] = False
+    return images
+
+
+def _is_size(size: Any) -> bool:
+    return (
+        isinstance(size, list | tuple | np.ndarray)
+        and len(size) == 2
+        and all(isinstance(length, int | float | np.number) and 0 <= length <= 2**31 for length in size)
+        and all(length == int(length) for length in size)
+    )
 
 
 def shapes_in(
@@ -106,10 +170,13 @@ def shapes_in(
     if segments is None:
         if (missing := np.isnan(told[:, 0])).any():
             problem = "'bbox' is missing, and segmentations are passed over"
-            raise table.wrong(int(np.argmax(missing)), problem, "Give it one, or leave out segmentation=False")
+            raise table.all_wrong(missing, problem, "Give it one, or leave out segmentation=False")
         polygon = pa.nulls(len(table), POLYGON)
     else:
         rles, several = np.array(list(segments.coded), np.int64), segments.several
+        losses.add(
+            len(segments.degenerate), "parts of fewer than three vertices; a label that has no others has its box alone"
+        )
         polygon = polygon_array(segments.rings.points, segments.rings.rings, segments.single, len(table))
         boxes[segments.single] = _or_bounds(boxes[segments.single], segments.rings)
         if len(several):
@@ -136,29 +203,35 @@ def shapes_in(
 
 
 def _by_kind(segments: list[Any], table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Rows with run-lengths, with one ring and with several."""
+    """Rows with run-lengths, with rings, and with an object that says nothing."""
     if segments.count(None) == len(segments):
         return (np.empty(0, np.int64),) * 3
     codes = {kind: _code(kind) for kind in set(map(type, segments))}
-    rings = np.array([len(s) if type(s) is list else codes[type(s)] for s in segments], np.int64)
-    if (wrong := rings == _OTHER).any():
-        raise table.wrong(int(np.argmax(wrong)), "'segmentation' should be polygons or run-lengths")
-    return np.flatnonzero(rings == _CODED), np.flatnonzero(rings == 1), np.flatnonzero(rings > 1)
+    kinds = np.array([len(s) if type(s) in _LISTS else codes[type(s)] for s in segments], np.int64)
+    for row in np.flatnonzero(kinds == _OTHER).tolist():
+        if isinstance(segments[row], float) and np.isnan(segments[row]):
+            kinds[row] = 0
+    if (wrong := kinds == _OTHER).any():
+        raise table.all_wrong(wrong, "'segmentation' should be polygons or run-lengths")
+    coded = np.flatnonzero(kinds == _CODED)
+    blank = np.array([segments[row] == {} for row in coded.tolist()], bool)
+    return coded[~blank], np.flatnonzero(kinds > 0), coded[blank]
 
 
 _CODED, _OTHER = -1, -2
+_LISTS = {list, tuple}
 
 
 def _code(kind: type[Any]) -> int:
     """Say what a segmentation of a type is that is no list of rings."""
-    return 0 if kind is type(None) else _CODED if issubclass(kind, Rle | dict) else _OTHER
+    return 0 if kind is type(None) else _CODED if issubclass(kind, Rle | Mapping) else _OTHER
 
 
 def _told_boxes(table: Table) -> NDArray[np.float64]:
     """``[x, y, width, height]`` as the file has them."""
     boxes = boxes_in(table)
     if (bad := (boxes[:, 2:] < 0).any(axis=1)).any():
-        raise table.wrong(int(np.argmax(bad)), "'bbox' is [x, y, width, height], and width or height is negative")
+        raise table.all_wrong(bad, "'bbox' is [x, y, width, height], and width or height is negative")
     return boxes
 
 
@@ -184,9 +257,9 @@ def _painted(
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
-        return masks.polygon_to_rle(chosen, known_sizes(sizes[rows]), rule=rule)
+        return masks.polygon_to_rle(chosen, _sizes_around(chosen, sizes[rows]), rule=rule)
 
-    found = blame(work, several, table.place, table.file), _decoded(table, coded, rles, sizes)
+    found = located(work, several, table), _decoded(table, coded, rles, sizes)
     boxes = np.concatenate([boxes for _, boxes in found]).astype(np.float64)
     rows, runs = np.concatenate([several, rles]), [runs for runs, _ in found if runs.n]
     if len(runs) == 1:
@@ -198,18 +271,31 @@ def _painted(
 def _decoded(
     table: Table, coded: dict[int, Any], rles: NDArray[np.int64], sizes: NDArray[np.float64]
 ) -> tuple[Ragged, NDArray[np.int64]]:
-    _read_counts(coded, rles[[type(coded[row]) is RawRle for row in rles.tolist()]], table)
+    raw = [type(coded[row]) is RawRle and type(coded[row].counts) is Raw for row in rles.tolist()]
+    _read_counts(coded, rles[raw], table)
 
     def work(rows: NDArray[np.int64]) -> tuple[Ragged, NDArray[np.int64]]:
         items, wanted = [coded[row] for row in rows.tolist()], known_sizes(sizes[rows])
         typed = bool(items) and isinstance(items[0], Rle)
-        told = list(map(attrgetter("size"), items)) if typed else [item.get("size") for item in items]
-        if told != (list(map(tuple, wanted.tolist())) if typed else wanted.tolist()):
+        told = list(map(attrgetter("size"), items)) if typed else [_as_tuple(item.get("size")) for item in items]
+        if told != list(map(tuple, wanted.tolist())):
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")
         return from_coco_texts(list(map(attrgetter("counts"), items)), wanted) if typed else masks.from_coco_rle(items)
 
-    found: tuple[Ragged, NDArray[np.int64]] = blame(work, rles, table.place, table.file)
-    return found
+    return located(work, rles, table)
+
+
+def _as_tuple(size: Any) -> Any:
+    return tuple(size) if isinstance(size, list | np.ndarray) else size
+
+
+def _sizes_around(shapes: Polygons, sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sizes of images, and where one is missing, room for all of the polygon."""
+    unknown = np.isnan(sizes)
+    if unknown.any():
+        reach = np.nan_to_num(np.ceil(bounds_of(shapes)[:, [3, 2]])) + 1
+        sizes = np.where(unknown, np.clip(reach, 0, 2**31), sizes)
+    return sizes.astype(np.int64)
 
 
 def _read_counts(coded: dict[int, Any], rows: NDArray[np.int64], table: Table) -> None:
@@ -249,6 +335,17 @@ def _cover(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 def _take(shapes: Polygons, rows: list[int]) -> Polygons:
     objects = shapes.to_list()
     return masks.as_polygons([objects[row] for row in rows])
+
+
+def _chosen(shapes: Polygons, keep: NDArray[np.bool_]) -> Polygons:
+    """Objects that are kept, one after the other."""
+    if keep.all():
+        return shapes
+    rings = np.repeat(keep, np.diff(shapes.offsets))
+    points = np.repeat(rings, np.diff(shapes.rings))
+    return Polygons(
+        shapes.points[points], offsets_of(np.diff(shapes.rings)[rings]), offsets_of(np.diff(shapes.offsets)[keep])
+    )
 
 
 # To COCO --------------------------------------------------------------------------------------------------------------

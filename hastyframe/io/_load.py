@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 import os
 import stat
 import struct
@@ -95,13 +96,39 @@ def load_json(
         return source, "the data"
     import orjson
 
-    data, name = _read(source, file, limits)
+    text, name = _read(source, file, limits)
+    data = _in_utf8(text, name)
     try:
         parsed = parse(data) if parse else None
         return orjson.loads(data) if parsed is None else parsed, name
     except orjson.JSONDecodeError as error:
+        if (found := _with_nan(data)) is not None:
+            return found, name
         what = "it is empty" if not bytes(data).strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None
+
+
+def _in_utf8(text: Text, name: str) -> Text:
+    """Text without a mark ahead of it, and in UTF-8 if it is in UTF-16 or UTF-32."""
+    coding = json.detect_encoding(bytes(text[:4]))
+    if coding == "utf-8-sig":
+        return text[3:]
+    if coding == "utf-8":
+        return text
+    try:
+        return bytes(text).decode(coding).encode()
+    except UnicodeError as error:
+        raise FormatError(name, "", f"it is not text in {coding.upper()}: {error}", "Save it as UTF-8") from None
+
+
+def _with_nan(text: Text) -> Any | None:
+    """Read JSON with the words NaN and Infinity, which are not of it and Python writes; None if it is none either."""
+    if not any(word in (data := bytes(text)) for word in (b"NaN", b"Infinity")):
+        return None
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str]:

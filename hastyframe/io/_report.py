@@ -52,6 +52,14 @@ class Losses:
         if count:
             self._lines.append(f"{what} ({count:,})")
 
+    def told(self) -> list[str]:
+        """Return what was noted so far."""
+        return list(self._lines)
+
+    def take_back(self, told: list[str]) -> None:
+        """Forget what was noted since :meth:`told`."""
+        self._lines = told
+
     def report(self) -> None:
         """Say all of it, once."""
         if not self._lines or self._on_loss == "ignore":

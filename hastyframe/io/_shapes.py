@@ -13,13 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import masks
-from ..blame import blame
 from ..errors import ValidationException
 from ..frames import POLYGON
 from ..masks import Ragged
 from ..masks.ragged import offsets_of
 from ._numbers import numbers_of
-from ._values import Table
+from ._values import Table, blanked, located
 
 __all__ = [
     "boxes_in",
@@ -28,6 +27,7 @@ __all__ = [
     "mask_array",
     "masks_at",
     "masks_in",
+    "outlines_in",
     "parsed",
     "parts_array",
     "points_in",
@@ -46,6 +46,7 @@ def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
         if np.isfinite(values).all():
             return values
         values = values.tolist()
+    values = blanked(values)
     if values.count(None) == len(values):
         return np.full((len(values), 4), np.nan)
     try:
@@ -60,7 +61,7 @@ def boxes_in(table: Table, key: str = "bbox") -> NDArray[np.float64]:
     flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
     wrong = np.diff(offsets) != 4
     if wrong.any():
-        raise table.wrong(int(rows[np.argmax(wrong)]), f"{key!r} should be a list of four numbers")
+        raise table.all_wrong(rows[wrong], f"{key!r} should be a list of four numbers")
     boxes = np.full((len(values), 4), np.nan)
     boxes[rows] = flat.reshape(-1, 4)
     return boxes
@@ -84,12 +85,30 @@ def rings_in(
     """
     flat, offsets = _flatten(rings, rows, table, key)
     lengths = np.diff(offsets)
-    wrong = (lengths % 2 == 1) | (lengths < 2 * LEAST)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        what = f"a polygon of {lengths[at]} numbers; it takes pairs of x and y, at least three"
-        raise table.wrong(int(rows[at]), f"{key!r} holds {what}")
+    _check_counts(lengths, (lengths % 2 == 1) | (lengths < 2 * LEAST), rows, table, key)
     return flat.reshape(-1, 2), offsets // 2
+
+
+def outlines_in(
+    rings: list[Any], rows: NDArray[np.int64], table: Table, key: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Do what :func:`rings_in` does, without rings that enclose nothing: which those are comes with the others."""
+    flat, offsets = _flatten(rings, rows, table, key)
+    lengths = np.diff(offsets)
+    _check_counts(lengths, lengths % 2 == 1, rows, table, key)
+    degenerate = lengths < 2 * LEAST
+    if degenerate.any():
+        flat, offsets = flat[np.repeat(~degenerate, lengths)], offsets_of(lengths[~degenerate])
+    return flat.reshape(-1, 2), offsets // 2, degenerate
+
+
+def _check_counts(
+    lengths: NDArray[np.int64], wrong: NDArray[np.bool_], rows: NDArray[np.int64], table: Table, key: str
+) -> None:
+    if wrong.any():
+        found = dict(zip(rows[wrong][::-1].tolist(), lengths[wrong][::-1].tolist(), strict=True))
+        what = "numbers; it takes pairs of x and y, at least three"
+        raise table.all_wrong(list(found), lambda row: f"{key!r} holds a polygon of {found[row]} {what}")
 
 
 def points_in(
@@ -99,11 +118,11 @@ def points_in(
     try:
         rings = [list(chain.from_iterable(polygon)) for polygon in polygons]
     except TypeError:
-        at = next(at for at, polygon in enumerate(polygons) if not _is_pairs(polygon))
-        raise table.wrong(int(rows[at]), f"{key!r} should be a list of pairs [x, y]") from None
+        wrong = [not _is_pairs(polygon) for polygon in polygons]
+        raise table.all_wrong(rows[wrong], f"{key!r} should be a list of pairs [x, y]") from None
     points, offsets = rings_in(rings, rows, table, key)
-    if (wrong := np.fromiter(map(len, polygons), np.int64, len(polygons)) != np.diff(offsets)).any():
-        raise table.wrong(int(rows[np.argmax(wrong)]), f"{key!r} should be a list of pairs [x, y]")
+    if (uneven := np.fromiter(map(len, polygons), np.int64, len(polygons)) != np.diff(offsets)).any():
+        raise table.all_wrong(rows[uneven], f"{key!r} should be a list of pairs [x, y]")
     return points, offsets
 
 
@@ -114,9 +133,11 @@ def masks_in(values: list[Any], table: Table, key: str) -> tuple[Ragged, NDArray
     flat, offsets = _flatten([value for value in values if value is not None], rows, table, key)
     wrong = (flat != np.rint(flat)) | (flat < 1) | (flat > np.iinfo(np.int32).max)
     if wrong.any():
-        at = int(np.argmax(wrong))
-        row = int(rows[int(np.searchsorted(offsets, at, side="right")) - 1])
-        raise table.wrong(row, f"{key!r} holds {flat[at]:g}; starts and lengths are whole numbers from 1 to 2**31 - 1")
+        places = np.flatnonzero(wrong)[::-1]
+        owners = rows[np.searchsorted(offsets, places, side="right") - 1]
+        found = dict(zip(owners.tolist(), flat[places].tolist(), strict=True))
+        what = "starts and lengths are whole numbers from 1 to 2**31 - 1"
+        raise table.all_wrong(list(found), lambda row: f"{key!r} holds {found[row]:g}; {what}")
     lengths = np.zeros(len(values), np.int64)
     lengths[rows] = np.diff(offsets)
     return Ragged(flat.astype(np.int32), offsets_of(lengths)), there
@@ -128,7 +149,7 @@ def check_masks(runs: Ragged, boxes: NDArray[np.float64], there: NDArray[np.bool
     def work(rows: NDArray[np.int64]) -> None:
         masks.check(runs.take(rows), boxes[rows])
 
-    blame(work, np.flatnonzero(there), table.place, table.file)
+    located(work, np.flatnonzero(there), table)
 
 
 def polygon_array(
@@ -186,14 +207,16 @@ def _flatten(
         offsets = offsets_of(lengths)
         _finite(flat, offsets, rows, table, key)
         return flat, offsets
+    if np.ndarray in set(map(type, lists)):
+        lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in lists]
     try:
         if not set(map(type, lists)) <= {list, tuple} or set(map(type, chain.from_iterable(lists))) & {str, bytes}:
             raise TypeError
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         flat = np.fromiter(chain.from_iterable(lists), np.float64, int(lengths.sum()))
     except (TypeError, ValueError, OverflowError):
-        at = next(at for at, value in enumerate(lists) if not _is_numbers(value))
-        raise table.wrong(int(rows[at]), f"{key!r} should be a list of numbers") from None
+        wrong = [not _is_numbers(value) for value in lists]
+        raise table.all_wrong(rows[wrong], f"{key!r} should be a list of numbers") from None
     offsets = offsets_of(lengths)
     _finite(flat, offsets, rows, table, key)
     return flat, offsets
@@ -209,16 +232,18 @@ def parsed(pieces: list[Any], rows: NDArray[np.int64], table: Table, key: str) -
             raise ValidationException(f"{key!r} is not JSON: {error.msg}") from None
         return found
 
-    found: list[Any] = blame(work, np.arange(len(pieces)), lambda at: table.place(int(rows[at])), table.file)
-    return found
+    try:
+        return work(np.arange(len(pieces)))
+    except ValidationException:
+        return located(lambda some: work(np.flatnonzero(np.isin(rows, some))), np.unique(rows), table)
 
 
 def _finite(
     flat: NDArray[np.float64], offsets: NDArray[np.int64], rows: NDArray[np.int64], table: Table, key: str
 ) -> None:
-    if not np.isfinite(flat).all():
-        at = int(np.searchsorted(offsets, int(np.argmin(np.isfinite(flat))), side="right")) - 1
-        raise table.wrong(int(rows[at]), f"{key!r} holds what is not a finite number")
+    if not (finite := np.isfinite(flat)).all():
+        wrong = np.searchsorted(offsets, np.flatnonzero(~finite), side="right") - 1
+        raise table.all_wrong(rows[wrong], f"{key!r} holds what is not a finite number")
 
 
 def _is_numbers(value: Any) -> bool:

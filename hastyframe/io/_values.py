@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, compress
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,16 +14,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..entities import Entity
-from ..errors import FormatError
+from ..errors import FileProblem, FormatError, ValidationException
 from ..frames import dtypes
 from ..limits import DEFAULT_LIMITS, Limits
 from ._belong import rows_in
 from ._fingerprint import all_different
 from ._growth import TABLE_BYTES, Growth, check_depth, check_rows
 from ._lists import KEPT
+from ._problems import CORRECT, Problems
 from ._report import Losses
 
-__all__ = ["Columns", "Table", "column_of", "further_columns"]
+__all__ = ["BadRows", "Columns", "Table", "blanked", "column_of", "further_columns", "located", "sifted", "whole_id"]
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Columns(dict[str, Any]):
@@ -45,6 +52,8 @@ class Table:
         Names a row that does not simply stand in that list.
     limits : Limits
         How many rows there may be, and how deep what they hold.
+    problems : Problems, optional
+        Where to note rows that are no objects, which are left out then.
     """
 
     def __init__(
@@ -54,31 +63,63 @@ class Table:
         what: str,
         place: Callable[[int], str] | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        problems: Problems | None = None,
     ) -> None:
         self.file, self.what, self._place, self.limits = file, what, place, limits
         self._dropped: set[str] = set()
+        self.origin: NDArray[np.int64] | None = None
         if isinstance(rows, Columns):
             self._columns, self._length, self._rows = rows, len(next(iter(rows.values()))), None
             check_rows(self._length, file, what, limits)
             return
         if not isinstance(rows, list | tuple):
             raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
-        self._columns, self._length, self._rows = Columns(), len(rows), rows
-        check_rows(self._length, file, what, limits)
-        self._each(rows, {dict}, "an object")
+        check_rows(len(rows), file, what, limits)
+        if wrong := [row for row, value in enumerate(rows) if not isinstance(value, dict | Mapping)]:
+            errors = [self._no_object(row, rows[row]) for row in wrong]
+            if problems is None:
+                raise errors[0]
+            for error in errors:
+                problems.note(error)
+            self.origin = np.setdiff1d(np.arange(len(rows)), wrong)
+            rows = [rows[row] for row in self.origin.tolist()]
+        self._columns, self._length, self._rows = Columns(), len(rows), plain_rows(rows)
 
     def __len__(self) -> int:
         return self._length
 
     def place(self, row: int) -> str:
         """Name a row."""
-        named = next((name for name in (self.get(key)[row] for key in ("id", "image_name")) if name is not None), None)
+        named = next(
+            (name for name in (self._value(key, row) for key in ("id", "image_name")) if name is not None), None
+        )
         name = f" (id {named!r})" if isinstance(named, str | int) else ""
-        return f"{self._place(row) if self._place else f'{self.what}[{row}]'}{name}"
+        number = row if self.origin is None else int(self.origin[row])
+        return f"{self._place(number) if self._place else f'{self.what}[{number}]'}{name}"
 
-    def wrong(self, row: int, problem: str, remedy: str = "Correct it or leave it out") -> FormatError:
+    def wrong(self, row: int, problem: str, remedy: str = CORRECT) -> BadRows:
         """Complain about a row."""
-        return FormatError(self.file, self.place(row), problem, remedy)
+        return self.all_wrong([row], lambda _: problem, remedy)
+
+    def all_wrong(self, rows: Any, problem: Callable[[int], str] | str, remedy: str = CORRECT) -> BadRows:
+        """Complain about rows that fail a check: about all of them, so that none is found later."""
+        rows = np.asarray(rows)
+        rows = np.unique(np.flatnonzero(rows) if rows.dtype.kind == "b" else rows).tolist()
+        say = problem if callable(problem) else lambda _: problem
+        return BadRows(self, rows, [FileProblem(self.file, self.place(row), say(row), remedy) for row in rows])
+
+    def without(self, rows: list[int]) -> Table:
+        """Return a table without some rows; the others are called what they are called in this one."""
+        keep = np.ones(len(self), bool)
+        keep[rows] = False
+        less = copy.copy(self)
+        less.origin = self.numbers_of_rows[keep]
+        less._length = int(keep.sum())
+        if self._rows is None:
+            less._columns = Columns((key, _some(values, keep)) for key, values in self._columns.items())
+        else:
+            less._rows = list(compress(self._rows, keep.tolist()))
+        return less
 
     @property
     def typed(self) -> bool:
@@ -110,6 +151,16 @@ class Table:
             return self._columns.get(key, [None] * len(self))
         return [row.get(key) for row in self._rows]
 
+    def _value(self, key: str, row: int) -> Any:
+        if self._rows is None:
+            return self._columns[key][row] if key in self._columns else None
+        return self._rows[row].get(key)
+
+    @property
+    def numbers_of_rows(self) -> NDArray[np.int64]:
+        """Which rows of the list in the file these are."""
+        return np.arange(len(self)) if self.origin is None else self.origin
+
     def drop(self, key: str) -> None:
         """Forget a key whose values are not wanted, or not any more, and take much memory."""
         self._columns.pop(key, None)
@@ -121,9 +172,10 @@ class Table:
 
     def need(self, key: str) -> list[Any]:
         """Values of a key that every row must have."""
-        values = self.get(key)
+        values = blanked(self.get(key))
         if None in values:
-            raise self.wrong(values.index(None), f"{key!r} is missing", f"Give every row its {key!r}")
+            missing = [row for row, value in enumerate(values) if value is None]
+            raise self.all_wrong(missing, f"{key!r} is missing", f"Give every row its {key!r}")
         return values
 
     def texts(self, key: str, *, needed: bool = False) -> list[str | None]:
@@ -131,26 +183,36 @@ class Table:
         return self._of_types(key, self.need(key) if needed else self.get(key), {str}, "a text")
 
     def ids(self, key: str) -> list[int | str]:
-        """Values that are ids: whole numbers or texts."""
-        return self._of_types(key, self.need(key), {str, int}, "a whole number or a text")
+        """Values that are ids: whole numbers, also those that are written as 1.0, or texts."""
+        values = self.need(key)
+        if float in set(map(type, values)):
+            values = list(map(whole_id, values))
+        return self._of_types(key, values, {str, int}, "a whole number or a text")
 
     def index(self, key: str) -> pd.Index[str]:
         """Ids as an index of texts, no one twice."""
         ids = self._as_ids(key)
         index = pd.Index(ids.cast(pa.large_string()), dtype="str")
         if not all_different(ids):
-            row = int(np.argmax(index.duplicated()))
-            raise self.wrong(row, f"{key} {index[row]!r} is there twice", "Give every row an id of its own")
+            again = np.asarray(index.duplicated())
+            raise self.all_wrong(
+                again, lambda row: f"{key} {index[row]!r} is there twice", "Give every row an id of its own"
+            )
         return index
 
     def refer(self, key: str, index: pd.Index[str], to: str) -> NDArray[np.int64]:
         """Rows of an index that these ids stand in; `to` says what the index is of."""
         rows = rows_in(index, self._as_ids(key))
         if (rows < 0).any():
-            row = int(np.argmin(rows))
-            name = self.get(key)[row]
-            raise self.wrong(row, f"{key} {name!r} is not in {to}", f"Add it to {to} or leave the row out")
+            names = self.get(key)
+            raise self.all_wrong(
+                rows < 0, lambda row: f"{key} {names[row]!r} is not in {to}", f"Add it to {to} or leave the row out"
+            )
         return rows
+
+    def known(self, key: str, index: pd.Index[str]) -> NDArray[np.bool_]:
+        """Tell which of these ids are in an index."""
+        return rows_in(index, self._as_ids(key)) >= 0
 
     def _as_ids(self, key: str) -> pa.Array:
         """Ids as numbers, where all of them are, else as texts."""
@@ -186,8 +248,9 @@ class Table:
         values = self.numbers(key)
         wrong = ~np.isnan(values) & ~((values == np.rint(values)) & (values >= 0) & (values <= 2**31))
         if wrong.any():
-            row = int(np.argmax(wrong))
-            raise self.wrong(row, f"{key!r} is {values[row]!s}, and pixels are whole numbers", "Correct it")
+            raise self.all_wrong(
+                wrong, lambda row: f"{key!r} is {values[row]!s}, and pixels are whole numbers", "Correct it"
+            )
         return pd.Series(values).astype("Int64")
 
     def lists(self, key: str) -> list[Any]:
@@ -199,16 +262,140 @@ class Table:
         return self._of_types(key, self.get(key), {dict}, "an object")
 
     def _of_types(self, key: str, values: list[Any], types: set[type], what: str) -> list[Any]:
-        if not set(map(type, values)) <= {*types, type(None)}:
-            row = next(row for row, value in enumerate(values) if type(value) not in {*types, type(None)})
-            raise self.wrong(row, f"{key!r} should be {what} and is {_type(values[row])}")
+        types = {*types, type(None)}
+        if not set(map(type, values)) <= types:
+            values = blanked(values)
+            if wrong := [row for row, value in enumerate(values) if type(value) not in types]:
+                raise self.all_wrong(wrong, lambda row: f"{key!r} should be {what} and is {_type(values[row])}")
         return values
 
-    def _each(self, rows: Sequence[Any], types: set[type], what: str) -> None:
-        if not set(map(type, rows)) <= types:
-            row = next(row for row, value in enumerate(rows) if type(value) not in types)
-            where = self._place(row) if self._place else f"{self.what}[{row}]"
-            raise FormatError(self.file, where, f"it should be {what} and is {_type(rows[row])}", "Correct it")
+    def _no_object(self, row: int, value: Any) -> FormatError:
+        where = self._place(row) if self._place else f"{self.what}[{row}]"
+        return FormatError(self.file, where, f"it should be an object and is {_type(value)}", "Correct it")
+
+
+class BadRows(FormatError):
+    """Rows of a table that fail a check: all of them."""
+
+    def __init__(self, table: Table, rows: list[int], problems: list[FileProblem]) -> None:
+        super().__init__(*problems[0])
+        self._problems = problems
+        self.table, self.rows = table, rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FormatError.of, (self._problems,)  # the table stays here
+
+
+def located(work: Callable[[NDArray[np.int64]], R], rows: NDArray[np.int64], table: Table) -> R:
+    """Do work on many rows of a table at once; where it is refused, complain about all rows that are to blame.
+
+    Parameters
+    ----------
+    work : callable
+        Takes row numbers; raises ValidationException where one of them is bad.
+    rows : numpy.ndarray of int64
+        All of them.
+    table : Table
+        What they are rows of.
+    """
+    try:
+        return work(rows)
+    except ValidationException as error:
+        whole = error
+    found: dict[int, str] = {}
+    parts = [rows]
+    while parts:  # halve what is refused until single rows are left
+        part = parts.pop()
+        try:
+            work(part)
+        except ValidationException as error:
+            if len(part) == 1:
+                found[int(part[0])] = str(error).rstrip(".")
+            else:
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+    if not found:
+        raise whole
+    raise table.all_wrong(list(found), found.__getitem__)
+
+
+def sifted(read: Callable[[Table], T], table: Table, problems: Problems, losses: Losses) -> tuple[T, Table]:
+    """Read a table; rows that are refused are noted, and the rest is read without them.
+
+    Parameters
+    ----------
+    read : callable
+        Raises BadRows for what it refuses.
+    table : Table
+        What to read.
+    problems : Problems
+        Where bad rows are noted.
+    losses : Losses
+        What `read` tells of losses; what it told before it refused something is taken back.
+
+    Returns
+    -------
+    result : object
+        What `read` returns.
+    table : Table
+        The rows that are left.
+    """
+    while True:
+        told = losses.told()
+        try:
+            return read(table), table
+        except BadRows as error:
+            if error.table is not table:
+                raise
+            problems.note(error)
+            losses.take_back(told)
+            table = table.without(error.rows)
+
+
+def _some(values: Any, keep: NDArray[np.bool_]) -> Any:
+    return values[keep] if isinstance(values, np.ndarray) else list(compress(values, keep.tolist()))
+
+
+def blanked(values: list[Any]) -> list[Any]:
+    """Values with None in the place of NaN, for which JSON has no word."""
+    if float not in set(map(type, values)):
+        return values
+    return [None if type(value) is float and math.isnan(value) else value for value in values]
+
+
+def whole_id(value: Any) -> Any:
+    """Make an int of an id that was written as 1.0."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def plain_rows(rows: Sequence[Any]) -> Sequence[Any]:
+    """Objects with lists and Python numbers in the place of NumPy's arrays and scalars, if there are any.
+
+    Examples
+    --------
+    >>> plain_rows([{"id": np.int64(3), "bbox": np.array([0.0, 1.5])}])
+    [{'id': 3, 'bbox': [0.0, 1.5]}]
+    """
+    types = set(map(type, rows)) | set(map(type, chain.from_iterable(row.values() for row in rows)))
+    if types <= _PLAIN:
+        return rows
+    return [{key: plain(value) for key, value in row.items()} for row in rows]
+
+
+_PLAIN = {dict, list, tuple, str, int, float, bool, type(None)}
+
+
+def plain(value: Any) -> Any:
+    """Make Python's own of a value of NumPy, of another mapping, or of what pandas has for missing."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if value is pd.NA or value is pd.NaT:
+        return None
+    for kind in (str, bool, int, float):
+        if isinstance(value, kind) and type(value) is not kind:
+            return kind(value)
+    return value
 
 
 def _type(value: Any) -> str:
@@ -246,10 +433,8 @@ def further_columns(
     table.check_cells()
     for key in sorted(table.keys() - set(known), key=str):
         dtype = dtypes(entity).get(key)
-        if key in declared and dtype is not None and dtype == np.dtype("float64"):  # None would be equal to it
-            columns[key] = pd.Series(table.numbers(key))
-        elif key in declared and dtype is not None:
-            columns[key] = pd.Series(table.texts(key), dtype="str")
+        if key in declared and dtype is not None:
+            columns[key] = _declared_column(table, key, dtype == np.dtype("float64"), losses)
         elif key not in declared and (dtype is not None or key in KEPT or not isinstance(key, str)):
             losses.add(len(table), f"key {key!r} of {table.what}")
         else:
@@ -257,6 +442,47 @@ def further_columns(
             if column.dtype == object:
                 check_depth(table.get(key), table.file, f"{key!r} of {table.what}", table.limits)
     return columns
+
+
+def _declared_column(table: Table, key: str, numeric: bool, losses: Losses) -> pd.Series[Any]:
+    """Make a column of a key that has a type here; what other writers put under that name is kept, if it can be."""
+    values = blanked(table.get(key))
+    if numeric and set(map(type, values)) <= {int, float, bool, type(None)}:
+        return pd.Series(table.numbers(key))
+    convert: Callable[[Any], Any] = _COLUMN_VALUES.get(key, _number if numeric else _text)
+    if set(map(type, values)) - {str, type(None)} or numeric:
+        foreign = values
+        values = [None if value is None else convert(value) for value in foreign]
+        lost = sum(new is None and old is not None for new, old in zip(values, foreign, strict=True))
+        losses.add(lost, f"values of key {key!r} of {table.what} that mean something else here")
+    return pd.Series(np.array(values, np.float64) if numeric else values, dtype=None if numeric else "str")
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _name(value: Any) -> str | None:
+    return str(value) if type(value) in (str, int) else None
+
+
+def _color(value: Any) -> str | None:
+    """Write a color of three or four numbers from 0 to 255 as ``#rrggbb`` or ``#rrggbbaa``."""
+    if not isinstance(value, list | tuple) or len(value) not in (3, 4):
+        return _text(value)
+    levels = [int(part) for part in value if type(part) in (int, float) and part in range(256)]
+    return "#" + bytes(levels).hex() if len(levels) == len(value) else None
+
+
+_COLUMN_VALUES: dict[str, Callable[[Any], Any]] = {"color": _color, "external_id": _name, "dataset_name": _name}
+"""How values of some columns are taken that have another type than these columns."""
 
 
 def column_of(values: list[Any]) -> pd.Series[Any]:

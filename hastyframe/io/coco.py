@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._belong import complete
-from ._coco_shapes import check_painting, segments_in, shapes_in, shapes_out
+from ._coco_shapes import Segments, check_painting, segments_in, shapes_in, shapes_out, with_sizes
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._growth import check_depth
 from ._lists import KEPT
 from ._load import load_json, unhurried_gc
+from ._problems import OnError, Problems
 from ._records import DATASET, own_columns, own_numbers, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare
 from ._texts import names_bad_texts
-from ._values import Columns, Table, further_columns
+from ._values import Columns, Table, blanked, further_columns, sifted, whole_id
 
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
@@ -43,17 +46,22 @@ def read_coco(
     masks: Painting = "center",
     dataset: str = DATASET,
     file: str | None = None,
+    errors: OnError = "raise",
     on_loss: OnLoss = "warn",
     limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read COCO instances.
 
-    Ids stay what they are, as texts. Keys that COCO does not define become columns. The labels have, besides their
-    usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part stays a polygon; what has
-    several parts becomes a mask, since a label has one ring, and so do run-lengths. A mask stands in its tight box of
-    whole pixels. So that the same file can be written again, ``parts`` keeps the rings,
-    ``file_bbox`` the file's own box where it differs, and ``as_read`` a number that tells :meth:`LabelSet.to_coco`
-    whether box, polygon and mask are still those of the file.
+    Ids stay what they are, as texts: 1, 1.0 and NumPy's 1 are ``"1"``. Keys that COCO does not define become columns.
+    The labels have, besides their usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part
+    stays a polygon; what has several parts becomes a mask, since a label has one ring, and so do run-lengths. Parts
+    unite: what two of them cover belongs to the object. A mask stands in its tight box of whole pixels. So that the
+    same file can be written again, ``parts`` keeps the rings, ``file_bbox`` the file's own box where it differs, and
+    ``as_read`` a number that tells :meth:`LabelSet.to_coco` whether box, polygon and mask are still those of the file.
+
+    Odd ways to write a file that have one meaning are read: an image without ``file_name`` is called as its
+    ``coco_url`` ends; one without width and height has those of its run-lengths; of two categories of one name the one
+    without annotations goes; parts of fewer than three vertices go, and the label has its box. What goes is said.
 
     Parameters
     ----------
@@ -64,15 +72,19 @@ def read_coco(
         classes, but no polygons, parts and masks. That is all that an evaluation of boxes takes, and the quickest way.
         What is written from such a label set has boxes only; :meth:`LabelSet.to_coco` says so.
     masks : {"center", "coco"} or None
-        How to paint what has several parts: the pixels whose centres lie inside an odd number of rings, or those that
-        pycocotools paints. With None nothing becomes a mask: labels have polygons and their boxes to the last digit,
+        How to paint what has several parts: the pixels whose centres lie inside of one, or those that pycocotools
+        paints. With None nothing becomes a mask: labels have polygons and their boxes to the last digit,
         which is quicker; run-lengths are boxes then, and left out.
     dataset : str
         Dataset of the images that name none.
     file : str, optional
         Which file of an archive that has several.
+    errors : {"raise", "skip"}
+        What to do about bad images, categories and annotations: name all of them in one error, or leave them out and
+        list them in the label set's ``skipped``.
     on_loss : {"warn", "ignore", "raise"}
-        What to do about several parts, and keys that are called like columns of a labels frame.
+        What to do about several parts, parts of fewer than three vertices, and keys that are called like columns of
+        a labels frame.
     limits : Limits
         How many rows and how deep lists there may be, and what an archive may unpack to.
 
@@ -87,8 +99,8 @@ def read_coco(
         Another rule for `masks`.
     FormatError
         Whatever is wrong with the file, with its place: ids twice or missing, images and categories that are referred
-        to and absent, polygons of two points, run-lengths that do not fit their image. With ``segmentation=False``
-        an annotation without a box, and nothing about segmentations.
+        to and absent, run-lengths that do not fit their image. All bad rows are in its ``problems``. With
+        ``segmentation=False`` an annotation without a box, and nothing about segmentations.
     SizeLimitError
         More than `limits` allow.
 
@@ -110,37 +122,62 @@ def read_coco(
     from .label_set import LabelSet
 
     check_painting(masks)
+    problems = Problems(errors)
     data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation), limits=limits)
     if not isinstance(data, Mapping):
         raise FormatError(
             name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
         )
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
-    images, classes = (
-        Table(data.get("images"), name, "images", limits=limits),
-        Table(data.get("categories"), name, "categories", limits=limits),
+    images, classes, annotations = (
+        Table(data.get(key, empty), name, key, limits=limits, problems=problems)
+        for key, empty in (("images", None), ("categories", None), ("annotations", []))
     )
-    annotations = Table(data.get("annotations", []), name, "annotations", limits=limits)
-    segments = segments_in(annotations) if segmentation else None  # first, so that the text of the file can go
-    image_frame, class_frame = _images(images, dataset, losses), _classes(classes, losses)
-    image_rows = annotations.refer("image_id", image_frame.index, "images")
-    class_rows = annotations.refer("category_id", class_frame.index, "categories")
-    sizes = image_frame[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
-    columns = {
-        "image_id": image_frame.index.take(image_rows),
-        "class_id": class_frame.index.take(class_rows),
-        "class_name": pd.Categorical.from_codes(class_rows, pd.Index(class_frame["name"])),
-        **shapes_in(annotations, segments, sizes, masks, losses),
-        "iscrowd": annotations.numbers("iscrowd") == 1,
-        **further_columns(annotations, _KEYS, Label, ("z_index", "external_id"), losses),
-    }
-    index = annotations.index("id")
-    labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
-    labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
+    segments = None
+    if segmentation:  # first, so that the text of the file can go
+        segments, annotations = sifted(segments_in, annotations, problems, losses)
+    image_frame, _ = sifted(lambda table: _images(table, dataset, losses), images, problems, losses)
+    class_frame, _ = sifted(lambda table: _classes(table, annotations, losses), classes, problems, losses)
+    numbers = annotations.numbers_of_rows
+
+    def labels_in(table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+        own = segments and segments.kept(np.isin(numbers, table.numbers_of_rows))
+        image_rows = table.refer("image_id", image_frame.index, "images")
+        sized = with_sizes(image_frame, image_rows, own)
+        return sized, _labels(table, own, (sized, image_rows), class_frame, masks, losses)
+
+    (image_frame, labels), _ = sifted(labels_in, annotations, problems, losses)
+    problems.throw()
     losses.report()
     info = {key: data[key] for key in ("info", "licenses") if key in data} | ({} if segmentation else _UNREAD)
     check_depth(info, name, "info", limits)
-    return LabelSet(image_frame, labels, class_frame, info=info)
+    return LabelSet(image_frame, labels, class_frame, info=info, skipped=problems.frame)
+
+
+def _labels(
+    table: Table,
+    segments: Segments | None,
+    images: tuple[pd.DataFrame, NDArray[np.int64]],
+    classes: pd.DataFrame,
+    masks: Painting,
+    losses: Losses,
+) -> pd.DataFrame:
+    """Make labels of annotations; `images` are all of them and whose each annotation is."""
+    frame, image_rows = images
+    class_rows = table.refer("category_id", classes.index, "categories")
+    sizes = frame[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
+    columns = {
+        "image_id": frame.index.take(image_rows),
+        "class_id": classes.index.take(class_rows),
+        "class_name": pd.Categorical.from_codes(class_rows, pd.Index(classes["name"])),
+        **shapes_in(table, segments, sizes, masks, losses),
+        "iscrowd": table.numbers("iscrowd") == 1,
+        **further_columns(table, _KEYS, Label, ("z_index", "external_id"), losses),
+    }
+    index = table.index("id")
+    labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+    labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
+    return labels
 
 
 _UNREAD = {"segmentation": "not read"}
@@ -149,7 +186,7 @@ _UNREAD = {"segmentation": "not read"}
 
 def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
     columns = {
-        "name": pd.Series(table.texts("file_name", needed=True), dtype="str"),
+        "name": pd.Series(_file_names(table), dtype="str"),
         "width": table.sizes("width"),
         "height": table.sizes("height"),
     }
@@ -162,15 +199,51 @@ def _images(table: Table, dataset: str, losses: Losses) -> pd.DataFrame:
     return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=table.index("id"))
 
 
-def _classes(table: Table, losses: Losses) -> pd.DataFrame:
+def _file_names(table: Table) -> list[str | None]:
+    """Names of image files: where one is missing, the last part of its ``coco_url``."""
+    names, addresses = table.texts("file_name"), blanked(table.get("coco_url"))
+    if None not in names:
+        return names
+    names = [
+        name if name is not None or not isinstance(address, str) else _last_part(address)
+        for name, address in zip(names, addresses, strict=True)
+    ]
+    if missing := [row for row, name in enumerate(names) if not name and table.get("file_name")[row] is None]:
+        raise table.all_wrong(missing, "'file_name' is missing", "Give every row its 'file_name'")
+    return names
+
+
+def _last_part(address: str) -> str:
+    return unquote(urlsplit(address).path).rpartition("/")[2]
+
+
+def _classes(table: Table, annotations: Table, losses: Losses) -> pd.DataFrame:
+    table = _without_unused_twins(table, annotations, losses)
     columns = {"name": pd.Series(table.texts("name", needed=True), dtype="str")}
     declared = ("color", "class_type", "norder", "external_id")
     columns |= further_columns(table, ("id", "name"), LabelClass, declared, losses)
     if (twice := columns["name"].duplicated().to_numpy()).any():
-        raise table.wrong(int(np.argmax(twice)), "its name is there twice", "Give every category a name of its own")
+        raise table.all_wrong(twice, "its name is there twice", "Give every category a name of its own")
     columns.setdefault("norder", pd.Series(np.arange(1.0, len(table) + 1)))
     columns["class_type"] = columns.get("class_type", pd.Series([None] * len(table), dtype="str")).fillna("object")
     return pd.DataFrame(columns).set_index(table.index("id"))
+
+
+def _without_unused_twins(table: Table, annotations: Table, losses: Losses) -> Table:
+    """Leave out categories without annotations whose name another one has, as the root that Roboflow writes."""
+    names = pd.Series(table.texts("name"), dtype="str")
+    if not names.duplicated().any():
+        return table
+    used = table.index("id").isin({str(id_) for id_ in map(whole_id, annotations.get("category_id"))})
+    kept = used | ~names.isin(names[used])
+    gone = ~kept | (~used & names.duplicated()).to_numpy()
+    losses.add(int(gone.sum()), f"categories without annotations called as another is: {_few(names[gone])}")
+    return table.without(np.flatnonzero(gone).tolist()) if gone.any() else table
+
+
+def _few(names: pd.Series[str]) -> str:
+    first = ", ".join(map(repr, names.unique()[:5]))
+    return first + ", …" if names.nunique() > 5 else first
 
 
 _KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd")
@@ -185,6 +258,7 @@ def read_coco_detections(
     segmentation: bool = True,
     masks: Painting = "center",
     file: str | None = None,
+    errors: OnError = "raise",
     on_loss: OnLoss = "warn",
     limits: Limits = DEFAULT_LIMITS,
 ) -> pd.DataFrame:
@@ -195,19 +269,25 @@ def read_coco_detections(
     source : path, binary file, zipfile.ZipFile or list
         A list of ``{image_id, category_id, bbox | segmentation, score}``.
     label_set : LabelSet
-        What they are detections on: the ids are those of its images and classes.
-    segmentation, masks, file, on_loss, limits
+        What they are detections on: the ids are those of its images and classes. Detections of other classes are left
+        out, and said; they count in no figure of the others.
+    segmentation, masks, file, limits
         As in :func:`read_coco`.
+    errors : {"raise", "skip"}
+        What to do about bad detections: name all of them in one error, or leave them out; ``attrs["skipped"]`` of the
+        frame lists them then, as dicts.
+    on_loss : {"warn", "ignore", "raise"}
+        As in :func:`read_coco`, and about detections of other classes.
 
     Returns
     -------
     pandas.DataFrame
-        Predictions, indexed by ``prediction_id``, which counts from 0 in the order of the file.
+        Predictions, indexed by ``prediction_id``, which is the place in the file, counted from 0.
 
     Raises
     ------
     FormatError, SizeLimitError
-        As in :func:`read_coco`; images and categories that the label set does not have.
+        As in :func:`read_coco`; images that the label set does not have.
 
     Examples
     --------
@@ -225,15 +305,41 @@ def read_coco_detections(
     0                  a.jpg        dog    5.0    0.5
     """
     check_painting(masks)
+    problems = Problems(errors)
     data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
-    table = Table(data, name, "detections", limits=limits)
-    segments = segments_in(table) if segmentation else None
     losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
+    table = Table(data, name, "detections", limits=limits, problems=problems)
+    segments = None
+    if segmentation:
+        segments, table = sifted(segments_in, table, problems, losses)
+    numbers = table.numbers_of_rows
+    known, table = sifted(
+        lambda some: some.known("category_id", label_set.label_classes.index), table, problems, losses
+    )
+    losses.add(int((~known).sum()), "detections of categories that the label set lacks")
+
+    def frame_of(some: Table) -> pd.DataFrame:
+        own = segments and segments.kept(np.isin(numbers, some.numbers_of_rows))
+        return _predictions(some, own, label_set, masks, losses)
+
+    frame, _ = sifted(frame_of, table.without(np.flatnonzero(~known).tolist()), problems, losses)
+    problems.throw()
+    losses.report()
+    frame = complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
+    if len(problems):
+        frame.attrs["skipped"] = problems.frame.to_dict("records")
+    return frame
+
+
+def _predictions(
+    table: Table, segments: Segments | None, label_set: LabelSet, masks: Painting, losses: Losses
+) -> pd.DataFrame:
     images, classes = label_set.images, label_set.label_classes
     image_rows = table.refer("image_id", images.index, "the images of the label set")
     class_rows = table.refer("category_id", classes.index, "the classes of the label set")
+    images = with_sizes(images, image_rows, segments)
     sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
     columns = {
         "image_id": images.index.take(image_rows),
@@ -244,10 +350,8 @@ def read_coco_detections(
         "score": table.numbers("score"),
         **further_columns(table, (*_KEYS, "score"), Prediction, (), losses),
     }
-    losses.report()
-    index = pd.Index(pa.array(np.arange(len(table))).cast(pa.large_string()), dtype="str")
-    frame = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
-    return complete(Prediction, frame.drop(columns="area" if frame["area"].isna().all() else []))
+    index = pd.Index(pa.array(table.numbers_of_rows).cast(pa.large_string()), dtype="str")
+    return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
 
 
 @names_bad_texts("file")

@@ -20,11 +20,12 @@ from ._files import write_json
 from ._growth import check_depth
 from ._lists import KEPT, mask_lists, polygon_lists
 from ._load import load_json, unhurried_gc
+from ._problems import OnError, Problems
 from ._records import DATASET, boxes_out, check_finite, grouped, own_columns, records, says_something, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, boxes_in, check_masks, mask_array, masks_in, points_in, polygon_array
 from ._texts import names_bad_texts
-from ._values import Table, column_of, further_columns
+from ._values import Table, column_of, further_columns, sifted
 
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Source
@@ -37,12 +38,19 @@ _DATE = "%Y-%m-%d %H:%M:%SZ"
 @unhurried_gc()
 @names_bad_texts("source")
 def read_hasty_json(
-    source: Source, *, file: str | None = None, on_loss: OnLoss = "warn", limits: Limits = DEFAULT_LIMITS
+    source: Source,
+    *,
+    file: str | None = None,
+    errors: OnError = "raise",
+    on_loss: OnLoss = "warn",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read Hasty JSON: an export (v1.1 or 1.0), or a list of images as the imports take them.
 
     Ids are those of the file. Where it has none, an image is called ``<dataset>/<name>``, labels are numbered from 1,
-    and classes, attributes and tags are called by their names. Keys that the format does not define become columns.
+    and classes, attributes and tags are called by their names. Keys that the format does not define become columns, as
+    ``keypoints``: a label may have nothing else. An image that a list names twice has the labels of both. Attributes
+    that labels have values of and that are not declared are of the type of these values.
 
     Parameters
     ----------
@@ -50,6 +58,9 @@ def read_hasty_json(
         The file, an archive with it (an export as it arrives), or what it says.
     file : str, optional
         Which file of an archive that has several.
+    errors : {"raise", "skip"}
+        What to do about bad images, classes and labels: name all of them in one error, or leave them out and list
+        them in the label set's ``skipped``. Labels go with their image.
     on_loss : {"warn", "ignore", "raise"}
         What to do about keys that are called like columns and hold something else.
     limits : Limits
@@ -64,7 +75,7 @@ def read_hasty_json(
     ------
     FormatError
         Whatever is wrong with the file, with its place: a class that is not declared, a name or an id twice, a mask
-        that does not fit its box, a polygon of two points.
+        that does not fit its box, a polygon of two points. All bad rows are in its ``problems``.
     SizeLimitError
         More than `limits` allow.
 
@@ -80,16 +91,37 @@ def read_hasty_json(
     """
     from .label_set import LabelSet
 
+    problems = Problems(errors)
     data, name = load_json(source, file=file, limits=limits)
     if not isinstance(data, Mapping):
-        data = {"images": data, "label_classes": None}
+        data = {"images": _added_up(data), "label_classes": None}
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
-    table = Table(data.get("images"), name, "images", limits=limits)
-    labels, image_rows = _label_table(table)
-    images = _images_in(table, losses)
-    classes = _classes_in(data.get("label_classes"), labels, losses)
-    attributes = _attributes_in(Table(data.get("attributes") or [], name, "attributes", limits=limits), losses)
-    label_frame = _labels_in(labels, images.index.take(image_rows), classes, losses)
+    table = Table(data.get("images"), name, "images", limits=limits, problems=problems)
+    images, table = sifted(lambda some: _images_in(some, losses), table, problems, losses)
+    labels, image_rows = _label_table(table, problems)
+    _, labels = sifted(lambda some: some.texts("class_name", needed=True), labels, problems, losses)
+    rows = data.get("label_classes")
+    if rows is None:
+        rows = [{"class_name": name} for name in dict.fromkeys(labels.texts("class_name"))]
+    classes, _ = sifted(
+        lambda some: _classes_in(some, losses),
+        Table(rows, name, "label_classes", limits=limits, problems=problems),
+        problems,
+        losses,
+    )
+    declared = Table(data.get("attributes") or [], name, "attributes", limits=limits, problems=problems)
+    attributes, _ = sifted(lambda some: _attributes_in(some, losses), declared, problems, losses)
+
+    def labels_in(some: Table) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        image_ids = images.index.take(image_rows[some.numbers_of_rows])
+        frame = _labels_in(some, image_ids, classes, losses)
+        return frame, _attribute_values_in(some, frame.index)
+
+    (label_frame, values), _ = sifted(labels_in, labels, problems, losses)
+    if values is not None:
+        attributes = _with_undeclared(attributes, values)
+    tags, _ = sifted(lambda some: _tags_in(some, images.index.take(_places(table, some))), table, problems, losses)
+    problems.throw()
     losses.report()
     info = {key: data[key] for key in ("project_name", "create_date") if key in data}
     check_depth(info, name, "project_name", limits)
@@ -98,13 +130,40 @@ def read_hasty_json(
         label_frame,
         classes,
         attributes=attributes if len(attributes) else None,
-        label_attributes=_attribute_values_in(labels, label_frame.index, attributes),
-        tags=_tags_in(table, images.index),
+        label_attributes=values,
+        tags=tags,
         info=info,
+        skipped=problems.frame,
     )
 
 
-def _label_table(images: Table) -> tuple[Table, NDArray[np.int64]]:
+def _places(whole: Table, some: Table) -> NDArray[np.int64]:
+    """Where the rows that are left stand among those that there were."""
+    return np.searchsorted(whole.numbers_of_rows, some.numbers_of_rows)
+
+
+def _added_up(rows: Any) -> Any:
+    """Images of a list, each once: one that is named again adds its labels to the first."""
+    if not isinstance(rows, list | tuple):
+        return rows
+    first: dict[Any, int] = {}
+    out: list[Any] = []
+    for row in rows:
+        if not isinstance(row, Mapping) or not isinstance(row.get("image_name"), str):
+            out.append(row)
+            continue
+        key = (str(row.get("dataset_name")), row["image_name"])
+        place = first.setdefault(key, len(out))
+        if place == len(out):
+            out.append(row)
+        elif isinstance(out[place].get("labels"), list) and isinstance(row.get("labels"), list):
+            out[place] = {**out[place], "labels": out[place]["labels"] + row["labels"]}
+        else:
+            out.append(row)
+    return out
+
+
+def _label_table(images: Table, problems: Problems) -> tuple[Table, NDArray[np.int64]]:
     """Labels of all images, one after the other, and whose they are."""
     lists = [labels or () for labels in images.lists("labels")]
     ends = offsets_of([len(labels) for labels in lists])
@@ -114,9 +173,8 @@ def _label_table(images: Table) -> tuple[Table, NDArray[np.int64]]:
         return f"{images.place(image)}.labels[{row - ends[image]}]"
 
     rows = list(itertools.chain.from_iterable(lists))
-    return Table(rows, images.file, "labels", place, limits=images.limits), np.repeat(
-        np.arange(len(lists)), np.diff(ends)
-    )
+    table = Table(rows, images.file, "labels", place, limits=images.limits, problems=problems)
+    return table, np.repeat(np.arange(len(lists)), np.diff(ends))
 
 
 def _images_in(table: Table, losses: Losses) -> pd.DataFrame:
@@ -128,19 +186,17 @@ def _images_in(table: Table, losses: Losses) -> pd.DataFrame:
         "height": table.sizes("height"),
         "status": pd.Series(table.texts("image_status"), dtype="str"),
     }
+    table.lists("labels")
     key = next((key for key in ("image_id", "id") if table.has(key)), None)
     known = ("image_name", "dataset_name", "width", "height", "image_status", "tags", "labels", "image_id", "id")
     columns |= further_columns(table, known, Image, ("dataset_id", "public_url", "external_id"), losses)
     ids = named + "/" + columns["name"]
     if (twice := ids.duplicated().to_numpy()).any():
-        raise table.wrong(int(np.argmax(twice)), "its dataset has an image of this name already", "Rename one")
+        raise table.all_wrong(twice, "its dataset has an image of this name already", "Rename one")
     return pd.DataFrame(columns).set_index(table.index(key) if key else pd.Index(ids))
 
 
-def _classes_in(rows: Any, labels: Table, losses: Losses) -> pd.DataFrame:
-    if rows is None:
-        rows = [{"class_name": name} for name in dict.fromkeys(labels.texts("class_name", needed=True))]
-    table = Table(rows, labels.file, "label_classes", limits=labels.limits)
+def _classes_in(table: Table, losses: Losses) -> pd.DataFrame:
     names = table.texts("class_name", needed=True)
     key = next((key for key in ("class_id", "id") if table.has(key)), "class_name")
     columns = {
@@ -152,7 +208,7 @@ def _classes_in(rows: Any, labels: Table, losses: Losses) -> pd.DataFrame:
     known = ("class_name", "color", "class_type", "norder", "class_id", "id")
     columns |= further_columns(table, known, LabelClass, ("external_id",), losses)
     if (twice := columns["name"].duplicated().to_numpy()).any():
-        raise table.wrong(int(np.argmax(twice)), f"class {names[int(np.argmax(twice))]!r} is there twice", "Rename one")
+        raise table.all_wrong(twice, lambda row: f"class {names[row]!r} is there twice", "Rename one")
     return pd.DataFrame(columns).set_index(table.index(key))
 
 
@@ -162,7 +218,7 @@ def _labels_in(table: Table, image_ids: pd.Index[str], classes: pd.DataFrame, lo
     polygons = table.lists("polygon")
     outlined = np.array([row for row, polygon in enumerate(polygons) if polygon], np.int64)
     points, ends = points_in([polygons[row] for row in outlined.tolist()], outlined, table, "polygon")
-    runs, there = masks_in(table.lists("mask"), table, "mask")
+    runs, there = masks_in(_masks_beside(polygons, table.lists("mask")), table, "mask")
     check_masks(runs, boxes, there, table)
     columns = {
         "image_id": image_ids,
@@ -175,6 +231,11 @@ def _labels_in(table: Table, image_ids: pd.Index[str], classes: pd.DataFrame, lo
     }
     index = table.index("id") if table.has("id") else pd.RangeIndex(1, len(table) + 1).astype("str")
     return pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
+
+
+def _masks_beside(polygons: list[Any], masks: list[Any]) -> list[Any]:
+    """Masks, but not an empty one beside a polygon: there the polygon counts."""
+    return [None if polygon and mask == [] else mask for polygon, mask in zip(polygons, masks, strict=True)]
 
 
 _LABEL_KEYS = ("id", "class_name", "bbox", "polygon", "mask", "z_index", "attributes")
@@ -193,15 +254,11 @@ def _attributes_in(table: Table, losses: Losses) -> pd.DataFrame:
     return pd.DataFrame(columns).set_index(table.index("id" if table.has("id") else "name"))
 
 
-def _attribute_values_in(table: Table, label_ids: pd.Index[str], attributes: pd.DataFrame) -> pd.DataFrame | None:
+def _attribute_values_in(table: Table, label_ids: pd.Index[str]) -> pd.DataFrame | None:
     given = table.objects("attributes")
     rows = [(row, name, value) for row, values in enumerate(given) for name, value in (values or {}).items()]
     if not rows:
         return None
-    known = set(attributes["name"])
-    for row, name, _ in rows:
-        if name not in known:
-            raise table.wrong(row, f"attribute {name!r} is not in attributes", "Add it to attributes or leave it out")
     labels, names, values = zip(*rows, strict=True)
     index = pd.RangeIndex(1, len(rows) + 1).astype("str")
     frame = pd.DataFrame({"label_id": label_ids.take(labels), "attribute_name": names}, index=index)
@@ -209,13 +266,37 @@ def _attribute_values_in(table: Table, label_ids: pd.Index[str], attributes: pd.
     return frame
 
 
+def _with_undeclared(attributes: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Attributes, and those that only values tell of; their values tell the type."""
+    unknown = values[~values["attribute_name"].isin(attributes["name"])]
+    if not len(unknown):
+        return attributes
+    rows = []
+    for name, found in unknown.groupby("attribute_name", sort=False)["value"]:
+        kind = _type_of(found.tolist())
+        texts = dict.fromkeys(text for value in found for text in value) if kind == "MULTIPLE-SELECTION" else None
+        selection = texts and [{"id": None, "value": str(text)} for text in texts]
+        rows.append({"id": name, "name": name, "attribute_type": kind, "values": selection})
+    new = pd.DataFrame(rows).set_index("id").astype({"name": "str", "attribute_type": "str"})
+    new.index = [name if name not in attributes.index else f"{name}-2" for name in new.index]
+    return pd.concat([attributes, new]) if len(attributes) else new
+
+
+def _type_of(values: list[Any]) -> str:
+    types = {type(value) for value in values if value is not None}
+    if types == {bool}:
+        return "BOOL"
+    if types and types <= {int, float}:
+        return "INT" if types == {int} else "FLOAT"
+    return "MULTIPLE-SELECTION" if types == {list} else "TEXT"
+
+
 def _tags_in(table: Table, image_ids: pd.Index[str]) -> pd.DataFrame | None:
     tagged = [(row, tag) for row, tags in enumerate(table.lists("tags")) for tag in tags or ()]
     if not tagged:
         return None
-    for row, tag in tagged:
-        if not isinstance(tag, str):
-            raise table.wrong(row, f"tag {tag!r} is not a text")
+    if wrong := {row: tag for row, tag in reversed(tagged) if not isinstance(tag, str)}:
+        raise table.all_wrong(list(wrong), lambda row: f"tag {wrong[row]!r} is not a text")
     rows, names = zip(*tagged, strict=True)
     index = pd.RangeIndex(1, len(rows) + 1).astype("str")
     return pd.DataFrame(

@@ -108,7 +108,7 @@ def _sides_in(shapes: Polygons, following: Index, rings: Index, box: NDArray[np.
     side = spread(shapes.rings[rings], count)
     begin, end, within = shapes.points[side], shapes.points[following[side]], np.repeat(box, count, axis=0)
     reaches = (np.minimum(begin, end) <= within[:, 2:]) & (np.maximum(begin, end) >= within[:, :2])
-    kept: NDArray[np.bool_] = reaches.all(axis=1)
+    kept = np.logical_and(reaches[:, 0], reaches[:, 1])
     return side[kept], offsets_of(segment(np.add, kept.astype(np.int64), offsets_of(count), 0))
 
 
