@@ -182,7 +182,7 @@ def test_voc_twice():
         ({"d/a.png": png(1, 1, b"\0\0")}, "label_classes.json: it is missing"),
         ({"label_classes.json": "{}"}, "a list"),
         ({"label_classes.json": "[{}]"}, "'class_name' is missing"),
-        ({"label_classes.json": '[{"class_name": "a", "png_index": 0}]'}, "png_index"),
+        ({"label_classes.json": '[{"class_name": "a", "png_index": -1}]'}, "png_index"),
         ({"label_classes.json": CLASSES, "d/a.png": b"no"}, "not a picture, or not one of PNG"),
         ({"label_classes.json": CLASSES, "d/a.png": png(10**9, 1)}, "d/a.png"),
         ({"label_classes.json": CLASSES, "d/a.png": png(20000, 20000)}, "d/a.png"),
