@@ -57,7 +57,7 @@ def put_pictures(
     with FolderIn(source) as folder:
         pictures = list(pictures_in(folder))
         places = [split_path(path, *PICTURES) for path in pictures]
-        known = ImageNames(images_frame(places, [(0, 0)] * len(places)), folder.name)
+        known = ImageNames(images_frame(places, [(0, 0)] * len(places)))
         datasets = images["dataset_name"].astype("str").fillna(DATASET).tolist()
         found = [known.row(*key) for key in zip(datasets, images["name"].tolist(), strict=True)]
         for row, name in zip(found, images["name"].tolist(), strict=True):

@@ -111,7 +111,7 @@ def read_yolo(
         pictures = _beside(source, folder) if images is None else images
         frame = known_images(pictures, progress, limits, problems)
         names, key_points = declared(folder, classes)
-        lines = _lines(folder, ImageNames(frame, folder.name), len(names), problems, progress)
+        lines = _lines(folder, ImageNames(frame), len(names), problems, progress)
     sizes = frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 2)
     lines, shapes = columns_of(lines, sizes, key_points, tracks, problems)
     problems.throw()
