@@ -14,7 +14,7 @@ from .errors import OutcomeUnknown, UnexpectedAnswer
 if TYPE_CHECKING:
     from .transport import Transport
 
-__all__ = ["create", "only", "problem", "read", "unknown"]
+__all__ = ["complete", "create", "only", "problem", "read", "unknown"]
 
 _ECHOED = {"name": "name", "filename": "name", "type": "type", "dataset_id": "dataset_id"}
 """What a new thing has as it was sent: by the key that was sent the key of the answer."""
@@ -92,7 +92,7 @@ def create(
     try:
         answer = transport.post(path, body)
     except (OutcomeUnknown, UnexpectedAnswer) as error:
-        raise unknown(entity, error.message, request, error.status) from error
+        raise unknown(entity, error.message, request, error.status, error.request_id) from error
     if in_list:
         answer = only(answer)
     if known is None:
@@ -103,14 +103,16 @@ def create(
     return dict(answer)
 
 
-def unknown(entity: type[Entity], what: str, request: str, status: int | None = None) -> OutcomeUnknown:
+def unknown(
+    entity: type[Entity], what: str, request: str, status: int | None = None, request_id: str | None = None
+) -> OutcomeUnknown:
     """Return the error for a thing of which nobody can say whether it was created, and how to find out."""
     look = (
         f"The {entity.noun()} may have been created or not: look with {entity.found_by} before you create it again."
         if entity.found_by
         else f"The {entity.noun()} may have been started or not; it changes nothing, so that it can be started again."
     )
-    return OutcomeUnknown(f"{what} {look}", request=request, status=status)
+    return OutcomeUnknown(f"{what} {look}", request=request, status=status, request_id=request_id)
 
 
 def problem(entity: type[Entity], answer: Any, known: Mapping[str, Any] | None = None) -> str | None:
@@ -139,6 +141,21 @@ def problem(entity: type[Entity], answer: Any, known: Mapping[str, Any] | None =
         if answer.get(key) is not None and not _is_same(answer[key], value):
             return f"its {key} is {shown(answer[key])}, where {shown(value)} was asked for"
     return None
+
+
+def complete(items: list[dict[str, Any]], **known: Any) -> list[dict[str, Any]]:
+    """Fill in what things do not say of themselves, since the path that they were asked by says it.
+
+    Examples
+    --------
+    >>> complete([{"id": "t"}, {"id": "u", "image_id": "j"}], image_id="i")
+    [{'id': 't', 'image_id': 'i'}, {'id': 'u', 'image_id': 'j'}]
+    """
+    for key, value in known.items():
+        for item in items:
+            if item.get(key) is None:
+                item[key] = value
+    return items
 
 
 def only(answer: Any) -> Any:

@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 
 from .arguments import text_problem
-from .checks import Problems, table
+from .checks import Problems, ids_of_column, table
 from .entities import Attribute, LabelAttribute
 from .errors import UnexpectedAnswer, ValidationException
 from .frames import Records
 from .vocabulary import Vocabulary, suggestion
 
-__all__ = ["lengthen", "long_frame", "readable", "value_out", "widen", "writable"]
+__all__ = ["complete_values", "lengthen", "long_frame", "readable", "value_out", "widen", "writable"]
 
 _WIDE: Mapping[str, Any] = {
     "MULTIPLE-SELECTION": pd.ArrowDtype(pa.list_(pa.string())),
@@ -26,6 +26,23 @@ _WIDE: Mapping[str, Any] = {
     "FLOAT": "float64",
     "BOOL": "boolean",
 }
+
+
+def complete_values(items: Records, label_id: str) -> list[dict[str, Any]]:
+    """Say of the values of a label whose they are, and of what: where that is missing, their ids are the attributes'.
+
+    Examples
+    --------
+    >>> complete_values([{"id": "a", "value": 3}], "l")
+    [{'id': 'l a', 'value': 3, 'label_id': 'l', 'attribute_id': 'a'}]
+    """
+    values = []
+    for item in items:
+        value = {**item, "label_id": label_id}
+        if item.get("attribute_id") is None and isinstance(item.get("id"), str):
+            value |= {"attribute_id": item["id"], "id": f"{label_id} {item['id']}"}
+        values.append(value)
+    return values
 
 
 def readable(vocabulary: Vocabulary, records: Records) -> pd.DataFrame:
@@ -214,8 +231,9 @@ def long_frame(values: Any) -> pd.DataFrame:
         raise ValidationException(f"The frame needs columns {sorted(missing)}; it has {list(frame.columns)}.")
     problems = Problems(frame)
     problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
+    ids = ids_of_column(frame["label_id"], problems)
     problems.throw()
-    return frame
+    return frame.assign(label_id=ids)
 
 
 def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:

@@ -13,11 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import frames
+from . import frames, identity
 from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
+from .intake import as_pandas, frame_of
 from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "check_statuses",
     "fill_in",
     "finite_numbers",
+    "ids_of_column",
     "indexed",
     "rows_of",
     "table",
@@ -126,10 +128,24 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
             frame[column] = as_lists(frame[column], dtype, problems)
         elif dtype == np.dtype("float64"):
             frame[column] = _numbers(frame[column], problems)
+        elif _is_id(column):
+            frame[column] = ids_of_column(frame[column], problems)
         elif isinstance(dtype, pd.StringDtype):
             _check_are_texts(frame[column], problems)
     problems.throw()
     return frames.conform(entity, frame)
+
+
+def ids_of_column(column: pd.Series[Any], problems: Problems) -> pd.Series[str]:
+    """Bring a column of ids to its values; what is no id is a problem, and missing in the result."""
+    ids = identity.as_series(column)
+    problems.add(str(column.name), identity.not_texts(column, frames.arrow_array(ids)), identity.REMEDY, column)
+    return ids
+
+
+def _is_id(column: str) -> bool:
+    """Whether a column holds ids of the project's things; an id of somebody else's is a text that stays as it is."""
+    return column.endswith("_id") and column != "external_id"
 
 
 def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
@@ -148,6 +164,7 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     Traceback (most recent call last):
     hastyframe.errors.ValidationException: 'a' is neither a frame nor a list of dicts.
     """
+    rows = as_pandas(rows, records=False)
     if isinstance(rows, pd.DataFrame):
         twice = rows.columns[rows.columns.duplicated()]
         if len(twice):
@@ -182,13 +199,7 @@ def table(rows: Any) -> pd.DataFrame:
       name, row 1: 'b\x00'. It holds a NUL character, which cannot be stored.
     """
     rows = rows_of(rows)
-    if isinstance(rows, pd.DataFrame):
-        frame = rows
-    else:
-        try:
-            frame = pd.DataFrame(rows)
-        except UnicodeEncodeError:  # of half a surrogate pair, which is said below, with its row
-            frame = pd.DataFrame(rows, dtype=object)
+    frame = rows if isinstance(rows, pd.DataFrame) else frame_of(rows)
     problems = Problems(frame)
     for column in frame.columns:
         _check_texts(str(column), frame[column], problems)
@@ -279,15 +290,30 @@ def check_labels(
 
 
 def indexed(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with the entity's ids as its index, where they are a column."""
-    if frame.index.name == entity.id_name:
+    """Return the frame with the entity's ids as its index, by value, where they are a column.
+
+    Raises
+    ------
+    FrameError
+        If something else than an id stands among them; what is missing is left to the caller.
+    ValidationException
+        If there are none.
+    """
+    if frame.index.name != entity.id_name:
+        column = next((name for name in (entity.id_name, "id") if name in frame), None)
+        if column is None:
+            raise ValidationException(
+                f"The frame needs the index or a column {entity.id_name!r}; it has {list(frame.columns)}."
+            )
+        frame = frame.set_index(column).rename_axis(entity.id_name)
+    ids = identity.as_index(frame.index)
+    if ids is frame.index:
         return frame
-    for column in (entity.id_name, "id"):
-        if column in frame:
-            return frame.set_index(column).rename_axis(entity.id_name)
-    raise ValidationException(
-        f"The frame needs the index or a column {entity.id_name!r}; it has {list(frame.columns)}."
-    )
+    problems = Problems(frame)
+    strange = identity.not_texts(frame.index, frames.arrow_array(ids))
+    problems.add(entity.id_name, strange, identity.REMEDY, frame.index)
+    problems.throw()
+    return frame.set_axis(ids)
 
 
 def finite_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -310,7 +336,7 @@ def check_ids(frame: pd.DataFrame, column: str, known: Iterable[str], remedy: st
     """Refuse rows whose id is not among the known ones."""
     _require(frame, column)
     problems = Problems(frame)
-    problems.add(column, ~frame[column].isin(list(known)), remedy)
+    problems.add(column, ~identity.as_series(frame[column]).isin(list(known)), remedy)
     problems.throw()
 
 
@@ -473,7 +499,7 @@ def _ids_by_name(
         raise ValidationException(
             f"The frame needs a column {id_column!r} or {name_column!r}; it has {list(frame.columns)}."
         )
-    ids, names = _texts(frame, id_column), _texts(frame, name_column)
+    ids, names = _texts(frame, id_column, "id", problems), _texts(frame, name_column, "name", problems)
     has_id, has_name = ids.notna(), names.notna()
     things = vocabulary.things(entity)
     if (has_id & ~ids.isin(things.index)).any() or (has_name & ~names.isin(things["name"])).any():
@@ -497,20 +523,24 @@ def _ids_by_name(
         name_column, named & names.isin(several), f"Several have this name; give {id_column!r} instead.", names
     )
     column = name_column if name_column in frame else id_column
-    problems.add(column, ~has_id & ~has_name, f"It must be one of this project's {what}.")
+    given = frame[[name for name in (id_column, name_column) if name in frame]].notna().any(axis=1)
+    problems.add(column, ~given, f"It must be one of this project's {what}.")
 
     by_name = pd.Series(things.index, index=things["name"], dtype=object)
     return ids.where(has_id, names.map(by_name[~by_name.index.duplicated()])).astype("str")
 
 
-def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
-    """Return a column as texts, whatever holds them; all missing if the frame does not have it."""
+def _texts(
+    frame: pd.DataFrame, column: str, kind: identity.Kind = "name", problems: Problems | None = None
+) -> pd.Series[Any]:
+    """Return a column of ids or names by value, whatever holds them; all missing if the frame does not have it."""
     if column not in frame:
         return pd.Series(None, index=frame.index, dtype="str")
-    values = frame[column]
-    if values.dtype == object:  # pandas makes texts of numbers, but not of lists
-        values = values.map(str, na_action="ignore")
-    return values.astype("str")
+    found = identity.as_series(frame[column], kind)
+    if problems is not None:
+        strange = identity.not_texts(frame[column], frames.arrow_array(found))
+        problems.add(column, strange, identity.REMEDY if kind == "id" else "It must be a text.")
+    return found
 
 
 def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dict[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from . import answers, entities, frames
+from . import answers, entities, frames, identity
 from .arguments import check_fields, check_text
 from .errors import AuthenticationException, NotFound, ValidationException
 from .http.key import ApiKey
@@ -212,17 +213,19 @@ class Client:
         NotFound
             If there is none.
         """
-        check_text(project_id, "project_id")
-        try:
-            return self._read_project(path_segment(project_id), project_id)
-        except NotFound:
-            known = self.get_projects()
-            found = known.index[known["name"] == project_id]
-            if len(found) != 1:
-                many = f"{len(found)} projects have" if len(found) else "no project has"
-                hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
-                raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}") from None
-            return self._read_project(path_segment(found[0]), found[0])
+        key = identity.one(check_text(identity.one(project_id, "name") or project_id, "project_id"))
+        if identity.is_uuid(key):
+            with suppress(NotFound):  # it may be a name all the same
+                return self._read_project(path_segment(key), str(key))
+        known = self.get_projects()
+        if key in known.index:
+            return self._read_project(path_segment(key), str(key))
+        found = known.index[known["name"] == project_id]
+        if len(found) != 1:
+            many = f"{len(found)} projects have" if len(found) else "no project has"
+            hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
+            raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}")
+        return self._read_project(path_segment(found[0]), found[0])
 
     def create_project(self, workspace: Any, name: str, description: str | None = None) -> Project:
         """Create a project.

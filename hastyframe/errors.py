@@ -24,6 +24,7 @@ __all__ = [
     "NotFound",
     "NotSent",
     "OutcomeUnknown",
+    "PlanWarning",
     "Problem",
     "RateLimited",
     "RequestTimeout",
@@ -45,16 +46,27 @@ class HastyError(Exception):
         The request it happened to, as ``"GET /v1/projects"``. Never holds the key.
     status : int, optional
         The status code of the server's answer.
+    request_id : str, optional
+        What the server calls the request (``X-Request-ID``): its owner finds it in the logs by that.
     """
 
-    def __init__(self, message: str, *, request: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.request = request
         self.status = status
+        self.request_id = request_id
 
     def __str__(self) -> str:
-        return f"{self.message} [{self.request}]" if self.request else self.message
+        named = f" [{self.request}]" if self.request else ""
+        return f"{self.message}{named} (request ID {self.request_id})" if self.request_id else f"{self.message}{named}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross process boundaries; what a child's __init__ takes is not what the message says.
@@ -235,6 +247,10 @@ class JobFailed(HastyError):
 
 class JournalError(HastyError):
     """A journal that cannot be written or gone on with: it is there already, held by somebody else, or none at all."""
+
+
+class PlanWarning(UserWarning):
+    """A plan that would do what is seldom meant: delete most of what was read, say. It is carried out all the same."""
 
 
 class Problem(NamedTuple):

@@ -11,7 +11,8 @@ import pandas as pd
 
 from . import masks
 from .errors import ValidationException
-from .frames import BOX, MASK, POLYGON
+from .frames import BOX, MASK, POLYGON, arrow_list
+from .intake import by_id, takes_frames
 from .painting import kinds, paint
 
 __all__ = ["add_area", "clip_to_image", "find_duplicates", "flatten"]
@@ -19,6 +20,7 @@ __all__ = ["add_area", "clip_to_image", "find_duplicates", "flatten"]
 _PAIRS_AT_ONCE = 1 << 22
 
 
+@takes_frames(labels="label_id")
 def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     """Add a column ``area``: how large each label is.
 
@@ -57,6 +59,7 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     return labels.assign(area=area)
 
 
+@takes_frames(labels="label_id")
 def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool = True) -> pd.DataFrame:
     """Find labels of one image that lie on each other.
 
@@ -107,6 +110,7 @@ def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool 
     return _copies(labels, np.asarray(first, int), np.asarray(second, int), np.asarray(overlap, float))
 
 
+@takes_frames(labels="label_id", images="image_id")
 def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Cut labels to their images.
 
@@ -137,7 +141,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     >>> hf.clip_to_image(labels, images)[["x_min", "x_max"]].to_dict("records")
     [{'x_min': 4.0, 'x_max': 6.0}]
     """
-    sizes = _sizes(labels, images)
+    sizes = _sizes(labels, by_id(images, "image_id", "images"))
     out = labels.copy()
     before = _boxes(labels)
     boxes = np.clip(before, 0, sizes[:, [1, 0, 1, 0]])
@@ -162,6 +166,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return out[inside]
 
 
+@takes_frames(labels="label_id", images="image_id", classes="class_id")
 def flatten(labels: pd.DataFrame, images: pd.DataFrame, classes: pd.DataFrame | None = None) -> Iterator[Any]:
     """Paint the labels of each image into one class map.
 
@@ -204,6 +209,7 @@ def flatten(labels: pd.DataFrame, images: pd.DataFrame, classes: pd.DataFrame | 
         raise ValidationException(
             f"Label {row!r} has a class that is not among the classes: {labels['class_name'][row]!r}."
         )
+    images = by_id(images, "image_id", "images")
     sizes = _sizes(labels, images)
     depth = labels["z_index"].fillna(0).to_numpy(dtype=float) if "z_index" in labels else np.zeros(len(labels))
     place = images.index.get_indexer(labels["image_id"])
@@ -311,11 +317,12 @@ def _lists(column: pd.Series[Any]) -> Any:
 
 
 def _replaced(column: pd.Series[Any], rows: npt.NDArray[np.intp], values: list[Any], type_: Any) -> pd.Series[Any]:
+    """Put lists into some rows of a column, which stays Arrow lists where it was."""
     objects = column.astype(object).copy()
     new = np.empty(len(rows), dtype=object)
     new[:] = values
     objects.iloc[rows] = new
-    return objects
+    return arrow_list(objects, pd.ArrowDtype(type_)) if isinstance(column.dtype, pd.ArrowDtype) else objects
 
 
 def _first_rings(clipped: masks.Polygons) -> list[Any]:

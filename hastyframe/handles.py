@@ -20,6 +20,7 @@ from .arguments import check_fields, check_path, check_text, shown
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, ValidationException
+from .intake import as_pandas
 from .pictures import save
 from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of
@@ -88,6 +89,14 @@ class Handle(entities.Entity):
         """Return an answer that must be this very thing."""
         return answers.read(type(self), answer, request, edited=edited, id=self._data["id"])
 
+    def _after_edit(self, answer: Any, request: str) -> dict[str, Any]:
+        """Return what an edit made of this thing: what the server answers or, where it says nothing, what is there."""
+        return self._read() if answer is None else self._checked(answer, request, edited=True)
+
+    def _read(self) -> dict[str, Any]:
+        """Read this thing again."""
+        return self._checked(self._requester.get(self._url()), f"GET {self._url()}")
+
     @property
     def _vocabulary(self) -> Vocabulary:
         return Vocabulary.of(self._requester, self._data["project_id"])
@@ -109,11 +118,8 @@ class Editable(Handle):
 
     def _send(self, body: dict[str, Any]) -> None:
         answer = self._requester.put(self._url(), body)
-        self._data |= body | self._checked(answer, f"PUT {self._url()}", edited=True)
+        self._data |= body | self._after_edit(answer, f"PUT {self._url()}")
         self._forget()
-
-    def _read(self) -> dict[str, Any]:
-        return self._checked(self._requester.get(self._url()), f"GET {self._url()}")
 
     def _find(self, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return this thing's record from a list, for things that cannot be read alone."""
@@ -446,6 +452,7 @@ class Image(Editable, entities.Image):
         tags : list of dict, Tag, TagClass or str, or pandas.DataFrame
             Dicts with ``tag_id`` or ``tag_class_id``, handles, names of tag classes, or a frame of tags.
         """
+        tags = as_pandas(tags, records=False)
         if isinstance(tags, pd.DataFrame):
             by_id = tags.index.name == entities.Tag.id_name or entities.Tag.id_name in tags
             tags = [{"tag_id": key} for key in ids_of(entities.Tag, tags)] if by_id else ids_of(entities.TagClass, tags)
@@ -466,11 +473,12 @@ class Image(Editable, entities.Image):
                 batches.delete_tags(self._requester, self.project_id, rows, key)
 
     def _listed(self, entity: type[entities.Entity]) -> pd.DataFrame:
-        frame = self._vocabulary.records(entity, self._requester.listing(self._list_path(entity)))
+        items = answers.complete(self._requester.listing(self._list_path(entity)), image_id=self.id)
+        frame = self._vocabulary.records(entity, items)
         return frames.with_unique_ids(entity, frame)
 
     def _patch(self, change: dict[str, Any]) -> None:
-        self._data |= self._checked(self._requester.patch(self._url(), change), f"PATCH {self._url()}", edited=True)
+        self._data |= self._after_edit(self._requester.patch(self._url(), change), f"PATCH {self._url()}")
 
     def _list_path(self, entity: type[entities.Entity]) -> str:
         return path_of(entity.path, project_id=self.project_id, image_id=self.id)
@@ -532,7 +540,7 @@ class Label(Editable, entities.Label):
         if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
             raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
         answer = self._requester.put(self._list_path(), [{"label_id": self.id, **record}])
-        self._data |= self._checked(answers.only(answer), f"PUT {self._list_path()}", edited=True)
+        self._data |= self._after_edit(answers.only(answer), f"PUT {self._list_path()}")
 
     def delete(self) -> None:
         """Delete the label."""
@@ -542,7 +550,7 @@ class Label(Editable, entities.Label):
         """Return the values of the label's attributes, a label attributes frame."""
         path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
         records = self._requester.listing(path)
-        return attributes.readable(self._vocabulary, [{**record, "label_id": self.id} for record in records])
+        return attributes.readable(self._vocabulary, attributes.complete_values(records, self.id))
 
     def set_attribute(self, attribute: Attribute | str, value: Any) -> None:
         """Set the value of an attribute.
@@ -560,7 +568,8 @@ class Label(Editable, entities.Label):
         path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)
         path = f"{path}/{path_segment(attribute_id)}"
         answer = self._requester.post(path, {"value": sent}, repeatable=True)
-        answers.read(entities.LabelAttribute, answer, f"POST {path}", edited=True, label_id=self.id)
+        if answer is not None:  # a server may say no more than that it is done
+            answers.read(entities.LabelAttribute, answer, f"POST {path}", edited=True, label_id=self.id)
 
     def _list_path(self) -> str:
         return path_of(self.path, project_id=self.project_id, image_id=self.image_id)

@@ -1,4 +1,8 @@
-"""Picture files: the one place that opens them, whatever they claim to be."""
+"""Picture files: the one place that opens them, whatever they claim to be.
+
+A camera writes the rows of its sensor as they come and says, in the Exif tag Orientation, how it was held. Here a
+picture has the size, and its pixels the places, that people see: labels are drawn on what people see.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from .limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FORMATS", "SUFFIXES", "Head", "check_pixels", "opened", "read_head"]
+__all__ = ["FORMATS", "SUFFIXES", "Head", "check_pixels", "opened", "read_head", "upright"]
 
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 """What photographs come in. Pillow knows more: formats that run other programs, or that hold whole documents."""
@@ -24,7 +28,19 @@ SUFFIXES = frozenset(
 )
 """How files of these formats are called."""
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0x0100, 0x0101
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""What brings a picture of each orientation upright, as Pillow calls it."""
+_SAYING_ORIENTATION = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Where Pillow keeps what may say how a picture is to be turned."""
 _pillow = threading.Lock()
 """What is set while Pillow opens a file (filters of warnings, its bound) is set for all threads."""
 
@@ -34,9 +50,10 @@ class Head(NamedTuple):
 
     width: int
     height: int
+    """As people see it; of a picture that lies on its side, the file stores them the other way round."""
     format: str
     orientation: int
-    """How Exif says that the picture is to be turned, 1 to 8; 1 is as it is, 5 to 8 lie on their side."""
+    """How the stored rows are to be turned, as Exif counts: 1 is as they are, 5 to 8 lie on their side."""
 
 
 def read_head(
@@ -75,8 +92,8 @@ def read_head(
     >>> read_head(file, "a.png")
     Head(width=8, height=4, format='PNG', orientation=1)
     """
-    with _opened(source, file, place, formats, limits) as picture:
-        return Head(*picture.size, picture.format or "", _orientation(picture))
+    with _opened(source, file, place, formats, limits) as (_, head):
+        return head
 
 
 @contextmanager
@@ -87,11 +104,17 @@ def opened(
     *,
     formats: Sequence[str] = FORMATS,
     limits: Limits = DEFAULT_LIMITS,
+    draft: int | None = None,
 ) -> Iterator[Image]:
-    """Open a picture whose pixels are wanted.
+    """Open a picture whose pixels are wanted, turned as people see it.
 
     Parameters, and the errors, are those of :func:`read_head`. Whatever goes wrong while the picture is open is taken
     for a picture that cannot be decoded.
+
+    Parameters
+    ----------
+    draft : int, optional
+        The picture is wanted with so many pixels a side at most: a JPEG leaves out some of what is more.
 
     Raises
     ------
@@ -107,9 +130,27 @@ def opened(
     ...     print(picture.convert("RGB").size)
     (8, 4)
     """
-    with _opened(source, file, place, formats, limits) as picture:
-        check_pixels(picture.width, picture.height, file, place, limits)
-        yield picture
+    with _opened(source, file, place, formats, limits) as (picture, head):
+        check_pixels(head.width, head.height, file, place, limits)
+        if draft is not None and max(picture.size) > draft:
+            picture.draft(None, (draft, draft))
+        yield _turned(picture, head.orientation)
+
+
+def upright(picture: Image) -> Image:
+    """Return a picture that is open already as people see it; it stays as it is itself.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> picture = Image.new("L", (8, 4))
+    >>> picture.getexif()[0x0112] = 6
+    >>> upright(picture).size, upright(upright(picture)).size
+    ((4, 8), (4, 8))
+    """
+    with _bound_of(DEFAULT_LIMITS):
+        orientation = _orientation(picture)
+    return _turned(picture, orientation)
 
 
 def check_pixels(width: int, height: int, file: str, place: str = "", limits: Limits = DEFAULT_LIMITS) -> None:
@@ -127,15 +168,17 @@ def check_pixels(width: int, height: int, file: str, place: str = "", limits: Li
 @contextmanager
 def _opened(
     source: str | os.PathLike[str] | IO[bytes], file: str, place: str, formats: Sequence[str], limits: Limits
-) -> Iterator[Image]:
+) -> Iterator[tuple[Image, Head]]:
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
     try:
         with _bound_of(limits):
             picture = Pillow.open(source, formats=tuple(formats))
+            head = _head(picture)
+            _drop_further_blocks(picture)
         with picture:
-            yield picture
+            yield picture, head
     except (HastyError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -165,14 +208,54 @@ def _bound_of(limits: Limits) -> Iterator[None]:
             Pillow.MAX_IMAGE_PIXELS = before
 
 
+def _head(picture: Image) -> Head:
+    orientation = _orientation(picture)
+    tags = getattr(picture, "tag_v2", None)  # of TIFF, which Pillow turns by itself, some of it earlier than the rest
+    width, height = picture.size if tags is None else (tags[_WIDTH], tags[_HEIGHT])
+    if orientation >= 5:
+        width, height = height, width
+    # What Pillow calls MPO is a JPEG with further views behind the first, as phones write it.
+    return Head(width, height, "JPEG" if picture.format == "MPO" else picture.format or "", orientation)
+
+
 def _orientation(picture: Image) -> int:
-    if picture.format == "PNG" and "exif" not in picture.info:
-        return 1  # Pillow would decode all pixels, to look behind them
+    """Read how a picture is to be turned; what says nothing about it that can be read is not turned.
+
+    Of a PNG, what stands in front of the pixels: Pillow would decode all of them to look behind.
+    """
+    from PIL.Image import Image as Plain
+
     try:
-        orientation = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # what says nothing about how it is to be turned is not turned
+        orientation = Plain.getexif(picture).get(_ORIENTATION, 1)
+        return int(orientation) if orientation in range(1, 9) else 1
+    except Exception:  # what Pillow raises for a broken block has no common parent
         return 1
-    return orientation if orientation in range(1, 9) else 1
+
+
+def _drop_further_blocks(picture: Image) -> None:
+    """Forget what hangs on the tags of a TIFF: Pillow reads it when it decodes, and stumbles where it is broken."""
+    if picture.format == "TIFF":
+        from PIL.TiffTags import TAGS_V2_GROUPS
+
+        for tag in TAGS_V2_GROUPS:
+            picture.getexif().pop(tag, None)
+
+
+def _turned(picture: Image, orientation: int) -> Image:
+    from PIL.Image import Transpose
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    if orientation == 1:
+        return picture
+    if isinstance(picture, TiffImageFile):
+        name, picture.filename = picture.filename, ""  # else Pillow maps rows of a wrong length from the file
+        picture.load()  # which turns it
+        picture.filename = name
+        return picture
+    turned = picture.transpose(Transpose[_TURNS[orientation]])
+    for key in _SAYING_ORIENTATION:
+        turned.info.pop(key, None)
+    return turned
 
 
 def _named(file: str, place: str) -> str:

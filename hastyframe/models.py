@@ -15,6 +15,7 @@ from . import answers, entities, frames, masks
 from .arguments import check_number, check_path, check_text, shown
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
+from .intake import as_pandas, by_id
 from .pictures import Addresses, check_picture, local_files, read_picture
 from .urls import path_of
 
@@ -326,7 +327,9 @@ _Picture = tuple[str | None, str, str | None, Path | None]
 
 
 def _pictures(images: Any) -> list[_Picture]:
+    images = as_pandas(images)
     if isinstance(images, pd.DataFrame):
+        images = by_id(images, entities.Image.id_name, "images")
         if images.index.name != entities.Image.id_name or "public_url" not in images:
             raise ValidationException("An images frame has the index 'image_id' and a column 'public_url'.")
         without = images.index[images["public_url"].isna()]
@@ -388,6 +391,7 @@ def _threshold(confidence_threshold: Any) -> Any:
 
 
 def _boxes(bboxes: Any) -> list[list[float]]:
+    bboxes = as_pandas(bboxes, records=False)
     if isinstance(bboxes, pd.DataFrame):
         missing = [side for side in frames.BOX if side not in bboxes]
         if missing:

@@ -231,8 +231,10 @@ def _outlines(labels: pd.DataFrame, name: str, chosen: NDArray[np.bool_]) -> Any
     return masks.Polygons(points, 4 * np.arange(len(corners) + 1), offsets_of(chosen))
 
 
-def _only(column: pd.Series[Any], chosen: NDArray[np.bool_]) -> pd.Series[Any]:
+def _only(column: pd.Series[Any], chosen: NDArray[np.bool_]) -> pd.Series[Any] | list[Any]:
     """Blank out what is not chosen; nearly always there is nothing to do, and then nothing is copied."""
+    if not isinstance(column.dtype, pd.ArrowDtype):  # of objects pandas blanks out with NaN, which is no outline
+        return [value if is_ else None for value, is_ in zip(column, chosen, strict=True)]
     return column if column.count() == chosen.sum() else column.where(chosen)
 
 

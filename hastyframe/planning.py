@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from . import attributes, checks, frames, masks
+from . import attributes, checks, frames, identity, masks
+from .arguments import text_problem
 from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities, reconcile
-from .entities import Attribute, Entity, Image, Label, LabelClass, TagClass
+from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
 from .frames import BOX
 from .geometry import clip_to_image
@@ -23,9 +28,12 @@ if TYPE_CHECKING:
     from .project import Project
 
 __all__ = [
+    "Missing",
     "Outside",
     "edit_plan",
+    "image_contents",
     "label_contents",
+    "plan_images",
     "plan_label_attributes",
     "plan_label_classes",
     "plan_labels",
@@ -40,6 +48,7 @@ __all__ = [
 ]
 
 Outside = Literal["error", "clip", "keep"]
+Missing = Literal["delete", "keep", "error"]
 
 _FIELDS = {
     "labels": {"class_id": "class_id", **dict.fromkeys(BOX, "bbox"), "polygon": "polygon", "mask": "mask",
@@ -49,6 +58,7 @@ _FIELDS = {
     "label_attributes": {"value": "value"},
     "label_classes": {"name": "name", "color": "color", "class_type": "type", "norder": "norder",
                       "external_id": "external_id"},
+    "images": {"name": "name", "dataset_id": "dataset_id"},
 }  # fmt: skip
 """For each kind, which column is which key of what is sent."""
 _SIDES = {
@@ -57,6 +67,7 @@ _SIDES = {
     "statuses": ("image_id", "image_id", "status"),
     "label_attributes": ("label_id", "attribute_id", "attribute_name"),
     "label_classes": ("project_id", "class_id", "class_type"),
+    "images": ("image_id", "image_id", "dataset_name"),
 }
 """For each kind, the columns of unit, id and what counts are made by."""
 
@@ -64,15 +75,17 @@ _SIDES = {
 # Labels ---------------------------------------------------------------------------------------------------------------
 
 
-def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> Plan:
+def plan_labels(
+    project: Project, before: Any, after: Any, outside: Outside, missing: Missing = "delete", *, undoes: bool = False
+) -> Plan:
     """Plan labels from what they were to what they shall be."""
     choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
     before, after = (_without_gaps(checks.as_frame(Label, frame)) for frame in (before, after))
     before = checks.indexed(Label, before)
     if "class_id" not in before and "class_name" in before:
-        ids = project._vocabulary.things(LabelClass).reset_index().drop_duplicates("name").set_index("name")["class_id"]
-        before = before.assign(class_id=before["class_name"].astype(object).map(ids).astype("str"))
+        before = before.assign(class_id=_ids_of_names(project._vocabulary.things(LabelClass), before["class_name"]))
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
+    _refuse_bytes(after)
     was, now = identities(before.index), identities(after.index)
     _once(before, was, "label_id", "before")
     found = _compared(before, after, was, now, [*_FIELDS["labels"], "image_id", "class_name"])
@@ -80,7 +93,8 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
     stays[found.new] = False
     _once(after, now, "label_id", "after", stays)
 
-    old, new, created = before.iloc[found.was], after.iloc[found.now].rename_axis("label_id"), after.iloc[found.new]
+    old, created = before.iloc[found.was], after.iloc[found.new]
+    new = after.iloc[found.now].set_axis(old.index)  # the ids as they were read
     problems = checks.Problems(new)
     moved = found.changed.get("image_id", np.zeros(len(new), bool))
     remedy = "A label stays on its image: delete it, and create one on the other image."
@@ -90,7 +104,7 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
     created = created.drop(columns=[c for c in ("label_id",) if c in created])
 
     vocabulary = project._vocabulary
-    gone = before.iloc[found.gone]
+    gone = _gone(before, found, missing, "label_id")
     images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
     if len(new):
         new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True)[
@@ -99,7 +113,7 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
         new = new.loc[:, ~new.columns.duplicated()]
         _refuse_resizing(old, new, found.changed)
     if len(created):
-        created = checks.check_labels(created, vocabulary, images.index)
+        created = _named(checks.check_labels(created, vocabulary, images.index), "class_id", LabelClass, vocabulary)
     changed = _resolved(found.changed, old, new)
     geometry = np.zeros(len(new), bool)
     for name in (*BOX, "polygon", "mask"):
@@ -110,8 +124,9 @@ def plan_labels(project: Project, before: Any, after: Any, outside: Outside) -> 
         again = _compared(old, new, identities(old.index), identities(new.index), _FIELDS["labels"])
         changed = {**changed, **_spread(again, len(new))}
     order = np.concatenate([found.new, found.now])
-    changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images["name"])
-    return _plan(project, "labels", changes, label_contents)
+    changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images)
+    cautions = [] if undoes else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone)]
+    return _plan(project, "labels", changes, label_contents, cautions=cautions)
 
 
 def label_contents(labels: pd.DataFrame) -> list[Record]:
@@ -126,14 +141,46 @@ def _without_gaps(labels: pd.DataFrame) -> pd.DataFrame:
     return labels.assign(z_index=labels["z_index"].fillna(0)) if "z_index" in labels else labels
 
 
-def _with_class(new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> pd.DataFrame:
+def _refuse_bytes(labels: pd.DataFrame) -> None:
+    """Refuse ids that are bytes, which would pass for new rows, as other things that are no id do."""
+    if labels.index.dtype != np.dtype(object):
+        return
+    problems = checks.Problems(labels)
+    problems.add("label_id", [isinstance(key, bytes) for key in labels.index], identity.REMEDY, labels.index)
+    problems.throw()
+
+
+def _equal_rows(created: pd.DataFrame, gone: pd.DataFrame) -> list[str]:
+    """Say how many labels are deleted and created again: where ids were lost on the way, these are all of them."""
+    columns = [name for name in ("image_id", "class_id", *BOX) if name in created and name in gone]
+    if not len(created) or not len(gone) or not {"image_id", "class_id"} <= set(columns):
+        return []
+    one, other = (pd.util.hash_pandas_object(frame[columns], index=False).to_numpy() for frame in (created, gone))
+    # Only what has the same box is compared as a whole.
+    some = [frame[np.isin(own, others)] for frame, own, others in ((created, one, other), (gone, other, one))]
+    counts = (Counter(_contents_as_bytes(frame)) for frame in some)
+    equal = reduce(and_, counts).total()
+    return [f"creates {equal:,} labels that are equal to labels that it deletes: were their ids lost?"] if equal else []
+
+
+def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:
+    pairs = zip(labels["image_id"].tolist(), label_contents(labels), strict=True)
+    return [msgspec.json.encode(pair) for pair in pairs]
+
+
+def _with_class(
+    new: pd.DataFrame,
+    changed: Mapping[str, npt.NDArray[np.bool_]],
+    id_column: str = "class_id",
+    name_column: str = "class_name",
+) -> pd.DataFrame:
     """Of id and name of a class that disagree, keep the one that was changed."""
-    if not {"class_id", "class_name"} <= set(changed):
+    if not {id_column, name_column} <= set(changed):
         return new
-    by_name = changed["class_name"] & ~changed["class_id"]
-    by_id = changed["class_id"] & ~changed["class_name"]
-    ids, names = new["class_id"].astype(object), new["class_name"].astype(object)
-    return new.assign(class_id=ids.mask(by_name, None), class_name=names.mask(by_id, None))
+    by_name = changed[name_column] & ~changed[id_column]
+    by_id = changed[id_column] & ~changed[name_column]
+    ids, names = new[id_column].astype(object), new[name_column].astype(object)
+    return new.assign(**{id_column: ids.mask(by_name, None), name_column: names.mask(by_id, None)})
 
 
 def _resolved(
@@ -217,20 +264,110 @@ def _bounds(labels: pd.DataFrame) -> npt.NDArray[np.float64]:
 # The other kinds ------------------------------------------------------------------------------------------------------
 
 
+_IMAGE_COLUMNS = {
+    "status": "project.plan_status changes statuses",
+    **dict.fromkeys(["name", "dataset_id", "dataset_name"], "project.plan_images renames images and moves them"),
+    **dict.fromkeys(["width", "height", "external_id"], "the API cannot change it"),
+}
+"""Which columns of images hold what is theirs, and what changes it."""
+
+
 def plan_status(project: Project, before: Any, after: Any) -> Plan:
     """Plan the statuses of images."""
-    before, after = (_indexed_images(frame, name) for frame, name in ((before, "before"), (after, "after")))
+    before, after = _image_frames(before, after, {"status"})
     checks.check_statuses(after)
+    found = compare(before, after, identities(before.index), identities(after.index), ["status"])
+    return _plan_of_images(project, "statuses", before, after, found, found.changed, status_contents)
+
+
+def _image_frames(before: Any, after: Any, columns: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read two frames of images, of which the later one differs in certain columns alone."""
+    before, after = (_indexed_images(frame, name, columns) for frame, name in ((before, "before"), (after, "after")))
     problems = checks.Problems(after)
     problems.add("image_id", ~after.index.isin(before.index), "It must be an image of the earlier frame.", after.index)
     problems.throw()
-    found = compare(before, after, identities(before.index), identities(after.index), ["status"])
+    others = [name for name in _IMAGE_COLUMNS if name not in columns and name in before and name in after]
+    found = compare(before, after, identities(before.index), identities(after.index), others)
+    problems = checks.Problems(after.iloc[found.now])
+    for name in others:
+        remedy = f"It was changed as well: {_IMAGE_COLUMNS[name]}. Set it back, as it was read, or drop the column."
+        problems.add(name, found.changed[name], remedy)
+    problems.throw()
+    return before, after
+
+
+def _plan_of_images(
+    project: Project,
+    kind: str,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    found: Difference,
+    changed: Mapping[str, npt.NDArray[np.bool_]],
+    contents: Contents,
+) -> Plan:
     old, new = (
         frame.iloc[at].assign(image_id=frame.index[at]) for frame, at in ((before, found.was), (after, found.now))
     )
     nothing = new.iloc[:0]
-    changes = Changes(nothing, old, new, nothing, found.changed, *_SIDES["statuses"], found.now)
-    return _plan(project, "statuses", changes, status_contents)
+    changes = Changes(nothing, old, new, nothing, changed, *_SIDES[kind], found.now, before)
+    return _plan(project, kind, changes, contents)
+
+
+def plan_images(project: Project, before: Any, after: Any) -> Plan:
+    """Plan the names of images and the datasets that they are in."""
+    before, after = _image_frames(before, after, {"name", "dataset_id", "dataset_name"})
+    vocabulary = project._vocabulary
+    if "dataset_id" not in before and "dataset_name" in before:
+        before = before.assign(dataset_id=_ids_of_names(vocabulary.things(Dataset), before["dataset_name"]))
+    was, now = identities(before.index), identities(after.index)
+    found = _compared(before, after, was, now, ["name", "dataset_id", "dataset_name"])
+    old, new = before.iloc[found.was], _with_class(after.iloc[found.now], found.changed, "dataset_id", "dataset_name")
+    if {"dataset_id", "dataset_name"} & set(new.columns):
+        ids = checks.check_names(new, "dataset_id", Dataset, vocabulary)
+        new = _named(new.assign(dataset_id=ids), "dataset_id", Dataset, vocabulary)
+    else:
+        new = new.assign(dataset_id=old["dataset_id"].array) if "dataset_id" in old else new
+    changed = {name: flags for name, flags in found.changed.items() if name != "dataset_id"}
+    if "dataset_id" in old and "dataset_id" in new:
+        changed["dataset_id"] = (old["dataset_id"].astype(object) != new["dataset_id"].astype(object)).to_numpy()
+    _check_file_names(before, new, changed)
+    nothing = new.iloc[:0].assign(image_id=new.index[:0])
+    old, new = (frame.assign(image_id=frame.index) for frame in (old, new))
+    changes = Changes(nothing, old, new, nothing, changed, *_SIDES["images"], found.now, before)
+    return _plan(project, "images", changes, image_contents)
+
+
+def image_contents(images: pd.DataFrame) -> list[Record]:
+    """Write names and datasets of images."""
+    columns = images[[name for name in _FIELDS["images"] if name in images]].astype(object)
+    records: list[Record] = columns.where(columns.notna(), None).to_dict("records")
+    return records
+
+
+def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> None:
+    """Refuse names that cannot be, and places that another image has: a name stands in a dataset once."""
+    if "name" not in new:
+        return
+    problems = checks.Problems(new)
+    names = new["name"]
+    remedy = "It must be a file name: a text that is not empty."
+    bad = np.array([not isinstance(name, str) or not name or text_problem(name) is not None for name in names], bool)
+    problems.add("name", bad, remedy)
+    if "dataset_id" in new and {"name", "dataset_id"} <= set(before.columns):
+        place = identities(new["dataset_id"], new["name"].where(~bad, None))
+        others = before.drop(index=new.index)
+        left = identities(before["dataset_id"], before["name"])
+        twice = pd.Series(place.to_pylist(), index=new.index)
+        stays = identities(others["dataset_id"], others["name"]).to_pylist()
+        taken = (twice.duplicated(keep=False) | twice.isin(stays)).to_numpy() & ~bad
+        problems.add("name", taken, "Another image of its dataset has, or gets, the same name.")
+        left_by = pd.Series(before.index, index=pd.Index(left.to_pylist(), dtype=object))
+        left_by = left_by[~left_by.index.duplicated()].reindex(twice.to_numpy())
+        follows = left_by.notna().to_numpy() & (left_by.to_numpy() != new.index.to_numpy()) & ~taken & ~bad
+        problems.add(
+            "name", follows, "An image of this plan has the name as yet: rename that one first, in a plan of its own."
+        )
+    problems.throw()
 
 
 def status_contents(images: pd.DataFrame) -> list[Record]:
@@ -238,7 +375,7 @@ def status_contents(images: pd.DataFrame) -> list[Record]:
     return [{"status": status} for status in images["status"].astype(object)]
 
 
-def plan_tags(project: Project, before: Any, after: Any) -> Plan:
+def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False) -> Plan:
     """Plan the tags of images: an image has a tag or does not have it."""
     vocabulary = project._vocabulary
 
@@ -248,18 +385,20 @@ def plan_tags(project: Project, before: Any, after: Any) -> Plan:
         if "image_id" not in frame:
             raise ValidationException(f"The frame {name!r} needs a column 'image_id'; it has {list(frame.columns)}.")
         ids = checks.check_names(frame, "tag_class_id", TagClass, vocabulary)
-        return frame.assign(image_id=frame["image_id"].astype("str"), tag_class_id=ids)
+        frame = frame.assign(image_id=_ids(frame, "image_id"), tag_class_id=ids)
+        return _named(frame, "tag_class_id", TagClass, vocabulary)
 
     before, after = read(before, "before"), read(after, "after")
     after = after[~after.duplicated(["image_id", "tag_class_id"])]
     was, now = (identities(frame["image_id"], frame["tag_class_id"]) for frame in (before, after))
     found = compare(before, after, was, now, [])
-    created, gone = after.iloc[found.new], before.iloc[found.gone]
-    known = project._images_among(created["image_id"].unique()).index
-    checks.check_ids(created, "image_id", known, "It must be the id of an image of this project.")
+    created, gone = after.iloc[found.new], _gone(before, found, missing, "tag_class_name")
+    images = project._images_among(pd.concat([created["image_id"], gone["image_id"]]).unique())
+    checks.check_ids(created, "image_id", images.index, "It must be the id of an image of this project.")
     nothing = after.iloc[:0]
-    changes = Changes(created, nothing, nothing, gone, {}, *_SIDES["tags"], found.new)
-    return _plan(project, "tags", changes, tag_contents, new_have_keys=True)
+    changes = Changes(created, nothing, nothing, gone, {}, *_SIDES["tags"], found.new, images)
+    cautions = [] if undoes else _cautions(len(before), len(gone))
+    return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions)
 
 
 def tag_contents(tags: pd.DataFrame) -> list[Record]:
@@ -267,17 +406,20 @@ def tag_contents(tags: pd.DataFrame) -> list[Record]:
     return [{} for _ in range(len(tags))]
 
 
-def plan_label_attributes(project: Project, before: Any, after: Any) -> Plan:
+def plan_label_attributes(
+    project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
+) -> Plan:
     """Plan the values of label attributes, long or wide."""
     before, after = _values(project, before), _values(project, after)
     was, now = (identities(frame["label_id"], frame["attribute_id"]) for frame in (before, after))
     found = compare(before, after, was, now, ["sent"])
-    created, gone = after.iloc[found.new], before.iloc[found.gone]
+    created, gone = after.iloc[found.new], _gone(before, found, missing, "value")
     old, new = before.iloc[found.was], after.iloc[found.now]
     changed = {"value": found.changed["sent"]}
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["label_attributes"], order)
-    return _plan(project, "label_attributes", changes, value_contents, new_have_keys=True)
+    cautions = [] if undoes else _cautions(len(before), len(gone))
+    return _plan(project, "label_attributes", changes, value_contents, new_have_keys=True, cautions=cautions)
 
 
 def value_contents(values: pd.DataFrame) -> list[Record]:
@@ -292,7 +434,7 @@ def _values(project: Project, values: Any) -> pd.DataFrame:
         columns = ["label_id", "attribute_id", "attribute_name", "value", "sent"]
         return pd.DataFrame({name: pd.Series(dtype="str" if name.endswith("_id") else object) for name in columns})
     ids = checks.check_names(frame, "attribute_id", Attribute, project._vocabulary)
-    frame = frame.assign(attribute_id=ids, label_id=frame["label_id"].astype("str"))
+    frame = frame.assign(attribute_id=ids)
     sent = attributes.writable(project._vocabulary, frame)
     held = np.empty(len(sent), dtype=object)
     held[:] = sent
@@ -301,11 +443,14 @@ def _values(project: Project, values: Any) -> pd.DataFrame:
     return frame.assign(attribute_name=named, sent=pd.Series(held, frame.index, dtype=object))
 
 
-def plan_label_classes(project: Project, before: Any, after: Any) -> Plan:
+def plan_label_classes(
+    project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
+) -> Plan:
     """Plan the label classes of a project."""
     before = checks.indexed(LabelClass, frames.conform(LabelClass, before))
     after = frames.conform(LabelClass, after).assign(project_id=project.id)
-    after = checks.indexed(LabelClass, after) if {"class_id", "id"} & set(after.columns) else after
+    if {"class_id", "id"} & {*after.columns, after.index.name}:
+        after = checks.indexed(LabelClass, after)
     before = before.assign(project_id=project.id)
     was, now = identities(before.index), identities(after.index)
     _once(before, was, "class_id", "before")
@@ -316,14 +461,31 @@ def plan_label_classes(project: Project, before: Any, after: Any) -> Plan:
         strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
         problems.add("class_type", strange, "It must be 'object' or 'background'.")
     problems.throw()
-    created = after.iloc[found.new]
+    created, gone = after.iloc[found.new], _gone(before, found, missing, "class_id")
     if "class_type" in created:
         created = created.assign(class_type=created["class_type"].fillna("object"))
     order = np.concatenate([found.new, found.now])
-    sides = _SIDES["label_classes"]
-    old, new = before.iloc[found.was], after.iloc[found.now]
-    changes = Changes(created, old, new, before.iloc[found.gone], found.changed, *sides, order)
-    return _plan(project, "label_classes", changes, class_contents)
+    old = before.iloc[found.was]
+    new = after.iloc[found.now].set_axis(old.index)  # the ids as they were read
+    cautions = [] if undoes else _cautions(len(before), len(gone))
+    if len(gone):
+        gone, caution = _with_their_labels(project, gone)
+        cautions += caution
+    changes = Changes(created, old, new, gone, found.changed, *_SIDES["label_classes"], order)
+    return _plan(project, "label_classes", changes, class_contents, cautions=cautions)
+
+
+def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Count the labels that go with classes."""
+    counts = project._labels_by_class()
+    labels = [counts[str(key)] for key in classes.index]
+    classes = classes.assign(labels=labels)
+    some = classes[classes["labels"] > 0].sort_values("labels", ascending=False, kind="stable")
+    if not len(some):
+        return classes, []
+    first = [f"{count:,} of {name!r}" for name, count in zip(some["name"], some["labels"], strict=True)][:5]
+    more = f" and {len(some) - len(first)} more classes" if len(some) > len(first) else ""
+    return classes, [f"deletes {sum(labels):,} labels along with their classes, {', '.join(first)}{more}"]
 
 
 def class_contents(classes: pd.DataFrame) -> list[Record]:
@@ -396,11 +558,12 @@ def undo(project: Project, path: str | Path) -> Plan:
         baselines = {unit.name: unit.there for unit in journal.units if unit.there is not None}
         end = journal.end
     make: Callable[..., Plan] = {
-        "labels": lambda b, a: plan_labels(project, b, a, "keep"),
-        "tags": lambda b, a: plan_tags(project, b, a),
+        "labels": lambda b, a: plan_labels(project, b, a, "keep", undoes=True),
+        "tags": lambda b, a: plan_tags(project, b, a, undoes=True),
         "statuses": lambda b, a: plan_status(project, b, a),
-        "label_attributes": lambda b, a: plan_label_attributes(project, b, a),
-        "label_classes": lambda b, a: plan_label_classes(project, b, a),
+        "label_attributes": lambda b, a: plan_label_attributes(project, b, a, undoes=True),
+        "label_classes": lambda b, a: plan_label_classes(project, b, a, undoes=True),
+        "images": lambda b, a: plan_images(project, b, a),
     }[journal.kind]
     plan = make(before, after)
     plan.values, plan.undoes, plan.undoes_end, plan.baselines = values, Path(path), end, baselines
@@ -441,6 +604,12 @@ def _status_rows(project: Project, records: list[Record]) -> pd.DataFrame:
     return frame.set_index("image_id")
 
 
+def _image_rows(project: Project, records: list[Record]) -> pd.DataFrame:
+    frame = pd.DataFrame(records, columns=["image_id", "name", "dataset_id"], dtype="str").set_index("image_id")
+    known = frame.loc[:, frame.notna().all()]
+    return known if len(known.columns) else frame
+
+
 def _value_rows(project: Project, records: list[Record]) -> pd.DataFrame:
     frame = attributes.readable(project._vocabulary, [{**record, "id": None} for record in records])
     return frame.reset_index(drop=True)
@@ -456,6 +625,7 @@ _READ: Mapping[str, Callable[[Project, list[Record]], pd.DataFrame]] = {
     "statuses": _status_rows,
     "label_attributes": _value_rows,
     "label_classes": _class_rows,
+    "images": _image_rows,
 }
 """Makes frames of what a journal holds."""
 
@@ -463,7 +633,7 @@ _READ: Mapping[str, Callable[[Project, list[Record]], pd.DataFrame]] = {
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **options: bool) -> Plan:
+def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **options: Any) -> Plan:
     return Plan(
         project._requester,
         project.id,
@@ -474,6 +644,48 @@ def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **o
         lambda path: undo(project, path),
         **options,
     )
+
+
+def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
+    """Return the rows that are deleted, of those that only the earlier frame has."""
+    choose(missing, ("delete", "keep", "error"), "way to treat rows that only the earlier frame has")
+    gone = before.iloc[found.gone]
+    if missing == "error":
+        problems = checks.Problems(gone)
+        values = gone.get(name, gone.index)
+        remedy = "The later frame lacks it: give all rows, or say what is meant by missing='delete' or missing='keep'."
+        problems.add(name, np.ones(len(gone), bool), remedy, values)
+        problems.throw()
+    return gone if missing == "delete" else gone.iloc[:0]
+
+
+def _cautions(read: int, deleted: int) -> list[str]:
+    """Say that most of what was read is deleted, if so: where that is not meant, the later frame was a part of it."""
+    if 2 * deleted <= read:
+        return []
+    return [f"deletes {deleted:,} of the {read:,} rows that were read (missing='keep' leaves them)"]
+
+
+def _ids(frame: pd.DataFrame, column: str) -> pd.Series[str]:
+    """Return a column of ids by value, each of which is there."""
+    problems = checks.Problems(frame)
+    ids = checks.ids_of_column(frame[column], problems)
+    problems.add(column, frame[column].isna(), identity.REMEDY)
+    problems.throw()
+    return ids
+
+
+def _ids_of_names(things: pd.DataFrame, names: pd.Series[Any]) -> pd.Series[str]:
+    """Return the ids of things by their names, missing where there is none."""
+    ids = pd.Series(things.index, index=things["name"], dtype=object)
+    return identity.as_series(names, "name").map(ids[~ids.index.duplicated()]).astype("str")
+
+
+def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
+    """Write the names of things beside their ids, for people to read."""
+    name = f"{id_column.removesuffix('_id')}_name"
+    names = vocabulary.things(entity)["name"]
+    return frame.assign(**{name: frame[id_column].map(names).astype("str")})
 
 
 def _compared(
@@ -498,7 +710,7 @@ def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: npt.N
         return
     problems = checks.Problems(frame)
     missing = ids.is_null().to_numpy(zero_copy_only=False)
-    twice = frame.index.duplicated(keep=False) & ~missing
+    twice = pd.Series(ids.to_pandas()).duplicated(keep=False).to_numpy() & ~missing
     if rows is None:
         problems.add(name, missing, "It must be an id, a text.", frame.index)
     else:
@@ -516,9 +728,18 @@ def _spread(again: Difference, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
     return out
 
 
-def _indexed_images(images: Any, which: str) -> pd.DataFrame:
+def _indexed_images(images: Any, which: str, columns: set[str]) -> pd.DataFrame:
     frame = checks.indexed(Image, images) if isinstance(images, pd.DataFrame) else None
-    if frame is None or "status" not in frame:
-        raise ValidationException(f"The frame {which!r} must be an images frame with a column 'status'.")
+    if frame is None or not columns & set(frame.columns):
+        raise ValidationException(
+            f"The frame {which!r} must be an images frame with a column {' or '.join(map(repr, sorted(columns)))}."
+        )
+    frame = frame.assign(
+        **{
+            name: identity.as_series(frame[name], "id" if name == "dataset_id" else "name")
+            for name in ("name", "dataset_id", "dataset_name")
+            if name in frame
+        }
+    )
     _once(frame, identities(frame.index), "image_id", which)
     return frame

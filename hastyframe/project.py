@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from . import answers, attributes, checks, entities, frames, pictures
+from . import answers, attributes, checks, entities, frames, identity, pictures
 from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
 from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
 from .entities import (
@@ -24,13 +25,16 @@ from .entities import (
 )
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
 from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
+from .intake import takes_frames
 from .jobs import AutomatedLabelingJob, ExportJob
 from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .planning import (
+    Missing,
     Outside,
     edit_plan,
     label_contents,
+    plan_images,
     plan_label_attributes,
     plan_label_classes,
     plan_labels,
@@ -45,7 +49,7 @@ from .planning import (
 )
 from .uploads import Compare, upload
 from .urls import path_of, path_segment
-from .vocabulary import Vocabulary, choose, ids_of
+from .vocabulary import Vocabulary, choose, ids_of, suggestion
 
 if TYPE_CHECKING:
     from .io import LabelSet
@@ -210,6 +214,7 @@ class Project(Editable, entities.Project):
         }
         return self._create(Image, body)
 
+    @takes_frames(only=False, images=None)
     def upload_images(self, images: Any, dataset: Any = None, *, compare: Compare = "size") -> pd.DataFrame:
         """Upload many pictures in parallel, each once; one that fails does not stop the others.
 
@@ -258,6 +263,7 @@ class Project(Editable, entities.Project):
         pictures.warn_of(report, ["uploaded", "there already"], "pictures were not uploaded")
         return report
 
+    @takes_frames(only=False, images="image_id")
     def download_images(self, images: Any = None, folder: str | Path = ".", *, overwrite: bool = False) -> pd.DataFrame:
         """Download pictures in parallel, into a folder a dataset; one that fails does not stop the others.
 
@@ -300,6 +306,7 @@ class Project(Editable, entities.Project):
         pictures.warn_of(report, ["downloaded", "there already"], "pictures were not downloaded")
         return report
 
+    @takes_frames(only=False, images="image_id")
     def set_status(self, images: Any, status: str | None = None) -> pd.DataFrame:
         """Set the status of many images, in parallel.
 
@@ -441,6 +448,7 @@ class Project(Editable, entities.Project):
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 
+    @takes_frames(only=False, labels="label_id")
     def delete_labels(self, labels: Any) -> None:
         """Delete labels of many images, in batches, in parallel.
 
@@ -461,10 +469,13 @@ class Project(Editable, entities.Project):
             labels = checks.table(labels)
         elif isinstance(labels, str | entities.Entity):
             labels = [labels]
-        elif np.iterable(labels):
+        elif np.iterable(labels) and not isinstance(labels, pd.Series | pd.Index | Mapping | bytes):
             labels = list(labels)
         if isinstance(labels, pd.DataFrame) and "image_id" in labels:
             frame = checks.indexed(entities.Label, labels)
+            problems = checks.Problems(frame)
+            frame = frame.assign(image_id=checks.ids_of_column(frame["image_id"], problems))
+            problems.throw()
             self._check_images(frame)
         elif isinstance(labels, list) and all(isinstance(label, entities.Label) for label in labels):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
@@ -498,7 +509,7 @@ class Project(Editable, entities.Project):
         paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
         pages = self._requester.listings(
             [(path, None) for path in paths],
-            lambda number, items: [{**item, "label_id": ids[number]} for item in items],
+            lambda number, items: attributes.complete_values(items, ids[number]),
             desc="Label attributes",
             unit="label",
         )
@@ -532,7 +543,7 @@ class Project(Editable, entities.Project):
         if not len(frame):
             return attributes.readable(self._vocabulary, [])
         ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
-        frame = frame.assign(attribute_id=ids, label_id=frame["label_id"].astype("str"))
+        frame = frame.assign(attribute_id=ids)
         problems = checks.Problems(frame)
         twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
         problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
@@ -811,7 +822,15 @@ class Project(Editable, entities.Project):
 
     # Plans ------------------------------------------------------------------------------------------------------------
 
-    def plan_labels(self, before: pd.DataFrame, after: pd.DataFrame, *, outside: Outside = "error") -> Plan:
+    @takes_frames(only=False, before="label_id", after="label_id")
+    def plan_labels(
+        self,
+        before: pd.DataFrame,
+        after: pd.DataFrame,
+        *,
+        outside: Outside = "error",
+        missing: Missing = "delete",
+    ) -> Plan:
         """Compare labels as they were read with what they shall be, and plan the difference; nothing is sent.
 
         Parameters
@@ -825,11 +844,14 @@ class Project(Editable, entities.Project):
             has stay as they are.
         outside : {"error", "clip", "keep"}
             What to do about new and changed labels that reach beyond their image.
+        missing : {"delete", "keep", "error"}
+            What becomes of labels that `after` lacks: with ``keep``, `after` may hold the changed labels alone.
 
         Returns
         -------
         Plan
-            It shows what would happen; `Plan.apply` does it.
+            It shows what would happen; `Plan.apply` does it. A plan that deletes most of what was read, or creates
+            labels equal to those that it deletes, says so first.
 
         Raises
         ------
@@ -845,8 +867,9 @@ class Project(Editable, entities.Project):
         ...     project.plan_labels(labels, labels[labels["x_max"] - labels["x_min"] > 5])
         Plan for labels: nothing to do
         """
-        return plan_labels(self, before, after, outside)
+        return plan_labels(self, before, after, outside, missing)
 
+    @takes_frames(only=False, before="image_id", after="image_id")
     def plan_status(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
         """Plan the statuses of images.
 
@@ -854,10 +877,42 @@ class Project(Editable, entities.Project):
         ----------
         before, after : pandas.DataFrame
             Images frames, as read and with the statuses that they shall have. Images that are only in `before` stay.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong, also where something else changed, as the name, which `plan_images` changes.
         """
         return plan_status(self, before, after)
 
-    def plan_tags(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+    @takes_frames(only=False, before="image_id", after="image_id")
+    def plan_images(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+        """Plan the names of images, and the datasets that they are in.
+
+        Parameters
+        ----------
+        before, after : pandas.DataFrame
+            Images frames, as read and with other ``name``, ``dataset_id`` or ``dataset_name`` (of both, the one that
+            changed counts). Images that are only in `before` stay.
+
+        Raises
+        ------
+        FrameError
+            With every row that is wrong: a dataset that does not exist, a name that another image of the dataset has.
+
+        Examples
+        --------
+        >>> import hastyframe as hf
+        >>> with hf.Client.local() as client:
+        ...     project = client.create_project(client.get_workspaces(), "Coins")
+        ...     images = project.get_images()
+        ...     project.plan_images(images, images.assign(name="2026_" + images["name"]))
+        Plan for images: nothing to do
+        """
+        return plan_images(self, before, after)
+
+    @takes_frames(only=False, before=None, after=None)
+    def plan_tags(self, before: pd.DataFrame, after: pd.DataFrame, *, missing: Missing = "delete") -> Plan:
         """Plan the tags of images.
 
         Parameters
@@ -865,28 +920,41 @@ class Project(Editable, entities.Project):
         before, after : pandas.DataFrame
             Tags frames: ``image_id``, and ``tag_class_id`` or ``tag_class_name``. A pair that is only in `after` is
             added, one that is only in `before` is taken away.
+        missing : {"delete", "keep", "error"}
+            What becomes of tags that `after` lacks.
         """
-        return plan_tags(self, before, after)
+        return plan_tags(self, before, after, missing)
 
-    def plan_label_attributes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+    @takes_frames(only=False, before=None, after=None)
+    def plan_label_attributes(self, before: pd.DataFrame, after: pd.DataFrame, *, missing: Missing = "delete") -> Plan:
         """Plan the values of label attributes.
 
         Parameters
         ----------
         before, after : pandas.DataFrame
             As `get_label_attributes` returns them, long or wide. A value that is only in `before` is taken away.
+        missing : {"delete", "keep", "error"}
+            What becomes of values that `after` lacks.
         """
-        return plan_label_attributes(self, before, after)
+        return plan_label_attributes(self, before, after, missing)
 
-    def plan_label_classes(self, before: pd.DataFrame, after: pd.DataFrame) -> Plan:
+    @takes_frames(before="class_id", after="class_id")
+    def plan_label_classes(self, before: pd.DataFrame, after: pd.DataFrame, *, missing: Missing = "delete") -> Plan:
         """Plan the label classes of the project; a class that is deleted takes its labels along.
 
         Parameters
         ----------
         before, after : pandas.DataFrame
             Label classes frames, as read and as they shall be.
+        missing : {"delete", "keep", "error"}
+            What becomes of classes that `after` lacks.
+
+        Notes
+        -----
+        Where classes are deleted, the labels of the project are counted, which takes a request an image; the plan says
+        how many are deleted along.
         """
-        return plan_label_classes(self, before, after)
+        return plan_label_classes(self, before, after, missing)
 
     def resume(
         self, journal: str | Path, errors: Errors = "raise", max_workers: int | None = None, *, verify: bool = False
@@ -1110,17 +1178,59 @@ class Project(Editable, entities.Project):
         return self._vocabulary.things(entity).copy()
 
     def _one(self, handle: type[H], key: str) -> H:
-        """Return a handle by id or, where things have names that the project knows, by name."""
-        check_text(key, handle.id_name)
-        try:
-            data = self._record(handle, key)
-        except NotFound:
-            if "name" not in handle.fields() or handle is Image:
-                raise
-            self._vocabulary.forget(handle)
-            [key] = self._vocabulary.ids(handle, key)
-            data = self._record(handle, key)
+        """Return a handle by id or, where things have names, by name.
+
+        What is no UUID is looked up before a request is made: a name is no part of an address.
+        """
+        key = check_text(identity.one(key, "name") or key, handle.id_name)
+        data = self._by_uuid(handle, key)
+        if data is None:
+            data = self._record(handle, self._looked_up(handle, key))
         return handle(self._requester, data, {"project_id": self.id})
+
+    def _by_uuid(self, entity: type[entities.Entity], key: str) -> dict[str, Any] | None:
+        """Read what has a UUID; None where the text is none, or is a name all the same."""
+        if not identity.is_uuid(key):
+            return None
+        try:
+            return self._record(entity, str(identity.one(key)))
+        except NotFound:
+            if not issubclass(entity, (entities.Dataset, entities.LabelClass, entities.TagClass)):
+                raise
+            return None
+
+    def _looked_up(self, entity: type[entities.Entity], key: str) -> str:
+        """Find an id, which may be given by name, in the list of all."""
+        if issubclass(entity, entities.Image):
+            return self._images_by_name([key])[0]
+        if issubclass(entity, entities.AutomatedLabelingJob):
+            known = self._fresh(entity).index
+            if key not in known:
+                raise NotFound(f"There is no job with the id {shown(key)}.")
+            return key
+        self._vocabulary.forget(entity)
+        return self._vocabulary.one_id(entity, key)
+
+    def _images_by_name(self, keys: Sequence[str]) -> list[str]:
+        """Find images by id or by file name in the list of all.
+
+        Raises
+        ------
+        NotFound
+            If there is none, or several have the name.
+        """
+        known = self._frame(entities.Image, [(self._path(entities.Image), {})], desc="Images")
+        named = known.index.groupby(known["name"])
+        found = []
+        for key in keys:
+            same = [key] if key in known.index else [*named.get(key, [])]
+            if len(same) > 1:
+                raise NotFound(f"{len(same)} images are named {shown(key)}; say which by its id: {same}")
+            if not same:
+                hint = suggestion(key, known["name"])
+                raise NotFound(f"{shown(key)} is neither the id nor the name of one of the project's images. {hint}")
+            found += same
+        return found
 
     def _record(self, entity: type[entities.Entity], key: str) -> dict[str, Any]:
         path = f"{self._path(entity)}/{path_segment(key)}"
@@ -1132,6 +1242,10 @@ class Project(Editable, entities.Project):
             data = answers.create(self._requester, handle, self._path(handle), body)
         finally:
             self._vocabulary.forget(handle)
+        if issubclass(handle, Image):
+            answers.complete(
+                [data], dataset_name=self._vocabulary.things(entities.Dataset)["name"].get(data["dataset_id"])
+            )
         return handle(self._requester, data, {"project_id": self.id})
 
     def _model(self, handle: type[M]) -> M:
@@ -1147,19 +1261,43 @@ class Project(Editable, entities.Project):
             found = self.get_images(dataset, image_status).index
             if images is None:
                 return found.tolist()
-            return [key for key in dict.fromkeys(ids_of(entities.Image, images)) if key in found]
-        return list(dict.fromkeys(ids_of(entities.Image, images)))
+            return [key for key in self._given_images(images) if key in found]
+        return self._given_images(images)
+
+    def _given_images(self, images: Any) -> list[str]:
+        """Return the ids of images, each once; file names are looked up."""
+        wanted = list(dict.fromkeys(ids_of(entities.Image, images, "name")))
+        if not identity.are_uuids(wanted):
+            wanted = self._images_by_name(wanted)
+        return list(dict.fromkeys(map(str, map(identity.one, wanted))))
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
         paths = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
-        return self._frame(entity, paths, desc=desc, unit="image")
+        known = lambda number: {"image_id": image_ids[number]}  # noqa: E731
+        return self._frame(entity, paths, known, desc=desc, unit="image")
 
-    def _frame(self, entity: type[entities.Entity], lists: Sequence[Listing], **bar: str) -> pd.DataFrame:
-        """Read lists into one frame, in their order."""
+    def _frame(
+        self,
+        entity: type[entities.Entity],
+        lists: Sequence[Listing],
+        known: Callable[[int], Mapping[str, Any]] = lambda _: {},
+        **bar: str,
+    ) -> pd.DataFrame:
+        """Read lists into one frame, in their order; `known` is what the things of a list may leave out."""
         gathering = frames.Gathering(entity)
-        pages = self._requester.listings(lists, lambda _, items: gathering.add(items), **bar)
+        add = lambda number, items: gathering.add(answers.complete(items, **known(number)))  # noqa: E731
+        pages = self._requester.listings(lists, add, **bar)
         frame = self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
         return frames.with_unique_ids(entity, frame)
+
+    def _labels_by_class(self) -> Counter[str]:
+        """Count the labels of each class."""
+        images = self._image_ids(None)
+        paths = [(path_of(entities.Label.path, project_id=self.id, image_id=key), None) for key in images]
+        pages = self._requester.listings(
+            paths, lambda _, items: Counter(str(item.get("class_id")) for item in items), desc="Labels", unit="image"
+        )
+        return sum((page for of_image in pages for page in of_image), Counter())
 
     def _images_among(self, image_ids: Iterable[str]) -> pd.DataFrame:
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""
@@ -1233,6 +1371,10 @@ class Project(Editable, entities.Project):
             frame = frame.reset_index()
         if len(frame) and "image_id" not in frame:
             raise ValidationException(f"The frame needs a column 'image_id'; it has {list(frame.columns)}.")
+        problems = checks.Problems(frame)
+        for column in {"image_id", "tag_id"} & set(frame.columns):
+            frame[column] = checks.ids_of_column(frame[column], problems)
+        problems.throw()
         return frame
 
     def _pairs(self, attribute_classes: Any) -> list[dict[str, Any]]:

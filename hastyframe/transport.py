@@ -59,7 +59,6 @@ _TIMES_TIMEOUT = 3
 _TRIES_UNREACHED = 3
 _TRIES_TIMEOUT = 3
 _TRIES_LISTING = 3
-_TRIES_DOWNLOAD = 3
 _PAGES_AT_ONCE = 4_096
 """Further pages of lists that are asked for before it is looked at what came."""
 
@@ -139,9 +138,9 @@ class Transport:
         """PUT JSON; `once` as for :meth:`request`."""
         return self.request("PUT", path, body=body, once=once)
 
-    def patch(self, path: str, body: Any) -> Any:
-        """PATCH JSON; what is sent are absolute values, so it may be repeated."""
-        return self.request("PATCH", path, body=body)
+    def patch(self, path: str, body: Any, *, once: bool = False) -> Any:
+        """PATCH JSON; what is sent are absolute values, so it may be repeated; `once` as for :meth:`request`."""
+        return self.request("PATCH", path, body=body, once=once)
 
     def delete(self, path: str, body: Any = None, *, missing_is_done: bool = True, once: bool = False) -> None:
         """DELETE; where a repeat finds nothing, an earlier try had succeeded.
@@ -241,7 +240,7 @@ class Transport:
             return b""
 
         try:
-            answer = self._send("GET", url, read, repeatable=True, tries_broken=_TRIES_DOWNLOAD, bound="unpacked_bytes")
+            answer = self._send("GET", url, read, repeatable=True, bound="unpacked_bytes")
             if not answer.is_success:
                 raise error_from_answer(answer, self._named("GET", url), signed=True)
             part.replace(path)
@@ -446,7 +445,6 @@ class Transport:
         once: bool = False,
         with_key: bool = False,
         seconds: float | None = None,
-        tries_broken: int | None = None,
         bound: str = "answer_bytes",
         **parts: Any,
     ) -> Answer:
@@ -464,8 +462,6 @@ class Transport:
             Whether the key goes along.
         seconds : float, optional
             After which the answer must be whole; `limits.seconds` if not given.
-        tries_broken : int, optional
-            How often it is tried at most where the connection breaks.
         bound : str
             The name of the limit that `read` keeps.
         **parts
@@ -485,7 +481,7 @@ class Transport:
             if isinstance(error, TooLarge):
                 raise error_from_size(error, request, reads=method == "GET", limit=bound)
             if error is not None:
-                if once or tries >= self._tries(error, repeatable=repeatable, most=tries_broken):
+                if once or tries >= self._tries(error, repeatable=repeatable):
                     raise self._failure(error, request, url, repeatable=repeatable, tries=tries)
                 may_have_applied |= not never_sent(error)
             elif answer is not None:
@@ -553,7 +549,7 @@ class Transport:
             prepared = following
         raise requests.TooManyRedirects(request=prepared)
 
-    def _tries(self, error: Exception, *, repeatable: bool, most: int | None) -> int:
+    def _tries(self, error: Exception, *, repeatable: bool) -> int:
         """How often a request is tried that ends in this error."""
         unsent = never_sent(error)
         if is_final(error) or not (repeatable or unsent):
@@ -561,13 +557,7 @@ class Transport:
         tries = self.retries + 1
         if not self._reached:  # an address that has never answered is more likely wrong than busy
             tries = min(tries, _TRIES_UNREACHED)
-        if unsent:
-            return tries
-        if is_timeout(error):
-            tries = min(tries, _TRIES_TIMEOUT)
-        return tries if most is None else min(tries, most)
-
-    # One answer -------------------------------------------------------------------------------------------------------
+        return tries if unsent or not is_timeout(error) else min(tries, _TRIES_TIMEOUT)
 
     def _json(self, answer: Answer, request: str) -> Any:
         if not answer.body:
@@ -580,6 +570,7 @@ class Transport:
             f"The server answered something that is not JSON ({answer.content_type}): {answer.beginning!r}. {NO_API}",
             request=request,
             status=answer.status,
+            request_id=answer.request_id,
         )
 
     def _named(self, method: str, url: str) -> str:

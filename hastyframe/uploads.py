@@ -158,7 +158,7 @@ class _Upload:
             address = self._put(picture)
             if address is not None:
                 image = new_image(self._transport, self._project_id, picture, address["id"])
-                self._decide(i, "uploaded", image["id"])
+                self._decide(i, "uploaded", image["id"], self._unturned(i, image))
             else:
                 fate.message = "The address to upload to had expired."
         except OutcomeUnknown as error:
@@ -213,7 +213,8 @@ class _Upload:
             if difference is not None:
                 self._decide(i, "failed", message=difference)
             else:
-                self._decide(i, "uploaded" if self._fates[i].maybe_there else "there already", item["id"])
+                outcome = "uploaded" if self._fates[i].maybe_there else "there already"
+                self._decide(i, outcome, item["id"], self._unturned(i, item))
 
     def _there(self, datasets: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
         """Read the images of datasets, by dataset and name."""
@@ -230,13 +231,22 @@ class _Upload:
     def _difference(self, i: int, item: dict[str, Any]) -> str | None:
         """Say how the image of a picture's name differs from it in size, if it does and both are known."""
         here, there = self._fates[i].size, (item.get("width"), item.get("height"))
-        if here is None or None in there or here == there:
-            return None
-        if here == there[::-1] and is_turned(self._pictures[i].path):  # by its orientation tag; the server obeyed that
+        if here is None or None in there or here == there or self._unturned(i, item) is not None:
             return None
         return (
             f"The dataset has another image of this name: it has {there[0]} × {there[1]} pixels, the file has "
             f"{here[0]} × {here[1]}. {_REMEDY}"
+        )
+
+    def _unturned(self, i: int, item: dict[str, Any]) -> str | None:
+        """Say that the server does not turn a picture that is to be turned, where it tells by the size."""
+        here, there = self._fates[i].size, (item.get("width"), item.get("height"))
+        if here is None or here == there or here != there[::-1] or not is_turned(self._pictures[i].path):
+            return None
+        return (
+            f"The server has it with {there[0]} × {there[1]} pixels, as the file stores them; people see "
+            f"{here[0]} × {here[1]}. Labels made on what people see lie elsewhere there: turn the pixels of the file, "
+            "and upload it again."
         )
 
     def _difference_of_bytes(self, task: tuple[int, dict[str, Any]]) -> str | None:

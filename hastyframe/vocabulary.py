@@ -11,10 +11,11 @@ from weakref import WeakKeyDictionary, proxy
 import numpy as np
 import pandas as pd
 
-from . import frames
+from . import frames, identity
 from .arguments import shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
+from .intake import as_pandas
 from .urls import path_of
 
 if TYPE_CHECKING:
@@ -100,12 +101,12 @@ class Vocabulary:
         ValidationException
             If a text is neither an id nor a name, or a name that several have.
         """
-        wanted = ids_of(entity, things)
+        wanted = ids_of(entity, things, "name")
         known = self.things(entity)
-        if any(key not in known.index and key not in known["name"].array for key in wanted):
+        if any(_id_in(known, key) is None and key not in known["name"].array for key in wanted):
             self.forget(entity)  # it may be newer than what was read
             known = self.things(entity)
-        return [key if key in known.index else self._by_name(entity, key) for key in wanted]
+        return [_id_in(known, key) or self._by_name(entity, key) for key in wanted]
 
     def one_id(self, entity: type[Entity], thing: Any) -> str:
         """Return the id of one thing, given as a handle, an id, a name or a frame of one row."""
@@ -133,8 +134,14 @@ class Vocabulary:
         return {column: self.things(NAMED[column])["name"] for column in columns}
 
 
-def ids_of(entity: type[Entity], things: Any) -> list[str]:
-    """Return the ids of one or many things.
+def _id_in(known: pd.DataFrame, key: str) -> str | None:
+    """Return the id among the known ones that a text is, however it is spelled."""
+    found = key if key in known.index else identity.one(key)
+    return found if found in known.index else None
+
+
+def ids_of(entity: type[Entity], things: Any, kind: identity.Kind = "id") -> list[str]:
+    """Return the ids of one or many things, by value.
 
     Parameters
     ----------
@@ -142,6 +149,8 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
         What the things are.
     things : str, Entity, pandas.DataFrame, pandas.Series, pandas.Index, or an iterable of str or Entity
         A frame stands for its index, if that is of this entity's ids, else for its column of them.
+    kind : {"id", "name"}
+        Whether they are ids for sure, or may be names, which stay as they are.
 
     Raises
     ------
@@ -154,7 +163,8 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
     >>> ids_of(Dataset, "d1"), ids_of(Dataset, [Dataset({"id": "d2"}), "d3"])
     (['d1'], ['d2', 'd3'])
     """
-    if isinstance(things, str | Entity):
+    things = as_pandas(things, records=not isinstance(things, Mapping))
+    if isinstance(things, Entity) or identity.one(things, kind) is not None:
         things = [things]
     elif isinstance(things, Mapping | bytes) or not np.iterable(things):
         raise _is_none(entity, things)
@@ -167,17 +177,21 @@ def ids_of(entity: type[Entity], things: Any) -> list[str]:
                 f"{things.index.name!r} and the columns {list(things.columns)}."
             )
         things = things.index if things.index.name == entity.id_name else things[entity.id_name]
-    ids = []
-    for thing in things:
-        if isinstance(thing, Entity) and thing.id_name == entity.id_name:
-            ids.append(str(thing._data["id"]))
-        elif (
-            isinstance(thing, str) and len(thing) <= _LONGEST_NAME and (thing.isascii() or text_problem(thing) is None)
-        ):
-            ids.append(thing)
-        else:
+    if isinstance(things, pd.Series | pd.Index) and things.dtype != np.dtype(object):
+        ids = identity.texts(things, kind).to_pylist()
+    else:
+        things = list(things)
+        ids = [_one_id(entity, thing, kind) for thing in things]
+    for key, thing in zip(ids, things, strict=True):
+        if key is None or len(key) > _LONGEST_NAME or not (key.isascii() or text_problem(key) is None):
             raise _is_none(entity, thing)
     return ids
+
+
+def _one_id(entity: type[Entity], thing: Any, kind: identity.Kind) -> str | None:
+    if isinstance(thing, Entity):
+        return str(thing._data["id"]) if thing.id_name == entity.id_name else None
+    return identity.one(thing, kind)
 
 
 def _is_none(entity: type[Entity], thing: Any) -> ValidationException:

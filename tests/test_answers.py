@@ -142,8 +142,11 @@ ODD = {
     "a page of a list": Answer(200, {"meta": {"total": 1}, "items": [{"id": "w"}]}),
     "HTML": Answer(200, b"<html>", {"Content-Type": "text/html"}),
 }
-FITS = {(f"POST {P}/labels/l/attributes/a", "a workspace")}
-"""An answer of which nobody can see that it is none."""
+EDITS_OF_A_THING = EDITS.keys() - {f"POST {P}/attributes_classes"}
+FITS = {(f"POST {P}/labels/l/attributes/a", "a workspace")} | {
+    (request, name) for request in EDITS_OF_A_THING for name in ("nothing", "null")
+}
+"""An answer of which nobody can see that it is none, or that says no more than that it is done."""
 LIST_IS_RIGHT = {f"GET {P}/attributes_classes", f"POST {P}/attributes_classes", f"POST {P}/object_detection",
                  f"POST {P}/attribute_prediction"}  # fmt: skip
 
@@ -175,6 +178,39 @@ def test_what_is_edited_may_have_changed(quick, request_):
             with pytest.raises(hf.UnexpectedAnswer) as caught:
                 EDITS[request_](scene)
             assert caught.value.request == request_
+
+
+@pytest.mark.parametrize("answer", [Answer(200, b""), Answer(200, b"null"), Answer(202, b""), Answer(204)])
+@pytest.mark.parametrize("request_", sorted(EDITS_OF_A_THING))
+def test_an_edit_may_be_answered_without_a_body(request_, answer):
+    """Then the thing is read again; of a value nothing is kept that would be read."""
+    with Scene(request_, answer) as scene:
+        before = len(scene.server.seen)
+        EDITS[request_](scene)
+        seen = [seen.method for seen in scene.server.seen[before:]]
+        assert seen == (["POST"] if "/labels/l/" in request_ else [request_.split()[0], "GET"])
+        assert scene.label_class.name in ("coin", "new")
+
+
+@pytest.mark.parametrize("answer", [Answer(200, b""), Answer(204)])
+def test_edits_in_bulk_may_be_answered_without_a_body(quick, answer):
+    stored = dict(THINGS["labels"], z_index=0)
+    with Scene(f"PUT {P}/images/i/labels", answer) as scene:
+        handle = scene.handle
+
+        def keep(seen: Seen):
+            if seen.method == "PUT":
+                stored.update({key: value for key, value in seen.json()[0].items() if key in ("bbox", "class_id")})
+            if seen.path.endswith("/images/i/labels") and seen.method == "GET":
+                return page(seen, [stored])
+            return handle(seen)
+
+        scene.server.handle = keep
+        rows = [{"label_id": "l", "image_id": "i", "class_id": "c", "bbox": [0, 0, 1, 1]}]
+        for edit in (scene.project.edit_labels, scene.image.edit_labels):
+            rows[0]["bbox"] = [0, 0, rows[0]["bbox"][2] + 1, 1]
+            found = edit(rows)
+            assert found[["x_max", "y_max"]].to_numpy().tolist() == [[rows[0]["bbox"][2], 1]]
 
 
 @pytest.mark.parametrize("request_", READS)

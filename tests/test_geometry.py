@@ -7,7 +7,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import hastyframe as hf
-from hastyframe import masks
+from hastyframe import entities, frames, masks
 
 WIDTH, HEIGHT = 12, 9
 IMAGES = pd.DataFrame({"width": WIDTH, "height": HEIGHT}, index=pd.Index(["a", "b"], name="image_id"))
@@ -137,6 +137,44 @@ def test_flattened_is_painting_in_order(labels):
         for _, row in labels[labels["image_id"] == image].sort_values("z_index", kind="stable").iterrows():
             expected[image_part(pixels_of(row))] = CLASSES.index(row["class_name"]) + 1
         assert (maps[image] == expected).all()
+
+
+RECORDS = [
+    {"id": "masked", "image_id": "a", "class_id": "c", "bbox": [0, 0, 40, 2], "mask": [1, 30, 41, 3]},
+    {"id": "outlined", "image_id": "a", "class_id": "c", "bbox": [0, 0, 40, 2], "polygon": [[0, 0], [40, 0], [40, 2]]},
+    {"id": "boxed", "image_id": "a", "class_id": "c", "bbox": [0, 0, 40, 2]},
+]
+MIXED = frames.from_records(entities.Label, RECORDS, {"class_name": pd.Series({"c": "cat"})})
+
+
+def as_objects(missing):
+    """The same labels with Python lists, and what somebody takes for nothing."""
+    lists = {name: MIXED[name].astype(object).where(MIXED[name].notna(), missing) for name in ("polygon", "mask")}
+    return MIXED.assign(**lists)
+
+
+@pytest.mark.parametrize("kinds", [["masked", "outlined", "boxed"], ["outlined", "boxed"], ["masked", "boxed"]])
+@pytest.mark.parametrize("labels", [MIXED, *map(as_objects, (None, np.nan, pd.NA))])
+def test_what_was_clipped_goes_on(labels, kinds):
+    labels = labels.loc[kinds]
+    clipped = hf.clip_to_image(labels, IMAGES)
+    assert clipped.dtypes.equals(labels.dtypes)
+    assert len(hf.clip_to_image(clipped, IMAGES)) == len(kinds)
+    areas = {"masked": 15.0, "outlined": 12 * 0.6 / 2, "boxed": 24.0}
+    assert hf.add_area(clipped)["area"].to_dict() == pytest.approx({kind: areas[kind] for kind in kinds})
+    again = pd.concat([clipped, clipped.set_axis([f"{kind} again" for kind in kinds])])
+    assert hf.find_duplicates(again)["duplicate_of"].tolist() == kinds
+    assert dict(hf.flatten(clipped, IMAGES))["a"].sum() == 24
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_boxes_and_parts_beside_polygons_are_painted(missing):
+    square = [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]]
+    labels = pd.DataFrame({"image_id": "a", "class_name": ["cat", "dog", "owl"]})
+    labels[["x_min", "y_min", "x_max", "y_max"]] = [0, 0, 4, 4]
+    labels["parts"] = pd.Series([[square], missing, missing], dtype=object)
+    labels["polygon"] = pd.Series([missing, square, missing], dtype=object)
+    assert hf.find_duplicates(labels, same_class=False)["duplicate_of"].to_dict() == {1: 0, 2: 0}
 
 
 def test_bad_input_is_named():

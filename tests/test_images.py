@@ -101,13 +101,14 @@ def test_heads(format):
     assert head == (8, 4, format, 1)
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8, 9])
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_orientation(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     head = images.read_head(io.BytesIO(file_of(format, exif=exif)), "a")
-    assert head == (8, 4, format, orientation if orientation < 9 else 1)
+    size = (4, 8) if 5 <= orientation <= 8 else (8, 4)
+    assert head == (*size, format, orientation if 1 <= orientation <= 8 else 1)
 
 
 def test_a_head_needs_no_pixels():

@@ -17,6 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
+FLOOR |= {"intake", "identity"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
 SHAPES = FLOOR | {"painting"}
@@ -33,7 +34,9 @@ KNOWS: dict[str, set[str]] = {
     "http": {"errors", "urls"},
     "transport": {"errors", "progress", "limits", "urls", "http"},
     "frames": {"errors", "entities", "masks"},
+    "identity": {"frames"},
     "lists": {"masks", "frames"},
+    "intake": {"errors", "arguments", "frames", "lists"},
     "blame": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
@@ -46,7 +49,7 @@ KNOWS: dict[str, set[str]] = {
     "vocabulary": FLOOR | {"transport"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},
-    "edits": NAMES | {"checks"},
+    "edits": NAMES | {"checks", "attributes"},
     "pictures": NAMES | {"checks"},
     "uploads": NAMES | {"pictures"},
     "handles": HANDLES,

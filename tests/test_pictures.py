@@ -19,6 +19,7 @@ from servers import Answer, serve
 import hastyframe as hf
 from hastyframe import paths, transport, uploads
 from hastyframe import pictures as module
+from hastyframe.local.files import Size
 
 NAMES = ["cell.png", "coins.png", "ramp.jpg", "ramp.png"]
 
@@ -144,18 +145,37 @@ def test_bytes_are_compared_where_size_is_not_enough(project, dataset, pictures,
         project.upload_images(tmp_path, dataset, compare="md5")
 
 
-def test_a_server_that_obeys_the_orientation_tag_has_the_same_picture(project, dataset, pictures, tmp_path):
-    """Whether width and height are those of the stored rows or of what is shown is up to the server."""
-    path = tmp_path / "a.jpg"
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+def test_a_picture_has_the_size_that_people_see(project, dataset, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.new("L", (40, 30)).save(tmp_path / "a.jpg", exif=exif)
+    size = (30, 40) if orientation >= 5 else (40, 30)
+    report = project.upload_images(tmp_path / "a.jpg", dataset)
+    assert (report["outcome"].tolist(), report["message"].isna().tolist()) == (["uploaded"], [True])
+    assert [*project.get_images()[["width", "height"]].itertuples(index=False)] == [size]
+    again = project.upload_images(tmp_path / "a.jpg", dataset)
+    assert (again["outcome"].tolist(), again["message"].isna().tolist()) == (["there already"], [True])
+    Image.new("L", (size[1], size[0])).save(tmp_path / "a.jpg")
+    with pytest.warns(UserWarning, match=f"{size[0]} × {size[1]}"):
+        assert project.upload_images(tmp_path / "a.jpg", dataset)["outcome"].tolist() == ["failed"]
+
+
+def test_a_server_that_does_not_turn_has_the_same_picture_and_it_is_said(project, dataset, tmp_path, monkeypatch):
+    """What a server makes of the orientation is up to it; labels made on what people see would lie elsewhere."""
     exif = Image.Exif()
     exif[274] = 6
-    Image.new("L", (40, 30)).save(path, exif=exif)
-    Image.new("L", (30, 40)).save(tmp_path / "shown.jpg")
-    project.upload_images(pd.DataFrame({"path": [tmp_path / "shown.jpg"], "name": "a.jpg"}), dataset)
-    assert project.upload_images(path, dataset)["outcome"].tolist() == ["there already"]
-    Image.new("L", (40, 30)).save(path)
-    with pytest.warns(UserWarning, match="30 × 40"):
-        assert project.upload_images(path, dataset)["outcome"].tolist() == ["failed"]
+    Image.new("L", (40, 30)).save(tmp_path / "a.jpg", exif=exif)
+    Image.new("L", (40, 30)).save(tmp_path / "stored.jpg")
+    project.upload_images(pd.DataFrame({"path": [tmp_path / "stored.jpg"], "name": "a.jpg"}), dataset)
+    report = project.upload_images(tmp_path / "a.jpg", dataset)
+    assert report["outcome"].tolist() == ["there already"]
+    assert "40 × 30 pixels, as the file stores them; people see 30 × 40" in report["message"].iloc[0]
+
+    monkeypatch.setattr("hastyframe.local.images.read_size", lambda path, name: Size(40, 30, "image/jpeg"))
+    report = project.upload_images(pd.DataFrame({"path": [tmp_path / "a.jpg"], "name": "b.jpg"}), dataset)
+    assert report["outcome"].tolist() == ["uploaded"]
+    assert "people see 30 × 40" in report["message"].iloc[0]
 
 
 def test_names_that_are_taken_meanwhile(project, dataset, pictures, monkeypatch):

@@ -161,7 +161,7 @@ def test_ids_of_things(things, ids):
 
 @pytest.mark.parametrize(
     "things",
-    [[1], [None], 5.0, [Dataset({"id": "d"})], [float("nan")], pd.DataFrame({"x": [1]}), pd.Series(["a", None])],
+    [[b"1"], [None], True, [Dataset({"id": "d"})], [float("nan")], pd.DataFrame({"x": [1]}), pd.Series(["a", None])],
 )
 def test_what_has_no_ids(things):
     with pytest.raises((ValidationException, TypeError)):

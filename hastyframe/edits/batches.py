@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hastyframe import frames
+from hastyframe.answers import complete
 from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
 from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 from hastyframe.urls import path_segment
@@ -172,7 +173,7 @@ def create_labels(transport: Transport, project_id: str, labels: pd.DataFrame) -
 
     def send(batch: Batch) -> pa.RecordBatch:
         body = frames.label_records(labels.iloc[batch.rows])
-        return _items(Label, transport.post(_path(Label, project_id, batch), body), batch)
+        return _items(Label, transport.post(_path(Label, project_id, batch), body), batch, body)
 
     return _write(transport, labels, send, "Create labels")
 
@@ -183,7 +184,11 @@ def edit_labels(transport: Transport, project_id: str, labels: pd.DataFrame) -> 
     def send(batch: Batch) -> pa.RecordBatch:
         rows = labels.iloc[batch.rows]
         body = [{"label_id": key, **record} for key, record in zip(rows.index, frames.label_records(rows), strict=True)]
-        return _items(Label, transport.put(_path(Label, project_id, batch), body), batch, rows.index.tolist())
+        keys, path = rows.index.tolist(), _path(Label, project_id, batch)
+        answer = transport.put(path, body)
+        if answer is None:  # a server may say no more than that it is done
+            answer = {"items": [item for item in transport.listing(path) if item.get("id") in set(keys)]}
+        return _items(Label, answer, batch, body, keys)
 
     return _write(transport, labels, send, "Edit labels")
 
@@ -207,7 +212,7 @@ def add_tags(transport: Transport, project_id: str, tags: pd.DataFrame) -> list[
 
     def send(batch: Batch) -> pa.RecordBatch:
         body = [{"tag_class_id": key} for key in tags["tag_class_id"].iloc[batch.rows]]
-        return _items(Tag, {"items": transport.post(_path(Tag, project_id, batch), body)}, batch)
+        return _items(Tag, {"items": transport.post(_path(Tag, project_id, batch), body)}, batch, body)
 
     return _write(transport, tags, send, "Add tags")
 
@@ -244,16 +249,32 @@ def _path(entity: type[Entity], project_id: str, batch: Batch) -> str:
     return entity.path.format(project_id=project_id, image_id=path_segment(batch.image_id))
 
 
-def _items(entity: type[Entity], answer: Any, batch: Batch, ids: Sequence[str] | None = None) -> pa.RecordBatch:
+def _items(
+    entity: type[Entity],
+    answer: Any,
+    batch: Batch,
+    sent: Sequence[dict[str, Any]],
+    ids: Sequence[str] | None = None,
+) -> pa.RecordBatch:
     """Read the answer to a batch, in the order in which it was sent; `ids` if that is known."""
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnexpectedAnswer(f"The server answered {len(batch.rows)} {entity.plural} with something else.")
     if len(items) != len(batch.rows):
         raise UnexpectedAnswer(f"The server answered {len(batch.rows)} {entity.plural} with {len(items)}.")
+    by_id = {item["id"]: item for item in items if isinstance(item.get("id"), str) and item["id"]}
+    if len(by_id) < len(items):
+        raise UnexpectedAnswer(f"The server answered {entity.plural} of which some have no id of their own.")
     if ids is not None:
-        by_id = {item.get("id"): item for item in items}
         if by_id.keys() != set(ids):
             raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
         items = [by_id[key] for key in ids]
-    return frames.to_arrow(entity, items)
+    if not all(_is_of(item, batch, one) for item, one in zip(items, sent, strict=True)):
+        raise UnexpectedAnswer(f"The server answered with {entity.plural} of another image or class than were sent.")
+    return frames.to_arrow(entity, complete(items, image_id=batch.image_id))
+
+
+def _is_of(item: dict[str, Any], batch: Batch, sent: dict[str, Any]) -> bool:
+    """Whether a thing is of the image and the class that were sent."""
+    classes = all(item.get(name, sent[name]) == sent[name] for name in ("class_id", "tag_class_id") if sent.get(name))
+    return classes and item.get("image_id", batch.image_id) == batch.image_id

@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hastyframe.frames import arrow_array
+from hastyframe.identity import texts
 
 __all__ = ["Difference", "compare", "identities"]
 
 _ROWS_AT_ONCE = 1 << 16
+_TEXT = pa.large_string()
 
 Rows = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
@@ -55,11 +57,10 @@ def identities(*columns: Any) -> pa.Array:
     Parameters
     ----------
     *columns : pandas.Index or pandas.Series
-        Ids; of several, all together are the identity. What is no text is no id: new rows of a labels frame may have
-        numbers in its index.
+        Ids, by value; of several, all together are the identity. What can be no id, as a tuple, is null.
     """
-    arrays = [_texts(column) for column in columns]
-    return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, pa.scalar("\0", pa.large_string()))
+    arrays = [texts(column) for column in columns]
+    return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, pa.scalar("\0", _TEXT))
 
 
 def compare(
@@ -113,16 +114,6 @@ def compare(
     )
 
 
-def _texts(column: Any) -> pa.Array:
-    if column.dtype == object:  # mixed with what is no text
-        return pa.array([value if isinstance(value, str) else None for value in column], pa.large_string())
-    if column.dtype != "str":
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            return _texts(column.astype("str"))
-        return pa.nulls(len(column), pa.large_string())
-    return arrow_array(column, pa.large_string())
-
-
 def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Rows) -> Flags:
     """Whether values differ; what is missing is the same as what is missing."""
     if isinstance(before.dtype, pd.ArrowDtype):
@@ -136,7 +127,7 @@ def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Ro
         one, other = before.to_numpy()[left], after.to_numpy()[right]
         return (one != other) & ~(np.isnan(one) & np.isnan(other))
     if before.dtype == "str" and after.dtype == "str":
-        return _arrays_differ(_texts(before), _texts(after), left, right)
+        return _arrays_differ(arrow_array(before, _TEXT), arrow_array(after, _TEXT), left, right)
     one, other = before.astype(object).to_numpy()[left], after.astype(object).to_numpy()[right]
     return np.array([_unlike(a, b) for a, b in zip(one, other, strict=True)], bool)
 

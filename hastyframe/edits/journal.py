@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ _MIN_CHANGE_BYTES = 16
 """No change is written in fewer bytes, so that a row's number is bounded by the size of the file."""
 
 _Row: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-_Kind: TypeAlias = Literal["labels", "tags", "statuses", "label_attributes", "label_classes"]
+_Kind: TypeAlias = Literal["labels", "tags", "statuses", "label_attributes", "label_classes", "images"]
 _Outcome: TypeAlias = Literal["created", "edited", "deleted", "unchanged", "failed", "unknown"]
 
 
@@ -298,6 +299,8 @@ class Journal:
         """
         path = Path(path)
         try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise JournalError(f"{str(path)!r} is no file, so that it cannot be a journal.")
             file = os.open(path, (os.O_RDWR | os.O_APPEND if hold else os.O_RDONLY) | _BINARY)
         except FileNotFoundError:
             raise JournalError(
@@ -574,7 +577,7 @@ class Journal:
             self._apply(line.did, line.rows, line.ids, line.message)
         elif line.unit is not None:
             self._recall_unit(line, units[line.unit])
-        elif line.of is not None:
+        elif line.of is not None and line.values is not None and len(line.of) == len(line.values):
             self.unnoted.difference_update(line.of)
         elif line.gave is not None:
             self.lacking.difference_update(line.gave)
@@ -582,7 +585,7 @@ class Journal:
             self.undone = {"undone": line.undone, "by": line.by}
         elif line.rows is not None and line.stored is not None:
             self.stored.update(zip(line.rows, line.stored, strict=True))
-        elif line.rows is None or line.was is None:  # which is read when it is needed
+        elif line.rows is None or line.was is None or len(line.rows) != len(line.was):  # read when it is needed
             raise ValueError
 
     @staticmethod

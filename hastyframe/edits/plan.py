@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hastyframe.errors import JournalError, ValidationException
+from hastyframe.errors import JournalError, PlanWarning, ValidationException
 from hastyframe.vocabulary import choose
 
 from .execute import Errors, carry_out
@@ -36,6 +37,10 @@ Undo: TypeAlias = "Callable[[Path], Plan]"
 
 _ROWS_AT_ONCE = 1 << 14
 _SHOWN = 5
+_UNSAID = ["sent"]
+"""Columns that are for the plan's own use."""
+_BOOKKEEPING = [*_UNSAID, "project_id"]
+"""Columns that say nothing to people."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Changes:
         The columns that hold the unit, the id (or the name of the index) and what counts are made by.
     order : numpy.ndarray of int
         Where the new and then the edited rows stood in the frame that they come from.
-    unit_names : pandas.Series, optional
-        What people call the units, by their ids.
+    units : pandas.DataFrame, optional
+        What is known of the units, by their ids: ``name``, and what else counts can be made by.
     """
 
     creates: pd.DataFrame
@@ -67,7 +72,14 @@ class Changes:
     key: str
     name: str
     order: npt.NDArray[np.intp]
-    unit_names: pd.Series[str] | None = None
+    units: pd.DataFrame | None = None
+
+    def unit_names(self, ids: pd.Series[Any] | pd.Index[Any]) -> list[Any] | None:
+        """Return what people call units, their ids where that is not known; None where there are no names."""
+        if self.units is None or "name" not in self.units:
+            return None
+        names = self.units["name"].dropna().to_dict()
+        return [names.get(key, key) for key in ids]
 
     def ids(self, frame: pd.DataFrame) -> list[Any]:
         """Return the ids of rows."""
@@ -82,7 +94,11 @@ class Plan:
     Attributes
     ----------
     kind : str
-        What it is about: ``labels``, ``tags``, ``statuses``, ``label_attributes`` or ``label_classes``.
+        What it is about: ``labels``, ``tags``, ``statuses``, ``label_attributes``, ``label_classes`` or
+        ``images``.
+    cautions : list of str
+        What should be looked at twice: that most of what was read is deleted, say. They stand in the first line of the
+        plan, and are warned of when it is applied.
     keep : callable or None
         Gets rows and what the server stored for them, while the plan is applied.
     values : dict
@@ -111,6 +127,7 @@ class Plan:
         *,
         new_have_keys: bool = False,
         blind: bool = False,
+        cautions: Sequence[str] = (),
     ) -> None:
         self._transport = transport
         self._project_id = project_id
@@ -121,6 +138,7 @@ class Plan:
         self._undo = undo
         self._new_have_keys = new_have_keys
         self._blind = blind
+        self.cautions = [*cautions]
         self.keep: Keep | None = None
         self.values: Mapping[str, Record] = {}
         self.baselines: Mapping[str, list[str]] = {}
@@ -133,18 +151,27 @@ class Plan:
     @property
     def creates(self) -> pd.DataFrame:
         """The rows that will be created."""
-        return self._changes.creates
+        return self._changes.creates.drop(columns=_UNSAID, errors="ignore")
 
     @property
     def edits(self) -> pd.DataFrame:
-        """The rows that will be edited: ``changed`` names what, then each such column old and new side by side."""
+        """The rows that will be edited: ``changed`` names what, then each such column old and new side by side.
+
+        Before these stands what tells the rows apart: their image, say, and the name of their class.
+        """
         c = self._changes
         columns = [name for name, flags in c.changed.items() if flags.any()]
-        if "class_name" in columns and "class_id" in columns:
-            columns.remove("class_id")  # the name says it
+        for name in [name for name in columns if name.endswith("_name")]:
+            if (key := f"{name.removesuffix('_name')}_id") in columns:
+                columns.remove(key)  # the name says it
         names = np.array(columns, dtype=object)
         flags = np.column_stack([c.changed[name] for name in columns]) if columns else np.zeros((len(c.new), 0), bool)
-        frame = c.new[[c.unit]].assign(changed=pd.array([", ".join(names[row]) for row in flags], dtype="str"))
+        frame = c.new[[name for name in (c.unit,) if name not in _BOOKKEEPING]].copy()
+        for name in ("name", c.name):
+            known = c.new if name in c.new else c.old
+            if name in known and name not in columns and name not in frame:
+                frame[name] = known[name].array
+        frame["changed"] = pd.array([", ".join(names[row]) for row in flags], dtype="str")
         for name in columns:
             frame[f"{name}_old"] = c.old[name].array
             frame[f"{name}_new"] = c.new[name].array
@@ -153,10 +180,11 @@ class Plan:
     @property
     def deletes(self) -> pd.DataFrame:
         """The rows that will be deleted, as they were read."""
-        return self._changes.deletes
+        return self._changes.deletes.drop(columns=_UNSAID, errors="ignore")
 
     def __len__(self) -> int:
-        return len(self.creates) + len(self._changes.new) + len(self.deletes)
+        c = self._changes
+        return len(c.creates) + len(c.new) + len(c.deletes)
 
     def counts(self, by: str) -> pd.DataFrame:
         """Count the changes.
@@ -164,19 +192,37 @@ class Plan:
         Parameters
         ----------
         by : str
-            A column, as ``class_name`` or ``image_id``; of edited rows, what it was.
+            A column, as ``class_name`` or ``image_id``; of edited rows, what it was. Or a column of the images that the
+            rows are on, as ``dataset_name`` or ``status``.
 
         Returns
         -------
         pandas.DataFrame
             Indexed by the column's values: ``create``, ``edit``, ``delete``.
+
+        Raises
+        ------
+        ValidationException
+            If neither the rows nor their images have the column.
         """
-        parts = {"create": self.creates, "edit": self._changes.old, "delete": self.deletes}
-        columns = {verb: frame[by].astype(object).value_counts() for verb, frame in parts.items() if by in frame}
+        c = self._changes
+        parts = {"create": c.creates, "edit": c.old, "delete": c.deletes}
+        values = {verb: self._values(frame, by) for verb, frame in parts.items()}
+        columns = {verb: column.astype(object).value_counts() for verb, column in values.items() if column is not None}
         if not columns:
-            raise ValidationException(f"The plan has no column {by!r}; it has {list(self._changes.creates.columns)}.")
+            known = dict.fromkeys([*self.creates.columns, *([] if c.units is None else c.units.columns)])
+            raise ValidationException(f"The plan has no column {by!r}; it has {[*known]}.")
         counts = pd.DataFrame(columns).reindex(columns=list(parts)).fillna(0).astype("int64").rename_axis(by)
         return counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+
+    def _values(self, frame: pd.DataFrame, by: str) -> pd.Series[Any] | None:
+        """Return a column of rows, or of what they are on."""
+        c = self._changes
+        if by in frame:
+            return frame[by]
+        if c.units is not None and by in c.units:
+            return frame[c.unit].map(c.units[by].astype(object))
+        return None
 
     def apply(
         self,
@@ -221,9 +267,16 @@ class Plan:
             takes back; nothing was sent.
         KeyboardInterrupt
             After Ctrl-C: what was done so far and the line that resumes are printed, and the report is in `report`.
+
+        Warns
+        -----
+        PlanWarning
+            Of each of the `cautions`.
         """
         choose(errors, ("raise", "report"), "way to treat errors")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
+        for caution in self.cautions:
+            warnings.warn(f"This plan for {self._noun} {caution}.", PlanWarning, stacklevel=2)
         with self._created(journal, on_conflict) as opened:
             return self._carry_out(opened, errors, max_workers, verify=verify)
 
@@ -364,14 +417,20 @@ class Plan:
 
     # How it shows itself ----------------------------------------------------------------------------------------------
 
+    @property
+    def _noun(self) -> str:
+        return self.kind.replace("_", " ")
+
     def _headline(self) -> str:
-        parts = {"create": len(self.creates), "edit": len(self._changes.new), "delete": len(self.deletes)}
-        what = ", ".join(f"{count:,} to {verb}" for verb, count in parts.items() if count)
         c = self._changes
+        parts = {"create": len(c.creates), "edit": len(c.new), "delete": len(c.deletes)}
+        what = ", ".join(f"{count:,} to {verb}" for verb, count in parts.items() if count)
+        if not what:
+            return f"Plan for {self._noun}: nothing to do"
         units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
-        noun = self.kind.replace("_", " ")
         thing = c.unit.removesuffix("_id") + ("s" if units != 1 else "")
-        return f"Plan for {noun}: {what}, on {units:,} {thing}" if what else f"Plan for {noun}: nothing to do"
+        careful = f". Careful: it {', and '.join(self.cautions)}." if self.cautions else ""
+        return f"Plan for {self._noun}: {what}, on {units:,} {thing}{careful}"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Give what a person looks at: counts, columns that change, examples."""
@@ -379,45 +438,51 @@ class Plan:
         if not len(self):
             return
         if any(c.name in frame for frame in (c.creates, c.old, c.deletes)):
-            yield f"by {c.name}", self.counts(c.name).head(10)
+            yield f"by {c.name}", self.counts(c.name).head(10).reset_index()
         by_unit = self.counts(c.unit)
         if len(by_unit) > 1:
-            yield f"by {c.unit}, the most first", self._named(by_unit.head(_SHOWN))
-        columns = {name: int(flags.sum()) for name, flags in c.changed.items() if f"{name}_new" in self.edits.columns}
+            some = by_unit.head(_SHOWN)
+            names = c.unit_names(some.index)
+            called = c.unit if names is None else c.unit.removesuffix("_id")
+            yield f"by {called}, the most first", some.set_axis(names or some.index).rename_axis(called).reset_index()
+        edits = self.edits
+        columns = {name: int(flags.sum()) for name, flags in c.changed.items() if f"{name}_new" in edits}
         if columns:
-            yield "columns that change", pd.DataFrame({"rows": columns}).rename_axis("column")
-        for title, frame in (("creates", self.creates), ("edits", self.edits), ("deletes", self.deletes)):
+            yield "columns that change", pd.DataFrame({"column": columns.keys(), "rows": columns.values()})
+        for title, frame in (("creates", self.creates), ("edits", edits), ("deletes", self.deletes)):
             if len(frame):
                 some = frame.head(_SHOWN)
                 shown = self._example(_old_to_new(some) if title == "edits" else some)
                 yield f"{title}, the first {len(some)}", shown
 
-    def _named(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Call units what people call them, if that is known."""
-        names = self._changes.unit_names
-        if names is None:
-            return frame
-        index = pd.Index([names.get(key, key) for key in frame.index], name=self._changes.unit.replace("_id", ""))
-        return frame.set_axis(index)
-
     def _example(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Leave out of rows what says nothing to people: ids of what has a name, and what is empty."""
+        """Show rows to people: what has a name by its name, what is empty as nothing, and the ids at the end."""
         c = self._changes
-        names = {column.replace("_name", "_id") for column in frame if "_name" in column}
-        shown = frame.loc[:, frame.notna().any()].drop(columns=[*names & set(frame.columns)])
-        if c.unit_names is not None and c.unit in shown:
-            unit = [c.unit_names.get(key, key) for key in shown[c.unit]]
-            shown = shown.drop(columns=c.unit)
-            shown.insert(0, c.unit.replace("_id", ""), unit)
-        return shown
+        kept = frame.index.name or "row"
+        shown = frame.loc[:, frame.notna().any()].drop(columns=[*_BOOKKEEPING, kept], errors="ignore")
+        named = {f"{column.removesuffix('_name')}_id" for column in shown if column.endswith("_name")}
+        shown = shown.drop(columns=[*named & set(shown.columns)])
+        # Of what has a name itself the name is said.
+        rows = frame.get(c.unit, frame.index)
+        names = None if {"name", "name_old"} & set(frame.columns) else c.unit_names(rows)
+        if names is not None:
+            shown = shown.drop(columns=c.unit, errors="ignore")
+            shown.insert(0, c.unit.removesuffix("_id"), names)
+        for place, name in enumerate(name for name in ("name", c.name) if name in shown):
+            shown.insert(place + int(names is not None), name, shown.pop(name))
+        if kept not in shown:
+            shown[kept] = frame.index
+        shown = shown.astype(object)
+        return shown.where(shown.notna(), "")
 
     def __repr__(self) -> str:
-        with pd.option_context("display.width", 120, "display.max_columns", 12, "display.max_colwidth", 24):
-            return "\n\n".join([self._headline(), *(f"{title}\n{frame}" for title, frame in self._details())])
+        style: dict[str, Any] = {"index": False, "line_width": 120, "max_cols": 12, "max_colwidth": 24}
+        tables = [f"{title}\n{frame.to_string(**style)}" for title, frame in self._details()]
+        return "\n\n".join([self._headline(), *tables])
 
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_columns", 14, "display.max_colwidth", 32):
-            tables = [f"<h4>{escape(title)}</h4>{frame.to_html()}" for title, frame in self._details()]
+            tables = [f"<h4>{escape(title)}</h4>{frame.to_html(index=False)}" for title, frame in self._details()]
         return f"<p><b>{escape(self._headline())}</b></p>{''.join(tables)}"
 
 

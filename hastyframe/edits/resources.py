@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hastyframe.answers import complete
+from hastyframe.attributes import complete_values
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
-from hastyframe.errors import UnexpectedAnswer
+from hastyframe.errors import UnexpectedAnswer, ValidationException
 from hastyframe.limits import PAGE_SIZE
 from hastyframe.urls import path_segment
 
@@ -86,9 +88,13 @@ def labels(transport: Transport, project_id: str) -> Resource:
         body = [{**content, "tool_used": "api"} for content in contents]
         return _items(Label, transport.post(path(image_id), body), len(body))
 
+    def read(image_id: str) -> list[Record]:
+        return transport.listing(path(image_id))
+
     def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         body = [{"label_id": key, **content, "tool_used": "api"} for key, content in pairs]
-        return _named(Label, transport.put(path(image_id), body, once=once), [key for key, _ in pairs])
+        answer = transport.put(path(image_id), body, once=once)
+        return _edited(Label, answer, [key for key, _ in pairs], lambda: read(image_id))
 
     def delete(image_id: str, keys: Sequence[str], once: bool) -> None:
         transport.delete(path(image_id), [{"id": key} for key in keys], missing_is_done=False, once=once)
@@ -97,7 +103,6 @@ def labels(transport: Transport, project_id: str) -> Resource:
         return _page(Label, transport.get(path(image_id), {"offset": offset, "limit": PAGE_SIZE}))
 
     fields = ("class_id", "bbox", "polygon", "mask", "z_index", "external_id")
-    read = lambda unit: transport.listing(path(unit))  # noqa: E731
     return Resource(
         "label", Image.id_name, "id", fields, BATCH_LIMIT, read, create, put, delete, read_page, _refuse_resizing
     )
@@ -113,13 +118,45 @@ def tags(transport: Transport, project_id: str) -> Resource:
         body = [{"tag_class_id": key} for key, _ in pairs]
         # A tag that is there already stays the one it is, so that this may be sent twice.
         answer = transport.post(path(image_id), body, repeatable=True)
-        return _named(Tag, {"items": answer}, [key for key, _ in pairs], "tag_class_id")
+        items = _named(Tag, {"items": answer}, [key for key, _ in pairs], "tag_class_id")
+        return complete(items, image_id=image_id)
 
     def delete(image_id: str, keys: Sequence[str], once: bool) -> None:
         transport.delete(path(image_id), [{"tag_class_id": key} for key in keys], missing_is_done=False, once=once)
 
     read = lambda unit: transport.listing(path(unit))  # noqa: E731
     return Resource("tag", Image.id_name, "tag_class_id", (), BATCH_LIMIT, read, put=put, delete=delete)
+
+
+def images(transport: Transport, project_id: str) -> Resource:
+    """Name and dataset of an image."""
+
+    def path(image_id: str) -> str:
+        return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
+
+    def read(image_id: str) -> list[Record]:
+        return [_object(Image, transport.get(path(image_id)))]
+
+    def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
+        [(_, content)] = pairs
+        [now] = read(image_id)
+        # A request renames or moves, and a name stands in a dataset once: what cannot be first may be second.
+        changes = [{_SENT[name]: value} for name, value in content.items() if now.get(name) != value]
+        for number, change in enumerate(changes):
+            try:
+                now = _object(Image, transport.patch(path(image_id), change, once=once))
+            except ValidationException:
+                if number or len(changes) == 1:
+                    raise
+                changes.append(change)
+        return [now]
+
+    fields = tuple(_SENT)
+    return Resource("image", Image.id_name, "id", fields, 1, read, put=put)
+
+
+_SENT = {"name": "filename", "dataset_id": "dataset_id"}
+"""What a change of an image's fields is called."""
 
 
 def statuses(transport: Transport, project_id: str) -> Resource:
@@ -153,8 +190,7 @@ def label_attributes(transport: Transport, project_id: str) -> Resource:
         transport.post(f"{path(label_id)}/{_segment(key)}", {"value": None}, repeatable=True, once=once)
 
     def read(label_id: str) -> list[Record]:
-        items = transport.listing(path(label_id))
-        return [{**item, "attribute_id": item.get("attribute_id") or item.get("id")} for item in items]
+        return complete_values(transport.listing(path(label_id)), label_id)
 
     return Resource("value", "label_id", "attribute_id", ("value",), 1, read, put=put, delete=delete)
 
@@ -169,7 +205,8 @@ def label_classes(transport: Transport, project_id: str) -> Resource:
 
     def put(_: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        return [_object(LabelClass, transport.put(f"{path}/{_segment(key)}", content, once=once))]
+        answer = transport.put(f"{path}/{_segment(key)}", content, once=once)
+        return _edited(LabelClass, answer and {"items": [answer]}, [key], lambda: transport.listing(path))
 
     def delete(_: str, keys: Sequence[str], once: bool) -> None:
         [key] = keys
@@ -186,6 +223,7 @@ RESOURCES: Mapping[str, Make] = {
     "statuses": statuses,
     "label_attributes": label_attributes,
     "label_classes": label_classes,
+    "images": images,
 }
 """By the kind that a journal names."""
 
@@ -225,6 +263,13 @@ def _named(entity: type[Entity], answer: Any, keys: Sequence[str], key: str = "i
     if by_key.keys() != set(keys):
         raise UnexpectedAnswer(f"The server answered with other {entity.plural} than were sent.")
     return [by_key[k] for k in keys]
+
+
+def _edited(entity: type[Entity], answer: Any, keys: Sequence[str], read: Callable[[], list[Record]]) -> list[Record]:
+    """Read the answer to edits; where it says nothing, what is there by now."""
+    if answer is None:
+        answer = {"items": [item for item in read() if item.get("id") in keys]}
+    return _named(entity, answer, keys)
 
 
 def _page(entity: type[Entity], answer: Any) -> list[Record]:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ValidationException
+from ..intake import takes_frames
 from . import calibration, comparison, groups, matches, suspects, tables, tide
 from .core import Core
 from .figures import curves
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 
+@takes_frames(labels="label_id", predictions="prediction_id", images="image_id")
 def evaluate(
     labels: pd.DataFrame,
     predictions: pd.DataFrame,

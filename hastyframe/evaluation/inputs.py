@@ -123,8 +123,6 @@ def _areas(told: NDArray[np.float64], box: NDArray[np.float64], painted: Masks |
 
 def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
     """Frame whose index is its ids, each once."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ValidationException(f"The {what} are a DataFrame, not a {type(frame).__name__}.")
     if name in frame and frame.index.name != name:
         frame = frame.set_index(name)
     frame = frame.rename_axis(name)

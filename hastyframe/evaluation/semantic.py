@@ -10,12 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ValidationException
+from ..intake import takes_frames
 
 __all__ = ["SemanticEvaluation", "evaluate_semantic"]
 
 Maps: TypeAlias = "pd.DataFrame | Iterable[tuple[str, NDArray[Any]]]"
 
 
+@takes_frames(only=False, labels="label_id", predictions="prediction_id", images="image_id", classes="class_id")
 def evaluate_semantic(
     labels: Maps,
     predictions: Maps,

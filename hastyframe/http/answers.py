@@ -19,6 +19,7 @@ _PIECE = 1 << 16
 _ERROR_PAGE = 1 << 16
 """Bytes of an error page that are read; its words are at its beginning."""
 _WORDS = 2_000
+_LONGEST_ID = 100
 _NESTED = 16
 """An answer may hold a list or an object each so many of its bytes, since each takes memory, however short its text."""
 
@@ -56,18 +57,25 @@ class Answer:
         return self._shown(self.headers.get("Location", ""))
 
     @property
+    def request_id(self) -> str | None:
+        """What the server calls the request, if it does."""
+        return self._shown(self.headers.get("X-Request-ID", ""))[:_LONGEST_ID] or None
+
+    @property
     def beginning(self) -> str:
         """How its text begins."""
         return self._shown(self.body[: _WORDS * 4].decode(errors="replace"))[:80]
 
     @property
     def words(self) -> str:
-        """What the server says in words, if it does."""
+        """What the server says in words, if it does, and the code that it has for it."""
         try:
-            message = orjson.loads(self.body)["message"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            said = orjson.loads(self.body)
+            message, code = said["message"], said.get("code")
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             return ""
-        return self._shown(str(message))[:_WORDS]
+        text = str(message) if code is None else f"{message} (code {code})"
+        return self._shown(text)[:_WORDS]
 
     def _shown(self, text: str) -> str:
         """Return what a server wrote as it may be shown: without the key."""

@@ -77,7 +77,7 @@ def error_from_answer(answer: Answer, request: str, *, repeatable: bool = True, 
         text = f"The server answered {status} and points to {place}; what writes is not sent elsewhere. {NO_API}"
     else:
         kind, text = UnexpectedAnswer, f"The server answered {status}, which does not say that all was done. {NO_API}"
-    return kind(text + _words(answer, signed), request=request, status=status)
+    return kind(text + _words(answer, signed), request=request, status=status, request_id=answer.request_id)
 
 
 def _words(answer: Answer, signed: bool) -> str:

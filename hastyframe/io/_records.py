@@ -138,7 +138,9 @@ def own_numbers(labels: pd.DataFrame, name: str) -> NDArray[np.float64]:
     try:
         numbers: NDArray[np.float64] = labels[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValidationException(f"The column {name!r} should hold numbers: {error}. Convert or drop it.") from error
+        raise ValidationException(
+            f"A file takes numbers in the column {name!r}: {error}. Convert or drop it."
+        ) from error
     if (endless := np.isinf(numbers)).any():
         raise _not_finite(labels.index[endless][0], name)
     return numbers

@@ -101,6 +101,7 @@ class LabelSet:
         info: Mapping[str, Any] | None = None,
         skipped: pd.DataFrame | None = None,
     ) -> None:
+        from ..intake import by_id
         from ._belong import belonging
         from ._problems import Problems
 
@@ -113,7 +114,11 @@ class LabelSet:
             "tags": tags,
         }
         try:
-            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in given.items()}))
+            taken = {
+                name: None if frame is None else by_id(frame, ENTITIES[name].id_name, name)
+                for name, frame in given.items()
+            }
+            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in taken.items()}))
         except UnicodeEncodeError as error:
             raise bad_text("the label set", error) from None
         self.info = dict(info or {})

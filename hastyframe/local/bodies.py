@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
 
+import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +21,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic import ValidationError as PydanticError
 from pydantic.json_schema import WithJsonSchema
@@ -150,6 +153,23 @@ def check_mask(mask: list[int], box: Sequence[int] | None) -> list[int]:
     return mask
 
 
+def _base_name(url: str | None) -> str:
+    """Return the name of the file at an address, or say why it has none."""
+    name = unquote(urlsplit(url or "").path).rpartition("/")[2]
+    if not name:
+        raise _wrong("filename: it is missing, and there is no url that ends in one")
+    return _file_name(name)
+
+
+def _storable(value: Any) -> Any:
+    """Refuse what is nested more deeply than it can be written."""
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise _wrong("it is nested too deeply") from None
+    return value
+
+
 def _commas(text: Any) -> Any:
     """Read ``a,b`` as a list; an empty text is no filter."""
     return [part for part in text.split(",") if part] if isinstance(text, str) else text
@@ -215,7 +235,7 @@ class Paging(Query):
     """Which part of a list."""
 
     offset: Annotated[int, Field(ge=0, le=2**53)] = 0
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    limit: Annotated[int, Field(ge=0, le=2**53)] = 100
 
 
 class Images(Paging):
@@ -310,15 +330,21 @@ class UploadsBody(Body):
 
 
 class NewImage(Body):
-    """A new image, from uploaded bytes or from an address."""
+    """A new image, from uploaded bytes or from an address, which tells a name as well."""
 
     dataset_id: Id
-    filename: FileName
+    filename: FileName | None = None
     external_id: Text | None = None
     upload_id: Id | None = None
     url: Address | None = None
     copy_original: bool | None = None
     bucket_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _has_name(self) -> NewImage:
+        if self.filename is None:
+            self.filename = _base_name(self.url)
+        return self
 
 
 class PatchImage(Body):
@@ -334,22 +360,15 @@ class StatusBody(Body):
     status: Status
 
 
-class NewLabel(Body):
-    """A label; `mask` stands behind `bbox` because it is checked against it."""
+class LabelBody(Body):
+    """A label; what is checked against something else stands behind it."""
 
-    class_id: Id
     bbox: Box | None = None
+    keypoints: Annotated[list[Any] | dict[str, Any] | None, AfterValidator(_storable)] = None
     polygon: Annotated[Polygon | None, Field(validate_default=True)] = None
     mask: Runs | None = None
     z_index: Order | None = None
     external_id: Text | None = None
-
-    @field_validator("polygon")
-    @classmethod
-    def _has_geometry(cls, polygon: list[Any] | None, info: ValidationInfo) -> list[Any] | None:
-        if polygon is None and info.data.get("bbox", ()) is None:
-            raise _wrong("a label needs a bbox or a polygon")
-        return polygon
 
     @field_validator("mask")
     @classmethod
@@ -357,11 +376,24 @@ class NewLabel(Body):
         return mask if mask is None or "bbox" not in info.data else check_mask(mask, info.data["bbox"])
 
 
-class LabelEdit(NewLabel):
-    """What a label becomes: its geometry is replaced, of the rest what is sent."""
+class NewLabel(LabelBody):
+    """A new label."""
+
+    class_id: Id
+
+    @field_validator("polygon")
+    @classmethod
+    def _has_geometry(cls, polygon: list[Any] | None, info: ValidationInfo) -> list[Any] | None:
+        if polygon is None and info.data.get("bbox", ()) is None and info.data.get("keypoints", ()) is None:
+            raise _wrong("a label needs a bbox or a polygon")
+        return polygon
+
+
+class LabelEdit(LabelBody):
+    """What a label becomes: box, polygon and mask are replaced, of the rest what is sent."""
 
     label_id: Id
-    class_id: Id | None = None  # type: ignore[assignment]
+    class_id: Id | None = None
 
 
 class LabelId(Body):

@@ -63,15 +63,15 @@ def show_export(call: Call) -> Any:
     """Show how far an export is, and where to fetch it once it is done."""
     export = decoded(call.find(ExportJob))
     if export["status"] == "DONE":
-        url = call.base_url + call.context.signer.sign(f"/storage/exports/{export['id']}")
+        url = call.base_url + call.context.signer.sign(f"/storage/exports/{export['id']}.zip")
         export["meta"] = {"url": url, **export["meta"]}
     return export
 
 
-@routes.add("GET", "/storage/exports/{export_id}", public=True, errors=(403,))
+@routes.add("GET", "/storage/exports/{export_id}.zip", public=True, errors=(403,))
 async def get_archive(call: Call) -> Response:
     """Download the archive of an export from its signed address."""
-    call.context.signer.check(f"/storage/exports/{call.path['export_id']}", call.parameters)
+    call.context.signer.check(f"/storage/exports/{call.path['export_id']}.zip", call.parameters)
     path = call.context.files.export(call.path["export_id"])
     if not path.is_file():
         raise Refusal(404, "the export was deleted")

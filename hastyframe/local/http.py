@@ -198,19 +198,21 @@ class App:
             paths.setdefault(operation.path, {})[operation.method] = operation
         # Fixed words before ids, so that no id hides a path of its own.
         ordered = sorted(paths.items(), key=lambda item: item[0].count("{"))
-        self._routes = [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)), methods) for path, methods in ordered]
+        self._routes = [(_pattern(path), methods) for path, methods in ordered]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             return
+        request_id = secrets.token_hex(8)
         try:
             response = await self._respond(scope, receive)
         except Refusal as refusal:
             response = answer({"message": refusal.message}, refusal.status, refusal.headers)
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id)
             response = answer({"message": "the server failed; its log says why"}, 500)
+        response.headers["X-Request-ID"] = request_id
         await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
@@ -261,6 +263,11 @@ class App:
     def _check_key(self, headers: Mapping[bytes, bytes]) -> None:
         if not secrets.compare_digest(headers.get(b"x-api-key", b""), self._key):
             raise Refusal(401, "the header X-Api-Key is missing or holds no key that this server knows")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what the paths of an operation look like."""
+    return re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path.replace(".", r"\.")))
 
 
 def _parameters(query_string: bytes) -> dict[str, str]:

@@ -43,8 +43,9 @@ def edit_labels(call: Call) -> Any:
     """Edit labels, all or none: their geometry is replaced."""
     _check_known(call, Label, [label.label_id for label in call.body], "label_id")
     _check_classes(call, call.body)
-    for label in call.body:
+    for place, label in enumerate(call.body):
         changes = label.given("class_id", "z_index") | {key: getattr(label, key) for key in _GEOMETRY}
+        _check_shape(call, place, changes)
         call.context.store.update(Label, changes.pop("label_id"), changes)
     return {"items": _in_order(call, [label.label_id for label in call.body])}
 
@@ -57,7 +58,15 @@ def delete_labels(call: Call) -> None:
     call.context.store.delete(Label, ids)
 
 
-def _check_classes(call: Call, labels: Sequence[NewLabel]) -> None:
+def _check_shape(call: Call, place: int, changes: Record) -> None:
+    """Refuse an edit that leaves a label without a shape; key points are one, and stay where they are not mentioned."""
+    if changes["bbox"] is None and changes["polygon"] is None:
+        there = call.context.store.get(Label, {"id": changes["label_id"]})
+        if {**(there or {}), **changes}.get("keypoints") is None:
+            raise Refusal(400, f"[{place}].polygon: a label needs a bbox or a polygon")
+
+
+def _check_classes(call: Call, labels: Sequence[NewLabel | LabelEdit]) -> None:
     wanted = {label.class_id for label in labels if label.class_id is not None}
     known = call.context.store.ids(LabelClass, {"project_id": call.path["project_id"], "id": wanted})
     for place, label in enumerate(labels):
@@ -172,13 +181,9 @@ def create_tags(call: Call) -> Any:
 
 @routes.add("DELETE", Tag.path, body=Many(TagDelete), status=204)
 def delete_tags(call: Call) -> None:
-    """Take tags from an image, all or none."""
+    """Take tags from an image; those that it does not have are passed over."""
     image, store = call.find(Image), call.context.store
-    ids = []
-    for place, tag in enumerate(call.body):
+    for tag in call.body:
         named = {"id": tag.tag_id, "tag_class_id": tag.tag_class_id}
-        there = store.get(Tag, {"image_id": image["id"], **{k: v for k, v in named.items() if v is not None}})
-        if there is None:
-            raise Refusal(404, f"[{place}]: the image has no tag {tag.tag_id or tag.tag_class_id!r}")
-        ids.append(there["id"])
-    store.delete(Tag, ids)
+        where = {"image_id": image["id"], **{key: value for key, value in named.items() if value is not None}}
+        store.delete(Tag, store.ids(Tag, where))

@@ -113,11 +113,17 @@ def list_projects(call: Call) -> Any:
 def create_project(call: Call) -> Any:
     """Create a project."""
     store = call.context.store
-    if call.body.workspace_id is None:
-        raise Refusal(400, "workspace_id: a project needs a workspace")
-    if store.get(Workspace, {"id": call.body.workspace_id}) is None:
-        raise Refusal(400, f"workspace_id: there is no workspace {call.body.workspace_id!r}")
-    return store.insert(Project, call.body.model_dump())
+    workspace_id = call.body.workspace_id or _only_workspace(call)
+    if store.get(Workspace, {"id": workspace_id}) is None:
+        raise Refusal(400, f"workspace_id: there is no workspace {workspace_id!r}")
+    return store.insert(Project, {**call.body.model_dump(), "workspace_id": workspace_id})
+
+
+def _only_workspace(call: Call) -> str:
+    ids = call.context.store.ids(Workspace, {})
+    if len(ids) != 1:
+        raise Refusal(400, f"workspace_id: it says which of {len(ids)} workspaces the project belongs to")
+    return ids.pop()
 
 
 @routes.add("GET", Project.path + "/{project_id}", answer=one(Project))
@@ -147,12 +153,16 @@ def delete_project(call: Call) -> None:
 # What belongs to a project --------------------------------------------------------------------------------------------
 
 
+_FIRST_ORDER = 10
+"""The place in lists of the first thing that is given none."""
+
+
 def _ordered(entity: type[Entity], call: Call, body: Body, there: Record | None, *keep: str) -> Record:
     """Take what was sent, with a place in lists: behind all others where none is given."""
     values = body.given("norder", *keep)
     if there is None and "norder" not in values:
         orders = call.context.store.column(entity, "norder", {"project_id": call.path["project_id"]})
-        values["norder"] = max(orders, default=-1) + 1
+        values["norder"] = max((order for order in orders if order is not None), default=_FIRST_ORDER - 1) + 1
     return values
 
 

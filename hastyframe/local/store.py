@@ -56,10 +56,14 @@ STORED: tuple[type[Entity], ...] = (
 )
 """In the order of creation: a table stands after those that it refers to."""
 
-VERSION = 1
-"""Of the tables. A folder of another version is refused instead of being misread."""
+VERSION = 2
+"""Of the tables. A folder of a version to come is refused instead of being misread."""
+_MIGRATIONS = {1: 'ALTER TABLE labels ADD COLUMN "keypoints" TEXT'}
+"""What makes the tables of a version those of the next one."""
 
 _PRIVATE: dict[type[Entity], dict[str, str]] = {Image: {"media_type": "TEXT"}}
+_FURTHER: dict[type[Entity], tuple[str, ...]] = {Label: ("keypoints",)}
+"""What is kept and given back as JSON without being declared; records do not have it where it is null."""
 _UNIQUE: dict[type[Entity], tuple[str, ...]] = {
     Image: ("dataset_id", "name"),
     LabelAttribute: ("label_id", "attribute_id"),
@@ -109,6 +113,7 @@ class _Table(NamedTuple):
     columns: tuple[_Column, ...]
     keys: tuple[str, ...]
     json_keys: tuple[str, ...]
+    further_keys: tuple[str, ...]
     select: str
 
     @property
@@ -151,6 +156,10 @@ class Store:
 
     def _create_tables(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        while version in _MIGRATIONS:
+            self._db.execute(_MIGRATIONS[version])
+            version += 1
+            self._db.execute(f"PRAGMA user_version={version:d}")
         if version == VERSION:
             return
         if version:
@@ -277,6 +286,10 @@ class Store:
             for record in records:
                 if record[key] is not None:
                     record[key] = orjson.Fragment(record[key])
+        for key in table.further_keys:
+            for record in records:
+                if record[key] is None:
+                    del record[key]
         return records
 
 
@@ -293,11 +306,13 @@ def _make_table(entity: type[Entity]) -> _Table:
             columns.append(_column(field))
         selected.append(looked_up or f't."{field.key}"')
     private = _PRIVATE.get(entity, {})
+    further = _FURTHER.get(entity, ())
     columns += [_Column(key, type_, False, None) for key, type_ in private.items()]
-    keys = [field.key for field in entity.fields().values() if not field.derived] + list(private)
-    select = f"SELECT {', '.join([*selected, *private])} FROM {entity.plural} t"  # noqa: S608 (declared names only)
+    columns += [_Column(key, "TEXT", True, None) for key in further]
+    keys = [field.key for field in entity.fields().values() if not field.derived] + [*private, *further]
+    select = f"SELECT {', '.join([*selected, *private, *further])} FROM {entity.plural} t"  # noqa: S608 (declared names only)
     json_keys = tuple(column.key for column in columns if column.json)
-    return _Table(entity.plural, tuple(columns), tuple(keys), json_keys, select)
+    return _Table(entity.plural, tuple(columns), tuple(keys), json_keys, further, select)
 
 
 def _column(field: Field[Any]) -> _Column:

@@ -11,7 +11,8 @@ from hastyframe.masks.clipping import clip_polygons
 from hastyframe.masks.coco import from_coco_counts, from_coco_rle, to_coco_counts, to_coco_rle
 from hastyframe.masks.overlap import box_intersection_area, box_iou, intersection_area, iou
 from hastyframe.masks.placement import crop, place, trim
-from hastyframe.masks.polygon import Polygons, as_polygons, polygon_area, polygon_bounds
+from hastyframe.masks.polygon import Outlines, Polygons, as_polygons, polygon_bounds
+from hastyframe.masks.polygon_areas import polygon_area
 from hastyframe.masks.ragged import Ragged, as_ragged
 from hastyframe.masks.runlength import area, bbox, decode, decode_flat, encode
 from hastyframe.masks.scanline import polygon_to_rle
@@ -21,6 +22,7 @@ from hastyframe.masks.suppression import nms
 from hastyframe.masks.validity import check, problems
 
 __all__ = [
+    "Outlines",
     "Polygons",
     "Ragged",
     "area",

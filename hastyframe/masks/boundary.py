@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import Grid, as_grid
 from hastyframe.masks.placement import rebox
-from hastyframe.masks.polygon import Polygons
+from hastyframe.masks.polygon import Outlines, Polygons
 from hastyframe.masks.ragged import Ragged, offsets_of
 from hastyframe.masks.simplification import simplified
 from hastyframe.masks.toggles import as_runs, divide, from_runs, line_up
@@ -35,7 +35,7 @@ def rle_to_polygon(runs: Any, boxes: ArrayLike, *, tolerance: float = 0.0) -> Po
 
     Returns
     -------
-    Polygons
+    Outlines
         One ring an outline, in pixels of the image. Outer ones run clockwise on the screen (their area by the shoelace
         formula is positive), those of holes the other way. Pixels that only touch at a corner lie in different rings.
 
@@ -82,7 +82,7 @@ def _trace(toggles: Ragged, grid: Grid) -> Polygons:
     corners = np.concatenate([[0], np.cumsum(corner)]) * 2
     first = ring[order[ends[:-1]]] if len(ends) > 1 else np.empty(0, np.int64)
     offsets = np.searchsorted(owner[first], np.arange(toggles.n + 1))
-    return Polygons(points.reshape(-1, 2), corners[ends], offsets)
+    return Outlines(points.reshape(-1, 2), corners[ends], offsets)
 
 
 def _successors(toggles: Ragged, grid: Grid) -> Index:

@@ -70,7 +70,7 @@ def _half_plane(shapes: Polygons, axis: int, limit: NDArray[Any], sign: int) -> 
     out = np.empty((int(slot[-1]), 2))
     out[slot[:-1][crosses]] = met[crosses]
     out[slot[1:][inside] - 1] = points[inside]
-    return Polygons(out, slot[rings], offsets)
+    return type(shapes)(out, slot[rings], offsets)
 
 
 def _without_remnants(shapes: Polygons) -> Polygons:
@@ -79,4 +79,4 @@ def _without_remnants(shapes: Polygons) -> Polygons:
     size = np.diff(rings)
     kept = size >= 3
     before = offsets_of(kept)
-    return Polygons(points[np.repeat(kept, size)], offsets_of(size[kept]), before[offsets])
+    return type(shapes)(points[np.repeat(kept, size)], offsets_of(size[kept]), before[offsets])

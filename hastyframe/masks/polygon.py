@@ -1,4 +1,4 @@
-"""Polygons as flat points, rings and objects: reading them, measuring them, cutting them to the image."""
+"""Polygons as flat points, rings and objects, from whatever holds them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.grids import FARTHEST
-from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, spread, where
-from hastyframe.masks.toggles import within_memory
+from hastyframe.masks.ragged import Ragged, arrow_of, arrow_offsets, as_list, offsets_of, segment, where
 
-__all__ = ["Polygons", "as_polygons", "polygon_area", "polygon_bounds"]
+__all__ = ["Outlines", "Polygons", "as_polygons", "polygon_bounds"]
 
 
 class Polygons(NamedTuple):
     """Objects made of rings, in three arrays.
 
     Object ``i`` has the rings ``offsets[i]`` to ``offsets[i + 1]``, ring ``r`` the points ``rings[r]`` to
-    ``rings[r + 1]``. What lies inside an odd number of an object's rings belongs to it: parts and holes need no mark.
+    ``rings[r + 1]``. They are parts that unite, as in COCO: what two of them cover belongs to the object as well.
 
     Parameters
     ----------
@@ -54,6 +53,11 @@ class Polygons(NamedTuple):
         """Where each object begins in `points`, shape (n + 1,)."""
         return self.rings[self.offsets]
 
+    @property
+    def has_holes(self) -> bool:
+        """Whether rings inside others are holes; see :class:`Outlines`."""
+        return isinstance(self, Outlines)
+
     def to_list(self) -> list[list[list[list[float]]]]:
         """Every object as a list of rings of ``[x, y]``, ready for JSON.
 
@@ -81,7 +85,21 @@ class Polygons(NamedTuple):
         return pa.ListArray.from_arrays(pa.array(self.offsets.astype(np.int32)), rings)
 
 
-def as_polygons(polygons: Any) -> Polygons:
+class Outlines(Polygons):
+    """Polygons of which rings inside others are holes: what lies inside an odd number of rings belongs to the object.
+
+    Examples
+    --------
+    >>> rings = [[0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 2, 1, 2, 2, 1, 2]]
+    >>> from hastyframe.masks import polygon_area
+    >>> polygon_area(rings), polygon_area(as_polygons(rings, holes=True))
+    (array([16.]), array([15.]))
+    """
+
+    __slots__ = ()
+
+
+def as_polygons(polygons: Any, *, holes: bool = False) -> Polygons:
     """Read polygons from whatever holds them.
 
     Parameters
@@ -91,10 +109,14 @@ def as_polygons(polygons: Any) -> Polygons:
         Arrow list of points (one ring an object) or a list of rings; null is an object without rings. Nested
         lists: ``[[x, y], …]`` is one object of one ring, ``[[x0, y0, x1, y1, …], …]`` one object in COCO's manner, a
         list of either, or of lists of rings of ``[x, y]``, is many objects.
+    holes : bool, default False
+        Whether rings inside others are holes. By default they are parts like others, except those of
+        :class:`Outlines`, which stay what they are.
 
     Returns
     -------
     Polygons
+        With holes, :class:`Outlines`.
 
     Raises
     ------
@@ -107,7 +129,7 @@ def as_polygons(polygons: Any) -> Polygons:
     >>> as_polygons([[[0, 0, 4, 0, 4, 4], [8, 8, 9, 8, 9, 9]]]).rings.tolist()
     [0, 3, 6]
     """
-    return _checked(_read(polygons))
+    return _checked(_read(polygons), holes)
 
 
 def polygon_bounds(polygons: Any) -> NDArray[np.float64]:
@@ -144,72 +166,12 @@ def bounds_of(shapes: Polygons) -> NDArray[np.float64]:
     return np.stack([segment(ufunc, values, offsets, np.nan, np.float64) for ufunc, values in columns], axis=1)
 
 
-def polygon_area(polygons: Any) -> NDArray[np.float64]:
-    """Area of polygons, in square pixels.
-
-    Parameters
-    ----------
-    polygons
-        As :func:`as_polygons` takes them.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n,)
-        By the shoelace formula, whichever way a ring runs. A ring inside an odd number of others of its object is a
-        hole and takes its area away. Rings are taken not to cross themselves or each other.
-
-    Raises
-    ------
-    ValidationException
-        As :func:`as_polygons`.
-
-    Examples
-    --------
-    >>> polygon_area([[0, 0, 4, 0, 4, 4, 0, 4], [1, 1, 2, 1, 2, 2, 1, 2]])
-    array([15.])
-    """
-    shapes = as_polygons(polygons)
-    following = next_in_ring(shapes.rings)
-    first = np.repeat(shapes.points[shapes.rings[:-1]], np.diff(shapes.rings), axis=0)
-    x, y = (shapes.points - first).T  # from the ring's own first vertex: no digits are lost far from the origin
-    area = np.abs(segment(np.add, x * y[following] - x[following] * y, shapes.rings, 0.0, np.float64)) / 2
-    return segment(np.add, np.where(_is_hole(shapes), -area, area), shapes.offsets, 0.0, np.float64)
-
-
 def next_in_ring(rings: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each vertex the one after it, round and round."""
     following = np.arange(1, int(rings[-1]) + 1)
     filled = rings[1:] > rings[:-1]
     following[rings[1:][filled] - 1] = rings[:-1][filled]
     return following
-
-
-def _is_hole(shapes: Polygons) -> NDArray[np.bool_]:
-    """Which rings lie inside an odd number of the other rings of their object.
-
-    Asked of the middle of a ring's first side: rings may share vertices, sides hardly ever.
-    """
-    points, rings, offsets = shapes
-    siblings = np.diff(offsets)
-    each = np.repeat(siblings, siblings)
-    within_memory(int(each.sum()), "Telling holes from parts")
-    one = np.repeat(np.arange(len(each)), each)
-    other = spread(np.repeat(offsets[:-1], siblings), each)
-    middle = (points[rings[:-1]] + points[rings[:-1] + 1]) / 2 if len(points) else points
-    low = segment(np.minimum, points[:, 1], rings, 0.0, np.float64)
-    high = segment(np.maximum, points[:, 1], rings, 0.0, np.float64)
-    near = (one != other) & (low[other] <= middle[one, 1]) & (middle[one, 1] <= high[other])
-    one, other = one[near], other[near]
-    size = np.diff(rings)[other]
-    within_memory(int(size.sum()), "Telling holes from parts")
-    vertex = spread(rings[other], size)
-    pair = np.repeat(one, size)
-    (px, py), (x0, y0), (x1, y1) = middle[pair].T, points[vertex].T, points[next_in_ring(rings)[vertex]].T
-    spans = (y0 <= py) != (y1 <= py)
-    slope = np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=spans)
-    beyond = spans & (px >= x0 + (py - y0) * slope)
-    inside = segment(np.add, beyond, offsets_of(size), 0) % 2
-    return np.bincount(one, inside, len(each)) % 2 == 1
 
 
 def _read(polygons: Any) -> Polygons:
@@ -338,7 +300,7 @@ def _is_blank(item: Any, level: int) -> bool:
     return level == 1 and (item is None or (isinstance(item, float) and math.isnan(item)))
 
 
-def _checked(shapes: Polygons) -> Polygons:
+def _checked(shapes: Polygons, holes: bool) -> Polygons:
     points, rings, offsets = shapes
     for ends, most in ((rings, len(points)), (offsets, len(rings) - 1)):
         if not len(ends) or ends[0] < 0 or ends[-1] > most or (ends[1:] < ends[:-1]).any():
@@ -357,7 +319,7 @@ def _checked(shapes: Polygons) -> Polygons:
         raise ValidationException(
             f"polygon {index}, ring {part} has {np.diff(rings)[ring]} vertices; it takes three to enclose pixels."
         )
-    return Polygons(points, rings, offsets)
+    return (Outlines if holes or shapes.has_holes else Polygons)(points, rings, offsets)
 
 
 def _refuse_vertex(points: NDArray[np.float64], near: NDArray[np.bool_], offsets: NDArray[np.int64]) -> None:

@@ -43,10 +43,11 @@ def polygon_to_rle(
     image_sizes : array_like of shape (n, 2) or (2,), optional
         ``(height, width)`` of each object's image, or of all: what lies outside is cut off.
     rule : {"center", "coco"}
-        Which pixels belong to a polygon. ``"center"``: those whose centre lies inside an odd number of the object's
-        rings; a centre on a left or upper edge is inside, on a right or lower one outside, so that polygons that
-        share an edge share no pixel. ``"coco"``: those that pycocotools paints, byte by byte, which needs
-        `image_sizes`; the parts of an object are united and holes are not known.
+        Which pixels belong to a ring. ``"center"``: those whose centre lies inside; a centre on a left or upper edge
+        is inside, on a right or lower one outside, so that rings that share an edge share no pixel. ``"coco"``: those
+        that pycocotools paints, byte by byte, which needs `image_sizes`. In both, a ring that crosses itself has
+        inside what it goes around an odd number of times. Several rings of an object are parts that unite, as in
+        COCO, unless they are :class:`Outlines`: then those inside others are holes.
 
     Returns
     -------
@@ -68,11 +69,11 @@ def polygon_to_rle(
     >>> runs.to_list(), boxes.tolist()
     ([[1, 8]], [[10, 10, 14, 12]])
 
-    A ring inside another is a hole:
+    Rings are parts that unite, unless they are said to be holes:
 
-    >>> runs, boxes = polygon_to_rle([[0, 0, 3, 0, 3, 3, 0, 3], [1, 1, 2, 1, 2, 2, 1, 2]])
-    >>> runs.to_list()
-    [[1, 4, 6, 4]]
+    >>> rings = [[0, 0, 3, 0, 3, 3, 0, 3], [1, 1, 2, 1, 2, 2, 1, 2]]
+    >>> polygon_to_rle(rings)[0].to_list(), polygon_to_rle(as_polygons(rings, holes=True))[0].to_list()
+    ([[1, 9]], [[1, 4, 6, 4]])
     """
     blocks = polygon_blocks(polygons, image_sizes, rule=rule)
     return stacked([runs for runs, _ in blocks]), np.concatenate([boxes for _, boxes in blocks])
@@ -165,7 +166,7 @@ def _blocks(shapes: Polygons, images: Grid, rule: Rule) -> Iterator[tuple[Polygo
     within_memory(int(effort[-1]), "Scanning the polygons")
     for first, last in pairwise(cuts(effort, min(MOST, max(LEAST, int(effort[-1]) // BLOCKS)))):
         ends = rings[offsets[first] : offsets[last] + 1]
-        some = Polygons(points[ends[0] : ends[-1]], ends - ends[0], offsets[first : last + 1] - offsets[first])
+        some = type(shapes)(points[ends[0] : ends[-1]], ends - ends[0], offsets[first : last + 1] - offsets[first])
         yield some, images.take(slice(first, last))
 
 
@@ -188,13 +189,14 @@ def _clipped(values: NDArray[Any], low: Column, side: Column, count: Column) -> 
 
 
 def _paint(shapes: Polygons, images: Grid, rule: Rule) -> tuple[Ragged, NDArray[np.int64]]:
-    if rule == "coco":
-        return fill(staircases(shapes, images), shapes.offsets)
-    return fill(_scan(shapes, images))
+    crossings = (staircases if rule == "coco" else _scan)(shapes, images)
+    if shapes.has_holes:  # all rings of an object are one outline
+        return fill(crossings._replace(offsets=crossings.offsets[shapes.offsets]))
+    return fill(crossings, shapes.offsets)
 
 
 def _scan(shapes: Polygons, images: Grid) -> Crossings:
-    """Where lines through the centres of rows cross outlines, object by object: the first pixel to the right of each.
+    """Where lines through the centres of rows cross outlines, ring by ring: the first pixel to the right of each.
 
     Every edge is followed from its upper end, so that two polygons that share it share its numbers.
     """
@@ -209,8 +211,8 @@ def _scan(shapes: Polygons, images: Grid) -> Crossings:
     column += x[upper].take(edge)
     column -= 0.5
     pixel = np.ceil(column, out=column).astype(np.int32)
-    offsets = offsets[shapes.point_offsets]
-    crossings = Crossings(row, _clipped(pixel, images.x, images.width, np.diff(offsets)), offsets)
+    _clipped(pixel, images.x, images.width, np.diff(offsets[shapes.point_offsets]))
+    crossings = Crossings(row, pixel, offsets[shapes.rings])
     _blunt(crossings)
     return crossings
 

@@ -72,7 +72,7 @@ def simplified(shapes: Polygons, tolerance: float) -> Polygons:
         begin, end, wrap = np.concatenate([begin, split]), np.concatenate([split, end]), np.concatenate([split, wrap])
     left = segment(np.add, kept.astype(np.int64), rings, 0)
     kept |= np.repeat(left < 3, size)
-    return Polygons(points[kept], np.concatenate([[0], np.cumsum(kept)])[rings], offsets)
+    return type(shapes)(points[kept], np.concatenate([[0], np.cumsum(kept)])[rings], offsets)
 
 
 def _farthest(points: NDArray[np.float64], rings: NDArray[np.int64]) -> NDArray[np.int64]:

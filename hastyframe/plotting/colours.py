@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from ..errors import ValidationException
+from ..intake import as_pandas
 
 __all__ = ["NEUTRAL", "OUTCOMES", "PALETTE", "Classes", "contrasting", "palette"]
 
@@ -63,6 +64,7 @@ def contrasting(colour: str) -> str:
 def _given(classes: Classes) -> dict[Hashable, str]:
     if classes is None:
         return {}
+    classes = as_pandas(classes, records=not isinstance(classes, Mapping))
     if isinstance(classes, pd.DataFrame):
         if not {"name", "color"} <= set(classes.columns):
             raise ValidationException(

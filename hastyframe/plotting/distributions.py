@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import ValidationException
 from ..geometry import add_area
+from ..intake import takes_frames
 from ..io import LabelSet
 from .axes import INK, SOFT, many, new_axes, plain, short
 from .colours import PALETTE, Classes, palette
@@ -20,6 +21,7 @@ SMALL, LARGE = 32, 96
 _TICKS = (1, 2, 4, 8, 16, 32, 96, 256, 512, 1024, 2048, 4096, 8192)
 
 
+@takes_frames(only=False, labels="label_id")
 def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, most: int = 30, ax: Any = None) -> Any:
     """Draw a bar a class: how many labels it has, the most frequent first.
 
@@ -79,6 +81,7 @@ def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, mo
     return ax
 
 
+@takes_frames(only=False, labels="label_id")
 def sizes(labels: pd.DataFrame | LabelSet, *, bins: int = 40, ax: Any = None) -> Any:
     """Draw how large the labels are, with the shares of what COCO calls small, medium and large.
 

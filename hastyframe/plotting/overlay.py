@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
 from ..errors import ValidationException
+from ..intake import takes_frames
 from ..limits import DEFAULT_LIMITS, Limits
 from .axes import INK, new_axes, short
 from .colours import NEUTRAL, Classes, contrasting, palette
@@ -49,6 +50,7 @@ _PAD = 0.15
 _LEGEND_COLUMNS = 4
 
 
+@takes_frames(only=False, labels="label_id", predictions="prediction_id")
 def labels(
     image: Any,
     labels: pd.DataFrame | None = None,
@@ -127,6 +129,7 @@ def labels(
     return ax
 
 
+@takes_frames(images="image_id", labels="label_id", predictions="prediction_id")
 def grid(
     images: pd.DataFrame,
     labels: pd.DataFrame | None = None,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ValidationException
-from ..images import check_pixels, opened
+from ..images import check_pixels, opened, read_head, upright
 from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside
 
@@ -70,7 +70,7 @@ def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000, limits: L
         return _of_array(image)
     if hasattr(image, "convert"):
         check_pixels(image.width, image.height, "the picture", limits=limits)
-        return _of_picture(image, most)
+        return _of_picture(upright(image), most)
     if hasattr(image, "download"):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "picture"
@@ -117,14 +117,13 @@ def _source(row: pd.Series[Any], pictures: Any) -> Any:
 def _of_file(file: Path, most: int, limits: Limits) -> Canvas:
     if not file.is_file():
         raise ValidationException(f"There is no file {str(file)!r}.")
-    with opened(file, str(file), limits=limits) as picture:
-        return _of_picture(picture, most)._replace(title=file.name)
+    head = read_head(file, str(file), limits=limits)
+    with opened(file, str(file), limits=limits, draft=most) as picture:
+        return _of_picture(picture, most)._replace(width=head.width, height=head.height, title=file.name)
 
 
 def _of_picture(picture: Any, most: int) -> Canvas:
     width, height = picture.size
-    if max(width, height) > most:
-        picture.draft(None, (most, most))  # lets JPEG leave out what the smaller one does not need
     if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "LA", "La", "RGBa", "RGBX"):
         picture = picture.convert("RGBA" if picture.mode in ("PA", "LA", "La", "RGBa") else "RGB")
     if max(picture.size) > most:

@@ -17,7 +17,8 @@ from hastyframe import transport
 
 ROOM = 4 << 30
 """Of addresses that a process may take; a `MemoryError` is none of ours."""
-LONGEST = 600
+LONGEST = 1.0
+"""Seconds for which a process may read each of its journals, on the average, before it is taken to hang."""
 
 Spoiler = Callable[[list[bytes], random.Random], list[bytes]]
 Make = Callable[[Sequence[bytes], int], tuple[str, int, bytes]]
@@ -303,7 +304,7 @@ def run(
     arguments = (key, url, project.id, journals, make, seeds, folder)
     process = context.Process(target=read_all, args=arguments)
     process.start()
-    process.join(LONGEST)
+    process.join(60 + LONGEST * len(seeds))
     hangs = process.exitcode is None
     if hangs:
         process.kill()

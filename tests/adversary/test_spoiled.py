@@ -105,6 +105,7 @@ class Bystanders:
         ) as client:  # fmt: skip
             project = client.get_project(self.project.id)
             before = project.get_labels()
+            before = before[~before.index.isin(self.idle)]
             after = before.iloc[8:].assign(class_name="sky")
             after["z_index"] += 1
             plan = project.plan_labels(before, pd.concat([after, self._labels(12)]))

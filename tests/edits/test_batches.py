@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -171,7 +172,7 @@ def labels_frame(images: list[str]) -> pd.DataFrame:
 
 
 def image_of(seen: Seen) -> str:
-    return seen.path.split("/")[5]
+    return unquote(seen.path.split("/")[5])
 
 
 def stores(seen: Seen):
@@ -241,6 +242,10 @@ def test_nothing_to_write_sends_nothing():
         lambda items: items,
         lambda items: None,
         lambda items: {"items": [{**item, "bbox": [1]} for item in items]},
+        lambda items: {"items": [{**item, "id": None} for item in items]},
+        lambda items: {"items": [{**item, "id": "same"} for item in items]},
+        lambda items: {"items": [{**item, "image_id": "other"} for item in items]},
+        lambda items: {"items": [{**item, "class_id": "other"} for item in items]},
     ],
 )
 @pytest.mark.parametrize("write", [edits.create_labels, edits.edit_labels])

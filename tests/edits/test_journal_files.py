@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -161,6 +162,8 @@ LINES = {
     "an outcome with fewer ids": lambda lines: [*lines, b'{"did":"created","rows":[0,1],"ids":["a"]}\n'],
     "a unit that is none": lambda lines: [*lines, b'{"unit":"x","there":[]}\n'],
     "rows of another unit": lambda lines: [*lines, lines[1][: lines[1].index(b",")] + b',"unseen":[99]}\n'],
+    "fewer contents than rows": lambda lines: [*lines, b'{"rows":[0,1],"was":[{}]}\n'],
+    "fewer values than rows": lambda lines: [*lines, b'{"values":[{}],"of":[0,1]}\n'],
     "a line that says nothing": lambda lines: [*lines, b"{}\n"],
     "deep lists": lambda lines: [*lines, b"[" * 100_000 + b"]" * 100_000 + b"\n"],
     "no text": lambda lines: [*lines, b'{"did":"\xff"}\n'],
@@ -203,6 +206,16 @@ def test_ids_that_lead_elsewhere_do_no_harm(client, project, images, planned, ke
     assert client.get_project(project.id).name == project.name
     pd.testing.assert_frame_equal(project.get_label_classes(), classes)
     assert equal_tables(project.get_labels(images), before)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "nul\0", "\ud800", "/dev/null", "."])
+def test_what_it_takes_back_is_no_journal(project, planned, name):
+    _, _, path = planned
+    options = {"undoes": name.encode(errors="replace").decode(), "token": "t", "claims": True}
+    with Journal.create(path, "labels", project.id, [], options):
+        pass
+    with contextlib.suppress(hf.JournalError):  # what is gone is taken back by nobody else
+        project.resume(path)
 
 
 def test_contents_that_are_none_of_a_label(project, planned):

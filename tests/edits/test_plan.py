@@ -234,6 +234,7 @@ def test_a_plan_is_applied_and_undone(project, images, labels, tmp_path):
     assert equal_tables(project.get_labels(images), before)
 
 
+@pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")
 def test_undo_without_a_journal_of_ones_own(project, images, labels):
     before = project.get_labels(images)
     report = project.plan_labels(before, before.iloc[:0]).apply()
@@ -269,6 +270,7 @@ def test_what_changed_meanwhile_is_reported_and_not_overwritten(project, images,
     assert project.get_labels(images)["z_index"].tolist() == [99.0, 1.0, 3.5]
 
 
+@pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")
 def test_what_changed_meanwhile_is_not_deleted(project, images, conflicting):
     report = project.plan_labels(conflicting, conflicting.iloc[:0]).apply(errors="report")
     assert report["outcome"].tolist() == ["failed", "unchanged", "deleted", "deleted"]

@@ -9,6 +9,8 @@ import hastyframe as hf
 from hastyframe import transport
 from hastyframe.edits import Journal
 
+pytestmark = pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")  # of plans that delete all there is
+
 
 @pytest.fixture
 def valued(project, labels):

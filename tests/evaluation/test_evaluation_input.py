@@ -178,7 +178,7 @@ def test_arguments_that_are_none(frames, options, match):
 
 
 def test_what_is_no_frame(frames):
-    with pytest.raises(hf.ValidationException, match="The predictions are a DataFrame"):
+    with pytest.raises(hf.ValidationException, match=r"predictions is .* must be a frame"):
         hf.evaluate(frames["labels"], [1])
     with pytest.raises(hf.ValidationException, match="The labels need a column 'image_id'"):
         hf.evaluate(frames["labels"].drop(columns="image_id"), frames["predictions"])

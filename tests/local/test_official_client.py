@@ -92,7 +92,7 @@ def test_datasets(project):
 def test_label_classes(project):
     cat = project.create_label_class("cat")
     sky = project.create_label_class("sky", "#0f0f0faa", "background", 5, "external")
-    assert (cat.class_type, cat.norder) == ("object", 0)
+    assert (cat.class_type, cat.norder) == ("object", 10)
     there = project.get_label_class(sky.id)
     assert (there.name, there.color, there.class_type, there.norder, there.external_id) == (
         "sky",

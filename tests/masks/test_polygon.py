@@ -101,7 +101,7 @@ def test_clipping_keeps_the_pixels_inside(rings):
     assert (clipped.points <= SIZE[::-1]).all()
     runs, boxes = hm.polygon_to_rle(clipped)
     image = in_image(hm.decode(runs, boxes)[0], boxes[0], SIZE).astype(bool)
-    expected = naive_fill(rings, *SIZE)
+    expected = np.any([naive_fill([ring], *SIZE) for ring in rings], axis=0)
     wrong = np.argwhere(image != expected)
     for row, column in wrong:  # rounding may move an edge across a centre it goes through
         point = np.array([column + 0.5, row + 0.5])
@@ -118,14 +118,39 @@ def test_real_polygons_clip_to_themselves(real_polygons):
     assert runs.to_list() == hm.polygon_to_rle(before)[0].to_list() or hm.polygon_bounds(before).min() < 0
 
 
+def with_holes(*rings):
+    return hm.as_polygons([[ring.tolist() for ring in rings]], holes=True)
+
+
 def test_area_of_parts_and_holes_whichever_way_they_run():
     square = np.array([[0, 0], [6, 0], [6, 6], [0, 6]], float)
     for hole in (square / 3 + 1, (square / 3 + 1)[::-1]):
-        assert hm.polygon_area([[square.tolist(), hole.tolist()]]).tolist() == [32]
+        assert hm.polygon_area(with_holes(square, hole)).tolist() == [32]
+        assert hm.polygon_area([[square.tolist(), hole.tolist()]]).tolist() == [36]
     for part in (square + 10, (square + 10)[::-1]):
+        assert hm.polygon_area(with_holes(square, part)).tolist() == [72]
         assert hm.polygon_area([[square.tolist(), part.tolist()]]).tolist() == [72]
-    island = [square.tolist(), (square / 3 + 1).tolist(), (square / 6 + 1.5).tolist()]
-    assert hm.polygon_area([island]).tolist() == [33]
+    for part in (square + 4, (square + 4)[::-1]):
+        assert hm.polygon_area([[square.tolist(), part.tolist()]]).tolist() == [68]
+    island = with_holes(square, square / 3 + 1, square / 6 + 1.5)
+    assert hm.polygon_area(island).tolist() == [33]
+
+
+@given(st.integers(0, 10**6))
+def test_the_area_of_parts_is_that_of_many_small_pixels(seed):
+    rng = np.random.default_rng(seed)
+    spokes = np.arange(7) * 2 * np.pi / 7 + rng.uniform(0, 0.8, (3, 7))  # no ring crosses itself
+    reach = rng.uniform(20, 60, (3, 7, 1))
+    rings = rng.uniform(60, 140, (3, 1, 2)) + reach * np.stack([np.cos(spokes), np.sin(spokes)], axis=-1)
+    pixels = hm.area(hm.polygon_to_rle([(8 * rings).tolist()])[0])[0] / 64
+    assert hm.polygon_area([rings.tolist()])[0] == pytest.approx(pixels, abs=15)
+
+
+def test_cutting_and_simplifying_keep_holes():
+    shapes = with_holes(np.array([[0, 0], [6, 0], [6, 6], [0, 6]], float), np.array([[2, 2], [4, 2], [4, 4], [2, 4.0]]))
+    for changed in (shapes, hm.clip_polygons(shapes, (6, 6)), hm.clip_polygons(shapes, (5, 6)), hm.simplify(shapes, 0)):
+        assert isinstance(changed, hm.Outlines)
+    assert hm.polygon_area(hm.clip_polygons(shapes, (3, 6))).tolist() == [16]
 
 
 def test_real_areas(coco_file, real_polygons):

@@ -23,7 +23,7 @@ def painted(runs, boxes, size=SIZE):
 @given(st.lists(objects, max_size=4))
 def test_equal_to_the_naive_rule(shapes):
     nested = [[ring.tolist() for ring in rings] for rings in shapes]
-    runs, boxes = hm.polygon_to_rle(nested, SIZE)
+    runs, boxes = hm.polygon_to_rle(hm.as_polygons(nested, holes=True), SIZE)
     assert len(boxes) == len(shapes)
     for rings_, box, image in zip(shapes, boxes, painted(runs, boxes), strict=True):
         expected = naive_fill(rings_, *SIZE)
@@ -31,9 +31,31 @@ def test_equal_to_the_naive_rule(shapes):
         assert box.tolist() == tight(expected)
 
 
+@given(st.lists(objects, max_size=4))
+def test_parts_unite(shapes):
+    nested = [[ring.tolist() for ring in rings] for rings in shapes]
+    runs, boxes = hm.polygon_to_rle(nested, SIZE)
+    for rings_, box, image in zip(shapes, boxes, painted(runs, boxes), strict=True):
+        expected = np.any([naive_fill([ring], *SIZE) for ring in rings_], axis=0)
+        assert (image == expected).all()
+        assert box.tolist() == tight(expected)
+
+
+@pytest.mark.parametrize("rule", ["center", "coco"])
+def test_what_two_parts_cover_belongs_to_the_object(rule):
+    squares = [[5, 5, 20, 5, 20, 20, 5, 20], [10, 10, 25, 10, 25, 25, 10, 25]]
+    assert hm.area(hm.polygon_to_rle(squares, (30, 30), rule=rule)[0]).tolist() == [350]
+    twice = [squares[0], squares[0][::-1]]  # the same part again, the other way round
+    assert hm.area(hm.polygon_to_rle(twice, (30, 30), rule=rule)[0]).tolist() == [225]
+    inner = [squares[0], [8, 8, 12, 8, 12, 12, 8, 12]]
+    assert hm.area(hm.polygon_to_rle(inner, (30, 30), rule=rule)[0]).tolist() == [225]
+    cut_out = hm.as_polygons(inner, holes=True)
+    assert hm.area(hm.polygon_to_rle(cut_out, (30, 30), rule=rule)[0]).tolist() == [225 - 16]
+
+
 @given(objects)
 def test_without_a_size_nothing_is_cut(rings_):
-    runs, boxes = hm.polygon_to_rle([[ring.tolist() for ring in rings_]])
+    runs, boxes = hm.polygon_to_rle(hm.as_polygons([[ring.tolist() for ring in rings_]], holes=True))
     expected = naive_fill(rings_, 60, 60, origin=-10)
     assert hm.area(runs)[0] == expected.sum()
     if expected.any():
