@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from . import entities
 from .arguments import check_path
@@ -19,7 +20,7 @@ from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .limits import DEFAULT_LIMITS, Limits
 from .painting import one_ring_each
-from .paths import inside, reading
+from .paths import inside, name_key, reading
 from .pictures import picture_paths
 from .vocabulary import choose
 
@@ -179,9 +180,7 @@ def _push_images(
 ) -> pd.DataFrame:
     """Upload images that the project has none of that name for; ``kind, source_id, id, outcome``."""
     datasets = wanted["dataset_name"].astype(object).where(wanted["dataset_name"].notna(), "default")
-    keys = pd.MultiIndex.from_arrays([datasets, wanted["name"]])
-    known = pd.Series(there.index, pd.MultiIndex.from_arrays([there["dataset_name"].astype(object), there["name"]]))
-    ids = known.reindex(keys).to_numpy(dtype=object)
+    ids = _ids_of(datasets, wanted["name"], there)
     missing = pd.isna(ids)
     if missing.any():
         paths = _paths(wanted[missing], datasets[missing], folder)
@@ -199,6 +198,23 @@ def _push_images(
     return pd.DataFrame({"kind": "image", "source_id": wanted.index, "id": ids, "outcome": outcomes.to_numpy()})
 
 
+def _ids_of(datasets: pd.Series[str], names: pd.Series[str], there: pd.DataFrame) -> NDArray[Any]:
+    """Ids of images by dataset and name: by the very name, else by one whose accents are only spelled otherwise."""
+    places = [there["dataset_name"].astype(object), there["name"]]
+    ids = (
+        pd.Series(there.index, pd.MultiIndex.from_arrays(places))
+        .reindex(pd.MultiIndex.from_arrays([datasets, names]))
+        .to_numpy(dtype=object)
+    )
+    lost = pd.isna(ids)
+    if lost.any():
+        known = pd.Series(there.index, pd.MultiIndex.from_arrays([places[0], places[1].map(name_key)]))
+        known = known[~known.index.duplicated(keep=False)]
+        keys = pd.MultiIndex.from_arrays([datasets[lost], names[lost].map(name_key)])
+        ids[lost] = known.reindex(keys).to_numpy(dtype=object)
+    return ids
+
+
 def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | None) -> list[Path]:
     """Find the files of images, in a folder of the dataset's name or right in the folder; all that lack are named."""
     if folder is None:
@@ -212,7 +228,7 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     for row, name, dataset, downloaded in zip(images.index, images["name"], datasets, written, strict=True):
         choices = [*_plain(folder, dataset, name), downloaded, *_plain(folder, name)]
         with reading(folder):
-            found = next((path for path in choices if path.is_file()), None)
+            found = next((path for path in choices if path.is_file()), None) or _respelled(choices)
         if found is None:
             problems.append(Problem("name", row, name, f"There is no such file in {str(folder)!r}."))
         else:
@@ -220,6 +236,16 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     if problems:
         raise FrameError(problems)
     return paths
+
+
+def _respelled(paths: list[Path]) -> Path | None:
+    """Find a file whose name is one of these, only with its accents spelled otherwise."""
+    for path in paths:
+        if not path.name.isascii() and path.parent.is_dir():
+            for other in path.parent.iterdir():
+                if name_key(other.name) == name_key(path.name) and other.is_file():
+                    return other
+    return None
 
 
 def _plain(folder: Path, *names: str) -> list[Path]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from making import make_images, make_labels, make_project
 
 import hastyframe as hf
@@ -110,7 +111,7 @@ def test_python_of_the_jobs_page_runs_and_does_its_jobs(client, tmp_path, monkey
     source.set_label_attributes([{"label_id": made.index[0], "attribute_name": "colour", "value": "red"}])
     source.pull().to_hasty_json("export.json")
 
-    (opening, by_status, yolo, duplicates, rebuild, upload, export, by_steps) = blocks("docs/jobs.md")
+    (opening, by_status, yolo, training, duplicates, rebuild, upload, export, by_steps) = blocks("docs/jobs.md")
     names = {"client": client, "project": project}
 
     def run(block):
@@ -136,6 +137,15 @@ def test_python_of_the_jobs_page_runs_and_does_its_jobs(client, tmp_path, monkey
             ["a.png", "leaf", 7, 4, 13, 6],
             ["b.png", "coin", 10, 5, 30, 15],
         ]
+
+    run(training)
+    data = yaml.safe_load(Path("training", "data.yaml").read_text())
+    assert (data["train"], data["val"], {"coin", "leaf"} <= set(data["names"].values())) == (
+        "train.txt",
+        "val.txt",
+        True,
+    )
+    assert len(hf.read_yolo("training").labels) == 3
 
     project.create_labels(labels.iloc[[0, 0]])
     run(duplicates)

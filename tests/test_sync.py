@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -389,3 +390,21 @@ def test_objects_of_several_parts_are_pushed_as_masks(server, tmp_path):
     found = project.pull().labels
     assert hf.add_area(found)["area"].tolist() == hf.add_area(wanted.labels)["area"].tolist() == [20, 4]
     assert found["mask"].notna().tolist() == [True, False]
+
+
+def test_images_are_found_however_their_accents_are_spelled(server, tmp_path):
+    nfc, nfd = (unicodedata.normalize(form, "größe é.png") for form in ("NFC", "NFD"))
+    project = new_project(server, "accents")
+
+    def named(name, external_id=None):
+        images = pd.DataFrame({"name": [name], "width": 20, "height": 10, "external_id": external_id}, index=["i"])
+        labels = pd.DataFrame({"image_id": ["i"], "class_name": "cat", "x_min": 0, "y_min": 0, "x_max": 4, "y_max": 2})
+        return hf.LabelSet(images, labels, pd.DataFrame({"name": ["cat"]}))
+
+    with pytest.raises(hf.FrameError, match="There is no such file"):
+        project.push(named(nfc), images_folder=tmp_path)
+    Image.new("RGB", (20, 10)).save(tmp_path / nfd)
+    project.push(named(nfc), images_folder=tmp_path)
+    assert project.get_images()["name"].tolist() == [nfc]
+    project.push(named(nfd))
+    assert project.get_images()["name"].tolist() == [nfc] and len(project.get_labels()) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from ..errors import FormatError
+from ..paths import writing
 from ..progress import bar
 
 if TYPE_CHECKING:
+    from ._load import FolderIn
     from .label_set import File, Folder
 
 T = TypeVar("T")
@@ -79,6 +82,26 @@ class FolderOut:
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+
+    def put(self, path: PurePosixPath, source: FolderIn, member: PurePosixPath, link: bool) -> None:
+        """Copy or link a file of another folder; one that is there already as the same file stays."""
+        origin = source.on_disk(member)
+        if origin is None or self._archive is not None:
+            if link:
+                what = "an archive holds no links"
+                raise FormatError(self.name, str(path), what, "Give link=False, and folders on disk")
+            self.write(path, source.read(member))
+            return
+        target = self._root / path
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists() and target.samefile(origin):
+                return
+            target.unlink(missing_ok=True)
+            if link:
+                target.symlink_to(origin.absolute())
+            else:
+                shutil.copyfile(origin, target)
 
     @contextmanager
     def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..arguments import shown
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
 from ..images import SUFFIXES, read_head
@@ -41,6 +44,7 @@ __all__ = [
 
 MOST_PIXELS = 2**28
 """The largest picture that is painted: 256 million pixels, a byte each."""
+_SUFFIX = r"\.[^./\\]+$"
 PICTURES = ("images", "jpegimages")
 """Folders of pictures, which are no datasets."""
 
@@ -52,7 +56,7 @@ def file_paths(images: pd.DataFrame, suffix: str, file: str) -> list[PurePosixPa
     """
     datasets = images["dataset_name"].astype("str").fillna(DATASET)
     names = datasets + "/" + images["name"]
-    stems = names.str.replace(r"\.[^./\\]+$", "", regex=True)
+    stems = names.str.replace(_SUFFIX, "", regex=True)
     stems = stems.where(~stems.duplicated(keep=False), names)
     if stems.duplicated().any():
         twice = stems[stems.duplicated()].iloc[0]
@@ -104,6 +108,9 @@ def known_images(
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
         return frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET)
+    if not isinstance(frame, str | os.PathLike | zipfile.ZipFile):
+        what = "a folder or archive of pictures, a label set, or a frame"
+        raise ValidationException(f"images is {what}, and not {shown(frame)}.")
     names, sizes = [], []
     with FolderIn(frame, limits) as folder:
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
@@ -125,38 +132,41 @@ class ImageNames:
     ----------
     images : pandas.DataFrame
         With ``name`` and ``dataset_name``.
-    file : str
-        What to call the whole in messages.
 
     Examples
     --------
-    >>> names = ImageNames(pd.DataFrame({"name": ["caf\u00e9.jpg", "b.jpg"], "dataset_name": "train"}), "x")
+    >>> names = ImageNames(pd.DataFrame({"name": ["caf\u00e9.jpg", "b.jpg"], "dataset_name": "train"}))
     >>> names.row("train", "cafe\u0301"), names.row("other", "b"), names.row("train", "c")
     (0, 1, None)
     """
 
-    def __init__(self, images: pd.DataFrame, file: str) -> None:
-        datasets = images["dataset_name"].astype("str").fillna(DATASET).tolist()
-        names = images["name"].tolist()
-        self._rows: dict[str, int] = {}
-        self._places: dict[str, dict[int, str]] = defaultdict(dict)
-        stems = map(str, file_paths(images, "", file))
-        for row, (dataset, name, stem) in enumerate(zip(datasets, names, stems, strict=True)):
-            for place in (stem, f"{dataset}/{name}"):
-                self._rows[name_key(place)] = row
-                self._places[name_key(PurePosixPath(place).name)][row] = stem
+    def __init__(self, images: pd.DataFrame) -> None:
+        datasets = images["dataset_name"].astype("str").fillna(DATASET)
+        names = images["name"].astype("str").fillna("")
+        stems = names.str.replace(_SUFFIX, "", regex=True)
+        self._whole = (datasets + "/" + names).tolist()
+        self._rows: dict[str, set[int]] = defaultdict(set)
+        columns = (column.tolist() for column in (datasets, names, stems))
+        for row, (dataset, name, stem) in enumerate(zip(*columns, strict=True)):
+            for each in (name, stem):
+                self._rows[name_key(f"{dataset}/{each}")].add(row)
+                self._rows[_anywhere(each)].add(row)
 
     def row(self, dataset: str, name: str) -> int | None:
         """Find the row of the image of a dataset, or of any if just one image has that name; None if there is none."""
-        row = self._rows.get(name_key(f"{dataset}/{name}"))
-        if row is None and len(others := self._places.get(name_key(name), {})) == 1:
-            return next(iter(others))
-        return row
+        for key in (name_key(f"{dataset}/{name}"), _anywhere(name)):
+            if rows := self._rows.get(key, ()):
+                return next(iter(rows)) if len(rows) == 1 else None
+        return None
 
     def several(self, name: str) -> list[str]:
         """Where images of a name are, if there are several."""
-        places = self._places.get(name_key(name), {})
-        return list(places.values()) if len(places) > 1 else []
+        rows = self._rows.get(_anywhere(name), ())
+        return [self._whole[row] for row in sorted(rows)] if len(rows) > 1 else []
+
+
+def _anywhere(name: str) -> str:
+    return "/" + name_key(PurePosixPath(name).name)
 
 
 def images_frame(names: list[tuple[str, str]], sizes: Iterable[tuple[int, int]]) -> pd.DataFrame:

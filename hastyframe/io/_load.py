@@ -256,6 +256,10 @@ class FolderIn:
             raise FormatError(self.name, str(path), "it is a device or a pipe and not a file", "Leave it out")
         return found.st_size
 
+    def on_disk(self, path: PurePosixPath) -> Path | None:
+        """Where a file is on disk, if it is not in an archive."""
+        return None if self._archive is not None else self._root / path
+
     def read(self, path: PurePosixPath, most: int = LARGEST) -> bytes:
         """Read one file of the folder, not more than `most` bytes."""
         if self._archive is not None:

@@ -173,7 +173,7 @@ def _to_edges(points: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[n
 
 def _fill(boxes: NDArray[np.float64], points: NDArray[np.float64], owner: NDArray[np.int64]) -> None:
     """Give objects without a box the bounds of their polygons."""
-    bare: NDArray[np.bool_] = np.isnan(boxes).any(axis=1)
+    bare = np.isnan(boxes[:, 0])
     rows = owner[bare[owner]]
     boxes[bare] = [np.inf, np.inf, -np.inf, -np.inf]
     np.minimum.at(boxes[:, :2], rows, points[bare[owner]])

@@ -310,12 +310,29 @@ class LabelSet:
         )
 
     def to_yolo(
-        self, folder: Folder, *, task: Task = "detect", on_loss: OnLoss = "warn", progress: bool = True
+        self,
+        folder: Folder,
+        *,
+        task: Task = "detect",
+        images_folder: Folder | None = None,
+        link: bool = False,
+        split: Mapping[str, float] | str | None = None,
+        on_loss: OnLoss = "warn",
+        progress: bool = True,
     ) -> None:
-        """Write YOLO labels; see :func:`hastyframe.io.yolo.to_yolo`."""
+        """Write a YOLO data set; see :func:`hastyframe.io.yolo.to_yolo`."""
         from .yolo import to_yolo
 
-        to_yolo(self, folder, task=task, on_loss=on_loss, progress=progress)
+        to_yolo(
+            self,
+            folder,
+            task=task,
+            images_folder=images_folder,
+            link=link,
+            split=split,
+            on_loss=on_loss,
+            progress=progress,
+        )
 
     def to_voc(self, folder: Folder, *, on_loss: OnLoss = "warn", progress: bool = True) -> None:
         """Write Pascal VOC annotations; see :func:`hastyframe.io.voc.to_voc`."""

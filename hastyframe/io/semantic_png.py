@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +16,25 @@ from .. import masks
 from ..entities import LABELS_ORDER, SEMANTIC_FORMATS
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
-from ..images import opened
 from ..limits import DEFAULT_LIMITS, Limits
 from ..masks import Ragged
 from ..masks.blocks import stacked
 from ..painting import kinds, paint
 from ..paths import inside
-from ._class_runs import BAND, NO_RUNS, class_runs
+from ._class_runs import NO_RUNS, class_runs
 from ._files import FolderOut, progress_bar
 from ._folders import MOST_PIXELS, file_paths, images_frame, split_path
 from ._growth import RUN_BYTES, Growth, check_rows
-from ._load import FolderIn, load_json
+from ._load import FolderIn
+from ._png_classes import PngClasses
+from ._problems import OnError, Problems
 from ._records import records, report_columns, values_out
 from ._report import Losses, OnLoss
 from ._shapes import bare, mask_array
 from ._texts import names_bad_texts
-from ._values import Table
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
-
-    from PIL.Image import Image
 
     from .label_set import Folder, LabelSet
 
@@ -47,14 +44,20 @@ MOST_CLASSES = 255
 
 
 @names_bad_texts("source")
-def read_semantic_png(source: Folder, *, progress: bool = True, limits: Limits = DEFAULT_LIMITS) -> LabelSet:
+def read_semantic_png(
+    source: Folder, *, errors: OnError = "raise", progress: bool = True, limits: Limits = DEFAULT_LIMITS
+) -> LabelSet:
     """Read semantic PNGs, an export as it arrives or an unpacked one: what has one class in an image is one mask.
 
     Parameters
     ----------
     source : path or zipfile.ZipFile
         A folder or archive with ``label_classes.json`` and, in a folder a dataset, one PNG an image. One channel holds
-        the numbers of the classes, three or four hold their colours.
+        the numbers of the classes, three or four hold their colors, or the numbers as grey. A listed index 0 is the
+        background.
+    errors : {"raise", "skip"}
+        Whether pictures that are wrong are named in an error, all of them, or are left out and listed in ``skipped``
+        of the label set.
     progress : bool
         Whether to show a progress bar.
     limits : Limits
@@ -69,7 +72,7 @@ def read_semantic_png(source: Folder, *, progress: bool = True, limits: Limits =
     Raises
     ------
     FormatError
-        No list of classes, a pixel that is of none of them, a file that is no PNG.
+        No list of classes, a pixel that is of none of them, or of two that have one color, a file that is no PNG.
     SizeLimitError
         More than `limits` allow.
 
@@ -88,102 +91,42 @@ def read_semantic_png(source: Folder, *, progress: bool = True, limits: Limits =
     """
     from .label_set import LabelSet
 
+    problems = Problems(errors)
     with FolderIn(source, limits) as folder:
-        classes = _classes_in(folder)
-        paths = [path for path in folder.paths if path.suffix.lower() == ".png"]
+        classes = PngClasses(folder)
         growth = Growth(folder.name, 0, limits, RUN_BYTES)
         runs, boxes, found, sizes = [NO_RUNS], [np.empty((0, 4), np.int64)], [], []
+        names: list[tuple[str, str]] = []
+        paths = [path for path in folder.paths if path.suffix.lower() == ".png"]
         for path in progress_bar(paths, "PNG", progress):
-            places = _places_in(folder, path, classes)
-            sizes.append((places.shape[1], places.shape[0]))
-            growth.add(max(folder.size(path), LEAST_BYTES))
-            own = class_runs(places, lambda count, path=path: growth.take(8 * count, str(path)))  # type: ignore[misc]
-            runs.append(own.runs)
-            boxes.append(own.boxes)
-            found.append(own.numbers)
+            with problems.noting():
+                places = classes.places(path)
+                growth.add(max(folder.size(path), LEAST_BYTES))
+                own = class_runs(places, lambda count, path=path: growth.take(8 * count, str(path)))  # type: ignore[misc]
+                names.append(split_path(path))
+                sizes.append((places.shape[1], places.shape[0]))
+                runs.append(own.runs)
+                boxes.append(own.boxes)
+                found.append(own.numbers)
             check_rows(sum(map(len, found)), folder.name, "labels", limits)
-    images = images_frame([split_path(path) for path in paths], sizes)
-    owner = np.repeat(np.arange(len(paths)), list(map(len, found)))
+        classes.finish()
+    problems.throw()
+    images = images_frame(names, sizes)
+    owner = np.repeat(np.arange(len(names)), list(map(len, found)))
     present = np.ones(len(owner), bool)
     columns = {
         "image_id": images.index.take(owner),
-        "class_id": classes.index.take(np.concatenate([np.empty(0, np.int64), *found]) - 1),
+        "class_id": classes.frame.index.take(np.concatenate([np.empty(0, np.int64), *found]) - 1),
         **dict(zip(BOX, np.concatenate(boxes).astype(float).T, strict=True)),
         "mask": mask_array(stacked(runs), present),
     }
     index = pd.RangeIndex(1, len(owner) + 1).astype("str")
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
-    return LabelSet(images, labels, classes.drop(columns="png_index"))
+    return LabelSet(images, labels, classes.frame, skipped=problems.frame)
 
 
 LEAST_BYTES = 2**12
 """A picture counts as this large where it is smaller: those of few rectangles are, and their run-lengths are not."""
-
-
-def _classes_in(folder: FolderIn) -> pd.DataFrame:
-    path = next((path for path in folder.paths if path.name == "label_classes.json"), None)
-    if path is None:
-        raise FormatError(folder.name, "label_classes.json", "it is missing", "Put it beside the folders of PNGs")
-    data, _ = load_json(io.BytesIO(folder.read(path)))
-    table = Table(data, f"{folder.name}, {path}", "label classes")
-    names = table.texts("class_name", needed=True)
-    numbers = table.numbers("png_index")
-    if not ((numbers >= 1) & (numbers == np.rint(numbers)) & (numbers < 2**24)).all() or len(set(numbers)) < len(
-        numbers
-    ):
-        raise FormatError(
-            table.file, "", "png_index should be a whole number from 1, of every class its own", "Correct it"
-        )
-    columns = {
-        "name": pd.Series(names, dtype="str"),
-        "color": pd.Series(table.texts("color"), dtype="str"),
-        "class_type": pd.Series(table.texts("class_type"), dtype="str").fillna("object"),
-        "png_index": numbers.astype(int),
-    }
-    frame = pd.DataFrame(columns).set_index(table.index("class_name")).sort_values("png_index")
-    return frame.assign(norder=np.arange(1.0, len(frame) + 1))
-
-
-def _places_in(folder: FolderIn, path: PurePosixPath, classes: pd.DataFrame) -> NDArray[np.unsignedinteger]:
-    """Read a picture as the place of each pixel's class among the classes, from 1; 0 for background."""
-    with (
-        folder.open(path, MOST_BYTES) as file,
-        opened(file, folder.name, str(path), formats=["PNG"], limits=folder.limits) as picture,
-    ):
-        grey = picture.mode in {"L", "P", "I;16", "I"}
-        keys = classes["png_index"].to_numpy() if grey else _shades(classes)
-        by_value = {0: 0} | {key: place for place, key in enumerate(keys.tolist(), start=1)}
-        known = np.array(sorted(by_value))
-        place = np.array([by_value[key] for key in known.tolist()], np.min_scalar_type(len(keys)))
-        places = np.empty((picture.height, picture.width), place.dtype)
-        picture.load()
-        rows = max(1, BAND // picture.width)
-        for top in range(0, picture.height, rows):  # the numbers of all pixels at once take eight times as much
-            band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-            values = _values_in(band, grey)
-            at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-            if (strange := known[at] != values).any():
-                value = int(values[strange].min())
-                what = str(value) if grey else f"#{value:06x}"
-                problem = f"it has pixels of {what}, which is no class"
-                raise FormatError(folder.name, str(path), problem, "Add it to label_classes.json")
-            places[top : top + rows] = place[at]
-    return places
-
-
-def _values_in(picture: Image, grey: bool) -> NDArray[np.int64]:
-    """Numbers of a grey picture, or colours as numbers."""
-    if grey:
-        return np.asarray(picture).astype(np.int64)
-    return np.asarray(picture.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
-
-
-def _shades(classes: pd.DataFrame) -> NDArray[np.int64]:
-    shades = classes["color"].str.slice(1, 7).fillna("")
-    return np.array([int(s, 16) if re.fullmatch("[0-9a-fA-F]{6}", s) else -1 for s in shades], np.int64)
-
-
-MOST_BYTES = 2**30
 
 
 @names_bad_texts("folder")

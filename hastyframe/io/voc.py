@@ -179,7 +179,7 @@ class _Owners:
         self._pictures = list(pictures_in(folder)) if images is None else []
         places = [split_path(path, *PICTURES) for path in self._pictures]
         known = images_frame(places, [(0, 0)] * len(places)) if self._given is None else self._given
-        self._known = ImageNames(known, folder.name)
+        self._known = ImageNames(known)
         self._names: list[tuple[str, str]] = []
         self._sizes: list[tuple[int, int]] = []
         self._files: dict[str, PurePosixPath] = {}

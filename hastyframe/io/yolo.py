@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -10,26 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ..errors import FormatError, ValidationException
-from ..frames import POLYGON
 from ..limits import DEFAULT_LIMITS, Limits
-from ..lists import ragged_of
-from ..painting import kinds
 from ..paths import inside
 from ._files import FolderOut, progress_bar
-from ._folders import ImageNames, file_paths, full_boxes, known_images, pictures_in, split_path
+from ._folders import ImageNames, file_paths, known_images, pictures_in, split_path
 from ._growth import check_rows
 from ._load import FolderIn
 from ._passed_over import is_note, says_labels
 from ._problems import OnError, Problems
-from ._records import check_finite, grouped, own_numbers, report_columns
+from ._records import grouped, report_columns
 from ._report import Losses, OnLoss
 from ._shapes import bare
 from ._texts import names_bad_texts
+from ._yolo_folder import data_yaml, put_pictures, roles_of
 from ._yolo_lines import Lines, columns_of
 from ._yolo_names import MOST_TEXT, declared, read_text
+from ._yolo_shapes import TAILS, lines_of
 
 if TYPE_CHECKING:
     from .label_set import Folder, LabelSet, Task
@@ -114,7 +111,7 @@ def read_yolo(
         pictures = _beside(source, folder) if images is None else images
         frame = known_images(pictures, progress, limits, problems)
         names, key_points = declared(folder, classes)
-        lines = _lines(folder, ImageNames(frame, folder.name), len(names), problems, progress)
+        lines = _lines(folder, ImageNames(frame), len(names), problems, progress)
     sizes = frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 2)
     lines, shapes = columns_of(lines, sizes, key_points, tracks, problems)
     problems.throw()
@@ -175,10 +172,15 @@ def to_yolo(
     folder: Folder,
     *,
     task: Task = "detect",
+    images_folder: Folder | None = None,
+    link: bool = False,
+    split: Mapping[str, float] | str | None = None,
     on_loss: OnLoss = "warn",
     progress: bool = True,
 ) -> None:
-    """Write YOLO labels: ``data.yaml``, ``classes.txt`` and ``labels/<dataset>/<stem>.txt``.
+    r"""Write a YOLO data set: ``data.yaml``, ``classes.txt`` and ``labels/<dataset>/<stem>.txt``.
+
+    With `images_folder` it is one that trainers take as it is.
 
     Parameters
     ----------
@@ -187,72 +189,79 @@ def to_yolo(
     folder : path or zipfile.ZipFile
         Where to; a path that ends in ``.zip`` becomes an archive.
     task : {"detect", "segment"}
-        Whether every label becomes its box, or those with a polygon become polygons. A column ``score`` is appended.
+        Whether every label becomes its box, or its outline. Rings of one mask or polygon are joined by lines that
+        enclose nothing. Where all labels are boxes they stay boxes. What reaches out of its picture is cut off.
+    images_folder : path or zipfile.ZipFile, optional
+        The pictures, in a folder a dataset or without; they are put into ``images/<dataset>``. The label files are
+        those of a training then: columns ``score`` and ``track_id``, which are appended otherwise, are left out.
+    link : bool
+        Whether to link the pictures instead of copying them.
+    split : mapping of str to float, or str, optional
+        What ``data.yaml`` says to train on and to validate with, as in :meth:`LabelSet.split`: shares as
+        ``{"train": 0.8, "val": 0.2}``, or a column of images. The pictures are listed in ``train.txt`` and ``val.txt``.
+        By default it is the datasets that are called ``train``, ``val`` or ``test``; where none is for validation, what
+        is trained on.
     on_loss : {"warn", "ignore", "raise"}
         What to do about what the lines cannot carry: masks, polygons in detection, columns.
     progress : bool
         Whether to show a progress bar.
+
+    Raises
+    ------
+    FormatError
+        Images without a picture in `images_folder`, all of them.
+    ValidationException
+        An image without width and height, a split without ``train`` and ``val``.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import hastyframe.io as hio
+    >>> label = {"class_name": "cat", "bbox": [0, 0, 4, 2]}
+    >>> image = {"image_name": "a.jpg", "dataset_name": "train", "width": 8, "height": 4, "labels": [label]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hio.read_hasty_json([image]).to_yolo(folder)
+    ...     pathlib.Path(folder, "labels/train/a.txt").read_text()
+    '0 0.25 0.25 0.5 0.5\n'
     """
     if task not in {"detect", "segment"}:
         raise ValidationException(f'task is "detect" or "segment", not {task!r}.')
-    images, labels, classes = label_set.images, label_set.labels, label_set.label_classes
-    place, sizes = images.index.get_indexer(labels["image_id"]), _sizes(images)
-    kind = kinds(labels)
-    check_finite(labels)
-    boxes = full_boxes(labels)
+    images = label_set.images
     losses = Losses("YOLO cannot carry", on_loss)
-    losses.add(int(kind.isin(["mask", "parts"] if task == "segment" else ["mask", "parts", "polygon"]).sum()), LOST)
-    losses.add(int((kind == "nothing").sum()), "labels without place")
+    training = images_folder is not None
+    lines = lines_of(label_set, task, losses, tails=not training)
     report_columns(
-        losses, label_set, images=("status", "external_id"), labels=("z_index", "external_id"), carried=["score"]
+        losses,
+        label_set,
+        images=("status", "external_id"),
+        labels=("z_index", "external_id"),
+        carried=() if training else TAILS,
     )
-    lines = _written(labels, classes, boxes, (kind == "polygon").to_numpy() & (task == "segment"), sizes[place])
-    texts = grouped(lines, place, len(images))
+    texts = grouped(lines, images.index.get_indexer(label_set.labels["image_id"]), len(images))
+    parts = None if split is None else {name: part.images.index for name, part in label_set.split(split).items()}
+    if parts is not None and not {"train", "val"} <= parts.keys():
+        raise ValidationException(f"split has {', '.join(parts)}, and a training takes train and val.")
+    names = label_set.label_classes["name"].tolist()
     with FolderOut(folder) as out:
-        names = classes["name"].tolist()
+        stems = file_paths(images, "", out.name)
+        if images_folder is not None:
+            pictures, strange = put_pictures(images, stems, images_folder, out, link, progress)
+            losses.add(strange, "pictures of formats that trainers pass over")
+        else:
+            pictures = [PurePosixPath("images", _picture(*names)) for names in zip(stems, images["name"], strict=True)]
+        roles = roles_of(images, parts)
+        if training and parts is None and roles["train"] == roles["val"]:
+            losses.add(len(images), "images to validate with, so that it takes those that it trains on (give split)")
         out.write(inside("classes.txt", out.name), "".join(f"{name}\n" for name in names).encode())
-        out.write(inside("data.yaml", out.name), _yaml(names))
-        for path, text in zip(progress_bar(file_paths(images, ".txt", out.name), "YOLO", progress), texts, strict=True):
-            out.write("labels" / path, "".join(line for line in text if line).encode())
+        out.write(inside("data.yaml", out.name), data_yaml(names, roles))
+        for name, ids in (parts or {}).items():
+            listed = "".join(f"./{pictures[row]}\n" for row in images.index.get_indexer(ids))
+            out.write(inside(f"{name}.txt", out.name), listed.encode())
+        for stem, text in zip(progress_bar(stems, "YOLO", progress), texts, strict=True):
+            out.write(PurePosixPath("labels", f"{stem}.txt"), "".join(text).encode())
     losses.report()
 
 
-LOST = "masks and polygons, which become their boxes"
-
-
-def _sizes(images: pd.DataFrame) -> NDArray[np.float64]:
-    sizes = images[["width", "height"]].to_numpy(dtype=float, na_value=np.nan)
-    if not (sizes > 0).all():
-        name = images["name"].iloc[int(np.argmin((sizes > 0).all(axis=1)))]
-        raise ValidationException(f"YOLO holds shares of the images: give width and height of {name!r}.")
-    return sizes
-
-
-def _written(
-    labels: pd.DataFrame,
-    classes: pd.DataFrame,
-    boxes: NDArray[np.float64],
-    outlined: NDArray[np.bool_],
-    sizes: NDArray[np.float64],
-) -> list[str]:
-    """One line a label; an empty text for one without place."""
-    low, high = boxes[:, :2] / sizes, boxes[:, 2:] / sizes
-    numbers = np.column_stack([(low + high) / 2, high - low]).tolist()
-    rings = ragged_of(labels["polygon"], POLYGON)[0]
-    ends = rings.offsets
-    points = rings.values.reshape(-1, 2) / np.repeat(sizes, rings.lengths, axis=0)
-    for row in np.flatnonzero(outlined).tolist():
-        numbers[row] = points[ends[row] : ends[row + 1]].reshape(-1).tolist()
-    scores = own_numbers(labels, "score").tolist()
-    numbers = [row if math.isnan(score) else [*row, score] for row, score in zip(numbers, scores, strict=True)]
-    rows = zip(classes.index.get_indexer(labels["class_id"]).tolist(), numbers, strict=True)
-    return [
-        "" if math.isnan(row[0]) else f"{number} {' '.join(f'{share:.15g}' for share in row)}\n" for number, row in rows
-    ]
-
-
-def _yaml(names: list[str]) -> bytes:
-    import yaml
-
-    data = {"path": ".", "names": dict(enumerate(names))}
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False).encode()
+def _picture(stem: PurePosixPath, name: str) -> str:
+    """Where a picture is to be put for its label file to be found."""
+    return f"{stem}{PurePosixPath(name).suffix}"
