@@ -181,7 +181,7 @@ class Project(Editable, entities.Project):
     def upload_from_url(
         self,
         dataset: Dataset | str,
-        filename: str,
+        filename: str | None,
         url: str,
         copy_original: bool = True,
         external_id: str | None = None,
@@ -192,8 +192,8 @@ class Project(Editable, entities.Project):
         ----------
         dataset : Dataset or str
             The dataset, or its id or name.
-        filename : str
-            What the image is called.
+        filename : str or None
+            What the image is called; None for the last part of the address.
         url : str
             Where the server finds it.
         copy_original : bool
@@ -202,7 +202,7 @@ class Project(Editable, entities.Project):
             Its id in a system of your own.
         """
         body = {
-            "filename": check_text(filename, "filename", empty=False),
+            **({} if filename is None else {"filename": check_text(filename, "filename", empty=False)}),
             "url": check_text(url, "url", empty=False),
             "copy_original": check_flag(copy_original, "copy_original"),
             "external_id": check_text(external_id, "external_id", optional=True),
@@ -437,8 +437,8 @@ class Project(Editable, entities.Project):
             frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
         known = self._known_images(frame)
         there = frame[frame["image_id"].isin(known)]
-        frame = completed(frame, lambda: self.get_labels(there) if read is None else read)
-        frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
+        frame, bare = completed(frame, lambda: self.get_labels(there) if read is None else read)
+        frame = checks.check_labels(frame, self._vocabulary, known, stored=True, bare=bare)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 
     def delete_labels(self, labels: Any) -> None:
@@ -1221,6 +1221,10 @@ class Project(Editable, entities.Project):
             checks.rows_of(images)
             frame = images
             checks.table(images[[name for name in ("name", "external_id") if name in images]])
+            if "external_id" in frame:
+                problems = checks.Problems(frame)
+                frame = frame.assign(external_id=checks.external_ids(frame["external_id"], problems))
+                problems.throw()
         else:
             frame = pd.DataFrame({"path": pd.Series(pictures.local_files(images), dtype=object)})
         if "path" not in frame:
