@@ -389,9 +389,9 @@ def check_same_keys(rows: Any) -> None:
 
 
 def without_shape(labels: pd.DataFrame) -> Mask:
-    """Whether labels have neither a box nor a polygon, as those of key points."""
+    """Whether labels have neither a box nor an outline, as those of key points."""
     boxes = labels.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
-    return np.asarray(np.isnan(boxes).all(axis=1) & ~_there(labels, "polygon"))
+    return np.asarray(np.isnan(boxes).all(axis=1) & ~_there(labels, "polygon") & ~_there(labels, "parts"))
 
 
 def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

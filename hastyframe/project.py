@@ -966,10 +966,10 @@ class Project(Editable, entities.Project):
     ) -> pd.DataFrame:
         """Fill the project from a label set.
 
-        What the project has nothing of that name for is created: label classes with colour and order, attributes, tag
-        classes, datasets, images. Images that are still ``NEW`` get their status. The labels are **added**: pushing
-        twice stores them twice, unless a journal says which are there. With one, whatever ends the call, the same line
-        again finishes it.
+        What the project has nothing of that name for is created: label classes with colour and order, attributes and
+        which classes have them, tag classes, datasets, images. Images that are still ``NEW`` get their status. The
+        labels are **added**: pushing twice stores them twice, unless a journal says which are there. With one, whatever
+        ends the call, the same line again finishes it.
 
         Parameters
         ----------
@@ -986,7 +986,7 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             A row a thing: ``kind, source_id`` (in the label set), ``id`` (in the project) and ``outcome``, which is
             ``created`` or ``there already``; for labels, ``created`` by this call or by an earlier one with its
-            journal.
+            journal, or ``skipped`` where they have neither a box nor an outline.
 
         Raises
         ------

@@ -295,3 +295,87 @@ def test_other_numbers_are_no_ids_of_another_system(pointed, pictures, wrong):
     files = pd.DataFrame({"path": [pictures / "ramp.png"], "external_id": pd.Series([wrong])})
     with pytest.raises(hf.FrameError, match="external_id, row 0"):
         project.upload_images(files, project.create_dataset("ids").id)
+
+
+# Whole projects -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two():
+    with LocalServer() as server, hf.Client(server.api_key, server.base_url, progress=False) as client:
+        yield [client.create_project(client.get_workspaces(), name) for name in ("one", "two")]
+
+
+def fill(project, pictures):
+    """Two classes, of which one has both attributes, and one label of the other has a value."""
+    project.create_dataset("train")
+    project.upload_images(pictures / "ramp.png", "train")
+    classes = [project.create_label_class(name) for name in ("cat", "dog")]
+    attributes = [project.create_attribute(name, "INT") for name in ("size", "age")]
+    pairs = [{"attribute_id": one.id, "class_id": classes[0].id} for one in attributes]
+    project.set_attribute_classes(pairs)
+    image = project.get_image(project.get_images().index[0])
+    image.create_label("dog", [0, 0, 4, 4]).set_attribute("age", 3)
+
+
+def pairs_of(project) -> list[tuple[str, str]]:
+    classes, attributes = project.get_label_classes()["name"], project.get_attributes()["name"]
+    found = project.get_attribute_classes()
+    return sorted(zip(found["class_id"].map(classes), found["attribute_id"].map(attributes), strict=True))
+
+
+def test_push_carries_which_classes_have_which_attributes(two, pictures, tmp_path):
+    one, other = two
+    fill(one, pictures)
+    label_set = one.pull()
+    assert label_set.label_classes["attributes"].tolist() == [["size", "age"], []]
+    other.push(label_set, pictures)
+    assert pairs_of(other) == [("cat", "age"), ("cat", "size"), ("dog", "age")]  # a dog has an age
+    other.push(label_set, pictures)
+    assert pairs_of(other) == [("cat", "age"), ("cat", "size"), ("dog", "age")]
+    label_set.to_hasty_json(tmp_path / "a.json")
+    again = hf.read_hasty_json(tmp_path / "a.json")
+    assert again.label_classes["attributes"].tolist() == [["size", "age"], []]
+
+
+def test_push_leaves_the_orders_of_pairs_alone(two, pictures):
+    one, other = two
+    fill(one, pictures)
+    label_set = one.pull()
+    fill(other, pictures)
+    mapped = other.get_attribute_classes().assign(class_order=7.0)
+    other.set_attribute_classes(mapped)
+    other.push(label_set)
+    assert other.get_attribute_classes()["class_order"].tolist() == [7.0, 7.0, 0.0]
+
+
+def test_a_project_without_pairs_has_no_column_of_them(two, pictures):
+    one, _ = two
+    one.create_label_class("cat")
+    one.create_attribute("size", "INT")
+    assert "attributes" not in one.pull().label_classes
+
+
+def test_push_carries_places_in_lists_that_are_null(two):
+    _, other = two
+    classes = pd.DataFrame({"name": ["a", "b"], "norder": [np.nan, 4.0], "class_type": "object"}, index=["c", "d"])
+    attributes = pd.DataFrame({"name": ["x"], "attribute_type": ["INT"], "norder": [np.nan]}, index=["e"])
+    images = pd.DataFrame({"name": [], "dataset_name": [], "width": [], "height": []})
+    other.push(hf.LabelSet(images, pd.DataFrame({"image_id": [], "class_id": []}), classes, attributes=attributes))
+    assert other.get_label_classes()["norder"].tolist() == [10, 4]
+    assert other.get_attributes()["norder"].tolist() == [10]
+
+
+def test_labels_without_a_shape_do_not_refuse_a_push(two, pictures):
+    one, other = two
+    fill(one, pictures)
+    labels = one.pull()
+    frame = labels.labels
+    more = frame.assign(x_min=np.nan, y_min=np.nan, x_max=np.nan, y_max=np.nan).set_axis(["bare"])
+    both = hf.LabelSet(labels.images, pd.concat([more, frame]), labels.label_classes)
+    with pytest.warns(hf.FormatWarning, match="1 of 2 labels have neither a box nor an outline.*'bare'"):
+        report = other.push(both, pictures)
+    report = report[report["kind"] == "label"]
+    assert report["outcome"].tolist() == ["skipped", "created"]
+    assert report["id"].isna().tolist() == [True, False]
+    assert report["id"].iloc[1] == other.get_labels().index[0]
