@@ -31,12 +31,14 @@ __all__ = [
     "check_names",
     "check_same_keys",
     "check_statuses",
+    "external_ids",
     "fill_in",
     "finite_numbers",
     "ids_of_column",
     "indexed",
     "rows_of",
     "table",
+    "without_shape",
 ]
 
 CUT_ANEW = (
@@ -55,6 +57,8 @@ _LIST_COLUMNS = {
 _NOT_CONVERTED = (TypeError, ValueError, OverflowError)  # Arrow's own errors are children of these
 _FARTHEST = 2**31 - 1
 _BOUNDED = f"Its coordinates must be finite numbers of at most {_FARTHEST:,}."
+_MAX_EXACT = 2**53
+"""From here on a float may stand for several whole numbers."""
 _FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
 
 
@@ -130,6 +134,8 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
             frame[column] = _numbers(frame[column], problems)
         elif _is_id(column):
             frame[column] = ids_of_column(frame[column], problems)
+        elif column == "external_id":
+            frame[column] = external_ids(frame[column], problems)
         elif isinstance(dtype, pd.StringDtype):
             _check_are_texts(frame[column], problems)
     problems.throw()
@@ -146,6 +152,28 @@ def ids_of_column(column: pd.Series[Any], problems: Problems) -> pd.Series[str]:
 def _is_id(column: str) -> bool:
     """Whether a column holds ids of the project's things; an id of somebody else's is a text that stays as it is."""
     return column.endswith("_id") and column != "external_id"
+
+
+def external_ids(column: pd.Series[Any], problems: Problems) -> pd.Series[str]:
+    """Return ids of another system as texts; whole numbers are taken by value, whatever holds them.
+
+    Examples
+    --------
+    >>> column = pd.Series([3.0, np.nan, 12.0], name="external_id")  # whole numbers beside one that is missing
+    >>> external_ids(column, Problems(column.to_frame())).tolist()
+    ['3', nan, '12']
+    """
+    if pd.api.types.is_float_dtype(column.dtype) or column.dtype == object:
+        column = pd.Series([_whole(value) for value in column], column.index, dtype=object, name=column.name)
+    _check_are_texts(column, problems)
+    return column.astype("str")
+
+
+def _whole(value: Any) -> Any:
+    """Return a float that says a whole number exactly as one; anything else as it is."""
+    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) <= _MAX_EXACT:
+        return int(value)
+    return value
 
 
 def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
@@ -234,7 +262,12 @@ def _are_plain(texts: pa.Array) -> bool:
 
 
 def check_labels(
-    labels: Any, vocabulary: Vocabulary, known_images: Iterable[str], *, stored: bool = False
+    labels: Any,
+    vocabulary: Vocabulary,
+    known_images: Iterable[str],
+    *,
+    stored: bool = False,
+    bare: Mask | None = None,
 ) -> pd.DataFrame:
     """Check labels that are to be created or edited, and find the ids of their classes.
 
@@ -249,6 +282,8 @@ def check_labels(
         Ids of the project's images, or of those among the frame's.
     stored : bool
         Whether these are edits of labels that have ids.
+    bare : array of bool, optional
+        Which rows are labels that have neither box nor polygon on the server either, only key points: they may stay so.
 
     Returns
     -------
@@ -278,7 +313,7 @@ def check_labels(
         "image_id", ~frame["image_id"].isin(list(known_images)), "It must be the id of an image of this project."
     )
     frame["class_id"] = _ids_by_name(frame, "class_id", LabelClass, vocabulary, problems)
-    _check_geometry(frame, problems)
+    _check_geometry(frame, problems, bare)
     if "parts" in frame:  # of readers of files; the API has one ring a polygon
         lost = frame["parts"].notna().to_numpy() & ~_there(frame, "polygon") & ~_there(frame, "mask")
         problems.add("parts", lost, "A label has one ring: read it with its mask, or push its label set.")
@@ -377,6 +412,12 @@ def check_same_keys(rows: Any) -> None:
                     f"Row {number} leaves out {key!r}, which other rows give. Give every row the same keys, or edit "
                     "the rows with other keys in a call of their own: what no row gives stays as it is."
                 )
+
+
+def without_shape(labels: pd.DataFrame) -> Mask:
+    """Whether labels have neither a box nor an outline, as those of key points."""
+    boxes = labels.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
+    return np.asarray(np.isnan(boxes).all(axis=1) & ~_there(labels, "polygon") & ~_there(labels, "parts"))
 
 
 def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -550,14 +591,17 @@ def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dic
     return {int(position): found[texts.iloc[position]] for position in np.flatnonzero(bad)}
 
 
-def _check_geometry(frame: pd.DataFrame, problems: Problems) -> None:
+def _check_geometry(frame: pd.DataFrame, problems: Problems, bare: Mask | None) -> None:
     boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
     missing = np.isnan(boxes)
     boxed = ~missing.any(axis=1)
     polygons = _there(frame, "polygon")
     partly = missing.any(axis=1) & ~missing.all(axis=1)
     problems.add("bbox", partly, "All four of x_min, y_min, x_max, y_max must be given, or none.", boxes)
-    problems.add("bbox", ~(boxed | polygons | partly), "A label needs a box or a polygon.", boxes)
+    shapeless = ~(boxed | polygons | partly)
+    if bare is not None:
+        shapeless &= ~bare
+    problems.add("bbox", shapeless, "A label needs a box or a polygon.", boxes)
     flat = boxed & ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
     problems.add("bbox", flat, "x_max must be greater than x_min, and y_max greater than y_min.", boxes)
     whole = boxed & (boxes == np.round(boxes)).all(axis=1)

@@ -13,6 +13,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames
@@ -362,8 +363,8 @@ class Image(Editable, entities.Image):
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
-        frame = completed(self._on_me(labels), self.get_labels)
-        frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True)
+        frame, bare = completed(self._on_me(labels), self.get_labels)
+        frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True, bare=bare)
         return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 
     def delete_labels(self, label_ids: Any) -> None:
@@ -535,7 +536,8 @@ class Label(Editable, entities.Label):
             }
         )
         rows = checks.as_frame(entities.Label, [{"label_id": self.id, "image_id": self.image_id, **row}])
-        checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True)
+        bare = np.array([self.bbox is None and self.polygon is None])
+        checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True, bare=bare)
         [record] = frames.label_records(checked)
         if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
             raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
@@ -587,7 +589,9 @@ def _size(box: list[int] | None) -> tuple[int, int] | None:
     return None if box is None else (box[2] - box[0], box[3] - box[1])
 
 
-def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def completed(
+    labels: pd.DataFrame, read: Callable[[], pd.DataFrame]
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_] | None]:
     """Complete labels that are to be edited by what they have now; a mask that is left out needs a box of its size.
 
     Parameters
@@ -595,7 +599,12 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
     labels : pandas.DataFrame
         With ``label_id`` and ``image_id``.
     read : callable
-        Reads the labels as they are; called only if a column is missing.
+        Reads the labels as they are; called only if a column is missing, or the shape of a label.
+
+    Returns
+    -------
+    tuple
+        The labels, and which of them have no shape now, if any is to be without one: they may stay so.
 
     Raises
     ------
@@ -621,7 +630,10 @@ def completed(labels: pd.DataFrame, read: Callable[[], pd.DataFrame]) -> pd.Data
         problems = checks.Problems(frame)
         problems.add("bbox", resized & sound & frame["mask"].notna(), checks.CUT_ANEW, boxes)
         problems.throw()
-    return frame
+    if not checks.without_shape(frame).any():
+        return frame, None
+    now = before[0] if before else read()
+    return frame, checks.without_shape(now.reindex(frame.index)) & frame.index.isin(now.index)
 
 
 def choices_of(values: Iterable[str] | None) -> list[str]:

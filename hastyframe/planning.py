@@ -107,7 +107,8 @@ def plan_labels(
     gone = _gone(before, found, missing, "label_id")
     images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
     if len(new):
-        new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True)[
+        bare = checks.without_shape(old)
+        new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True, bare=bare)[
             [*new.columns, "class_id"]
         ]
         new = new.loc[:, ~new.columns.duplicated()]

@@ -185,7 +185,7 @@ class Project(Editable, entities.Project):
     def upload_from_url(
         self,
         dataset: Dataset | str,
-        filename: str,
+        filename: str | None,
         url: str,
         copy_original: bool = True,
         external_id: str | None = None,
@@ -196,8 +196,8 @@ class Project(Editable, entities.Project):
         ----------
         dataset : Dataset or str
             The dataset, or its id or name.
-        filename : str
-            What the image is called.
+        filename : str or None
+            What the image is called; None for the last part of the address.
         url : str
             Where the server finds it.
         copy_original : bool
@@ -206,7 +206,7 @@ class Project(Editable, entities.Project):
             Its id in a system of your own.
         """
         body = {
-            "filename": check_text(filename, "filename", empty=False),
+            **({} if filename is None else {"filename": check_text(filename, "filename", empty=False)}),
             "url": check_text(url, "url", empty=False),
             "copy_original": check_flag(copy_original, "copy_original"),
             "external_id": check_text(external_id, "external_id", optional=True),
@@ -444,8 +444,8 @@ class Project(Editable, entities.Project):
             frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
         known = self._known_images(frame)
         there = frame[frame["image_id"].isin(known)]
-        frame = completed(frame, lambda: self.get_labels(there) if read is None else read)
-        frame = checks.check_labels(frame, self._vocabulary, known, stored=True)
+        frame, bare = completed(frame, lambda: self.get_labels(there) if read is None else read)
+        frame = checks.check_labels(frame, self._vocabulary, known, stored=True, bare=bare)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 
     @takes_frames(only=False, labels="label_id")
@@ -1034,10 +1034,10 @@ class Project(Editable, entities.Project):
     ) -> pd.DataFrame:
         """Fill the project from a label set.
 
-        What the project has nothing of that name for is created: label classes with colour and order, attributes, tag
-        classes, datasets, images. Images that are still ``NEW`` get their status. The labels are **added**: pushing
-        twice stores them twice, unless a journal says which are there. With one, whatever ends the call, the same line
-        again finishes it.
+        What the project has nothing of that name for is created: label classes with colour and order, attributes and
+        which classes have them, tag classes, datasets, images. Images that are still ``NEW`` get their status. The
+        labels are **added**: pushing twice stores them twice, unless a journal says which are there. With one, whatever
+        ends the call, the same line again finishes it.
 
         Parameters
         ----------
@@ -1054,7 +1054,7 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             A row a thing: ``kind, source_id`` (in the label set), ``id`` (in the project) and ``outcome``, which is
             ``created`` or ``there already``; for labels, ``created`` by this call or by an earlier one with its
-            journal.
+            journal, or ``skipped`` where they have neither a box nor an outline.
 
         Raises
         ------
@@ -1347,6 +1347,10 @@ class Project(Editable, entities.Project):
             checks.rows_of(images)
             frame = images
             checks.table(images[[name for name in ("name", "external_id") if name in images]])
+            if "external_id" in frame:
+                problems = checks.Problems(frame)
+                frame = frame.assign(external_id=checks.external_ids(frame["external_id"], problems))
+                problems.throw()
         else:
             frame = pd.DataFrame({"path": pd.Series(pictures.local_files(images), dtype=object)})
         if "path" not in frame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from . import entities
+from . import checks, entities
 from .arguments import check_path
 from .errors import FormatError, FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
 from .frames import BOX
@@ -44,10 +44,11 @@ def pull(project: Project, dataset: Any = None, image_status: Any = None) -> Lab
     images = project.get_images(dataset, image_status)
     labels = project.get_labels(images)
     attributes, tag_classes = project.get_attributes(), project.get_tag_classes()
+    classes = project.get_label_classes()
     return LabelSet(
         images,
         labels,
-        project.get_label_classes(),
+        _with_attributes(classes, attributes, project.get_attribute_classes()) if len(attributes) else classes,
         attributes=attributes if len(attributes) else None,
         label_attributes=project.get_label_attributes(labels) if len(attributes) else None,
         tags=project.get_tags(images) if len(tag_classes) else None,
@@ -84,6 +85,7 @@ def push(
     if label_set.attributes is not None:
         create = _new_attribute(project)
         created += _push_named(project, "attribute", project.get_attributes, label_set.attributes, create)
+        _push_attribute_classes(project, label_set)
     if label_set.tags is not None:
         names = label_set.tags["tag_class_name"].dropna().astype(str).unique()
         wanted = pd.DataFrame({"name": names}, index=names)
@@ -93,12 +95,15 @@ def push(
     there = project.get_images()
     images = _push_images(project, label_set.images, there, images_folder)
     ids = images.set_index("source_id")["id"]
-    label_ids = _push_labels(project, label_set, ids, journal)
+    bare = checks.without_shape(label_set.labels)
+    label_ids = _push_labels(project, _shaped(label_set, bare), ids, journal)
     if label_set.tags is not None and len(label_set.tags):
         rows = pd.DataFrame({"image_id": label_set.tags["image_id"].map(ids)})
         project.add_tags(rows.assign(tag_class_name=label_set.tags["tag_class_name"].astype(str)))
     _push_statuses(project, label_set.images, images, there)
-    labels = pd.DataFrame({"kind": "label", "source_id": label_set.labels.index, "id": label_ids, "outcome": "created"})
+    labels = pd.DataFrame({"kind": "label", "source_id": label_set.labels.index, "outcome": "created"})
+    labels.loc[bare, "outcome"] = "skipped"
+    labels.loc[~bare, "id"] = label_ids
     return pd.concat([pd.DataFrame(created, columns=list(images)), images, labels], ignore_index=True).astype("str")
 
 
@@ -298,6 +303,69 @@ def _push_statuses(project: Project, wanted: pd.DataFrame, pushed: pd.DataFrame,
     statuses = statuses[(now == "NEW") & statuses["status"].notna() & (statuses["status"] != "NEW")]
     if len(statuses):
         project.set_status(statuses)
+
+
+def _shaped(label_set: LabelSet, bare: Any) -> LabelSet:
+    """Leave out labels without a box or an outline, which the API takes from nobody."""
+    if not bare.any():
+        return label_set
+    warnings.warn(
+        f"{int(bare.sum()):,} of {len(bare):,} labels have neither a box nor an outline (key points, say), the first "
+        f"is {label_set.labels.index[int(np.argmax(bare))]!r}. They were not pushed.",
+        FormatWarning,
+        stacklevel=4,
+    )
+    return label_set.filter(labels=~bare)
+
+
+_OF_CLASS = "attributes"
+"""The column of label classes that names the attributes of their labels, as in Hasty JSON."""
+
+
+def _with_attributes(classes: pd.DataFrame, attributes: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Say of label classes which attributes their labels have, where a project says so."""
+    if not len(pairs):
+        return classes
+    names = pairs["attribute_id"].map(attributes["name"])
+    named = names.groupby(pairs["class_id"]).agg(list).reindex(classes.index)
+    return classes.assign(**{_OF_CLASS: [found if isinstance(found, list) else [] for found in named]})
+
+
+def _push_attribute_classes(project: Project, label_set: LabelSet) -> None:
+    """Give label classes the attributes that they have in the label set, by declaration or by the values of labels."""
+    wanted = [_declared_pairs(label_set.label_classes), _used_pairs(label_set)]
+    attributes, classes = (_ids_by_name(read()) for read in (project.get_attributes, project.get_label_classes))
+    pairs = pd.concat(wanted).drop_duplicates()
+    ids = pd.DataFrame(
+        {"attribute_id": pairs["attribute_name"].map(attributes), "class_id": pairs["class_name"].map(classes)}
+    ).dropna()
+    if not len(ids):
+        return
+    there = project.get_attribute_classes()[list(ids)].assign(there=True)
+    new = ids.merge(there, how="left")
+    new = new.loc[new["there"].isna(), list(ids)]
+    if len(new):
+        project.set_attribute_classes(new)
+
+
+def _declared_pairs(classes: pd.DataFrame) -> pd.DataFrame:
+    lists = classes[_OF_CLASS] if _OF_CLASS in classes else pd.Series(None, classes.index, dtype=object)
+    pairs = [
+        (str(name), attribute)
+        for name, found in zip(classes["name"], lists, strict=True)
+        if isinstance(found, list | np.ndarray)
+        for attribute in found
+        if isinstance(attribute, str)
+    ]
+    return pd.DataFrame(pairs, columns=["class_name", "attribute_name"], dtype=object)
+
+
+def _used_pairs(label_set: LabelSet) -> pd.DataFrame:
+    values = label_set.label_attributes
+    if values is None:
+        return pd.DataFrame(columns=["class_name", "attribute_name"], dtype=object)
+    names = values["label_id"].map(label_set.labels["class_name"].astype(object))
+    return pd.DataFrame({"class_name": names, "attribute_name": values["attribute_name"].astype(object)})
 
 
 def _or_none(value: Any) -> Any:

@@ -240,7 +240,6 @@ def test_nothing_to_write_sends_nothing():
         lambda items: {"items": ["a"] * len(items)},
         lambda items: {"items": None},
         lambda items: items,
-        lambda items: None,
         lambda items: {"items": [{**item, "bbox": [1]} for item in items]},
         lambda items: {"items": [{**item, "id": None} for item in items]},
         lambda items: {"items": [{**item, "id": "same"} for item in items]},
@@ -258,6 +257,13 @@ def test_an_answer_that_does_not_fit_leaves_the_outcome_unknown(change, write):
         write(connect(server), "p", labels_frame(["i0", "i1", "i0", "i1", "i2"]))
     assert caught.value.report["outcome"].tolist() == ["done", "unknown", "done", "unknown", "done"]
     assert isinstance(caught.value.__cause__, errors.UnexpectedAnswer)
+
+
+def test_new_labels_that_are_answered_with_nothing():
+    """Of edits that is enough: they are read again."""
+    with serve(lambda seen: None) as server, pytest.raises(errors.BatchError, match="with something else") as caught:
+        edits.create_labels(connect(server), "p", labels_frame(["i0", "i1"]))
+    assert caught.value.report["outcome"].tolist() == ["unknown", "unknown"]
 
 
 def test_an_edit_that_is_answered_with_other_labels():
