@@ -151,6 +151,7 @@ class Client:
             server.stop()
             raise
         client._server = server
+        client._transport.key_file = server.folder / "api_key"
         return client
 
     @property
@@ -178,6 +179,9 @@ class Client:
         self._transport.close()
         if self._server is not None:
             self._server.stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_server": None}  # which is stopped by the one that started it
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import secrets
 import shutil
 import signal
@@ -17,6 +18,7 @@ from os import PathLike
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
+from weakref import WeakSet
 
 import uvicorn
 
@@ -123,6 +125,8 @@ class LocalServer:
         self._thread: threading.Thread | None = None
         self._context: Context | None = None
         self._lock: FolderLock | None = None
+        self._process = os.getpid()
+        _of_process.add(self)
 
     def __repr__(self) -> str:
         where = self.base_url if self._socket else "not started"
@@ -164,7 +168,12 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """End jobs, close connections, and remove the folder if it is a temporary one."""
+        """End jobs, close connections, and remove the folder if it is a temporary one.
+
+        In a child made by ``fork`` it does nothing: the server is its parent's.
+        """
+        if self._process != os.getpid():
+            return
         atexit.unregister(self.stop)
         if self._uvicorn is not None and self._thread is not None:
             if self._context is not None:
@@ -203,6 +212,7 @@ class LocalServer:
     def _open(self) -> uvicorn.Server:
         if self._uvicorn is not None:
             raise RuntimeError(f"the server is running already, at {self.base_url}")
+        self._process = os.getpid()
         self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self._socket = _listening(self._host, self._port)
         self._port = self._socket.getsockname()[1]
@@ -266,6 +276,20 @@ class LocalServer:
         self._context = self._socket = self._uvicorn = self._thread = self._lock = None
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_of_process: WeakSet[LocalServer] = WeakSet()
+
+
+def _let_go() -> None:
+    """Close what a child inherits of its parent's port, which else would stay open as long as the child lives."""
+    for server in _of_process:
+        if server._socket is not None:
+            server._socket.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _kept(path: Path) -> str:
