@@ -315,3 +315,140 @@ def test_a_report_without_its_journal_says_so(project, images, tmp_path):
     (tmp_path / "a.jsonl").unlink()
     with pytest.raises(hf.JournalError):
         back.undo()
+
+
+# Servers that run already ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "server"
+
+
+def test_the_same_line_again_connects_to_the_server_that_runs(folder):
+    with hf.Client.local(folder, progress=False) as first:
+        made(first, "Once")
+        again = hf.Client.local(folder, progress=False)
+        assert again.base_url == first.base_url
+        assert again.folder == first.folder
+        assert again.server is None
+        assert again.get_projects()["name"].tolist() == ["Once"]
+        again.close()
+        assert len(first.get_projects()) == 1, "it goes on: another client started it"
+    assert not (folder / "address").exists()
+    with hf.Client.local(folder, progress=False) as third:
+        assert third.server is not None
+        assert third.get_projects()["name"].tolist() == ["Once"]
+
+
+def test_the_address_of_a_server_is_for_its_owner_alone(folder):
+    before = os.umask(0)
+    try:
+        with hf.Client.local(folder, progress=False) as client:
+            assert (folder / "address").stat().st_mode & 0o777 == 0o600
+            assert client.api_key not in (folder / "address").read_text()
+    finally:
+        os.umask(before)
+
+
+SERVE = """
+import sys, time
+from hastyframe.local import LocalServer
+server = LocalServer(sys.argv[1], **eval(sys.argv[2])).start()
+print("ready", flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+def serving(folder: Path, options: str = "{}") -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    one = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(folder), options], env=env, stdin=-1, stdout=subprocess.PIPE, text=True
+    )
+    assert one.stdout is not None and one.stdout.readline() == "ready\n"
+    return one
+
+
+def end(one: subprocess.Popen[str]) -> None:
+    one.communicate("", timeout=30)
+
+
+def test_a_server_of_another_process_is_connected_to_and_replaced_when_it_was_killed(folder):
+    one = serving(folder)
+    with hf.Client.local(folder, progress=False) as client:
+        assert client.server is None
+        made(client, "Elsewhere")
+    one.kill()
+    end(one)
+    assert (folder / "address").exists(), "it could not clean up"
+    with hf.Client.local(folder, progress=False) as client:
+        assert client.server is not None
+        assert client.get_projects()["name"].tolist() == ["Elsewhere"]
+
+
+def test_a_key_of_its_own_is_asked_for(folder, monkeypatch):
+    one = serving(folder, "{'api_key': 'a-key-of-its-own'}")
+    try:
+        monkeypatch.delenv("HASTY_API_KEY", raising=False)
+        with pytest.raises(hf.AuthenticationException, match="a key of its own: set HASTY_API_KEY"):
+            hf.Client.local(folder, progress=False)
+        monkeypatch.setenv("HASTY_API_KEY", "a-key-of-its-own")
+        with hf.Client.local(folder, progress=False) as client:
+            assert len(client.get_workspaces()) == 1
+    finally:
+        end(one)
+
+
+def test_many_at_once_share_one_server(folder):
+    script = """
+import sys
+import hastyframe as hf
+client = hf.Client.local(sys.argv[1], progress=False)
+print(client.base_url, flush=True)
+sys.stdin.read()
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, str(folder)]
+    ones = [subprocess.Popen(command, env=env, stdin=-1, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    addresses = {one.stdout.readline() for one in ones if one.stdout is not None}
+    for one in ones:
+        end(one)
+    assert len(addresses) == 1
+
+
+def test_options_that_differ_are_said(folder):
+    from making import MODELS
+
+    with hf.Client.local(folder, models=MODELS, latency=0.01, progress=False):
+        hf.Client.local(folder, models=MODELS, latency=0.01, progress=False).close()
+        hf.Client.local(folder, progress=False).close()
+        with pytest.warns(UserWarning, match="started with other models and latency"):
+            hf.Client.local(folder, models={"detector": lambda picture: []}, latency=0.5, progress=False).close()
+        from hastyframe.local import Faults
+
+        with pytest.warns(UserWarning, match="started with other faults"):
+            hf.Client.local(folder, faults=Faults(slow=0.1), progress=False).close()
+
+
+def test_a_server_that_does_not_answer_is_an_error(folder, monkeypatch):
+    from hastyframe.local import server as module
+    from hastyframe.local.lock import FolderLock
+
+    monkeypatch.setattr(module, "START_SECONDS", 0.2)
+    folder.mkdir()
+    lock = FolderLock(folder)
+    try:
+        with pytest.raises(BlockingIOError, match="another server works in the folder"):
+            hf.Client.local(folder, progress=False)
+    finally:
+        lock.release()
+
+
+@forks
+def test_a_child_connects_to_the_server_of_its_parent(folder):
+    with hf.Client.local(folder, progress=False) as client:
+        made(client, "Parent")
+        again = fork(lambda: hf.Client.local(folder, progress=False).get_projects()["name"].tolist())
+        assert again() == ["Parent"]
+        assert len(client.get_projects()) == 1
