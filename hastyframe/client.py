@@ -95,6 +95,7 @@ class Client:
 
         address = _check_address(base_url or os.environ.get("HASTY_BASE_URL") or DEFAULT_BASE_URL)
         self._server: LocalServer | None = None
+        self._folder: Path | None = None
         self._transport = Transport(
             key, address, max_workers=max_workers, timeout=timeout, progress=progress, limits=limits
         )
@@ -115,6 +116,9 @@ class Client:
     ) -> Client:
         """Start the embedded server in a background thread and connect to it; no key and no network needed.
 
+        Where a server works in the folder already, in this or another process, this connects to it: the same line
+        can be run again.
+
         Parameters
         ----------
         folder : str or Path, optional
@@ -131,8 +135,18 @@ class Client:
         Returns
         -------
         Client
-            Close it to stop the server, or use it in a ``with`` block. `base_url` and `api_key` let another client
-            connect.
+            Close it to stop the server, or use it in a ``with`` block. A client that connected to a server that ran
+            already leaves it running. `base_url` and `api_key` let another client connect.
+
+        Raises
+        ------
+        BlockingIOError
+            If a server has the folder and does not answer.
+
+        Warns
+        -----
+        UserWarning
+            If the server that runs already was started with other options.
 
         Examples
         --------
@@ -145,13 +159,16 @@ class Client:
         from .local import LocalServer
 
         server = LocalServer(folder, models=models, latency=latency, faults=faults)
-        server.start()
+        address = server.start_or_find()
         try:
-            client = cls(*_door_of(server), **options)
+            client = cls(*_door_of(server, address), **options)
         except BaseException:
-            server.stop()
+            if address is None:
+                server.stop()
             raise
-        client._server = server
+        client._server = server if address is None else None
+        client._folder = server.folder
+        client._transport.key_file = server.key_file
         return client
 
     @property
@@ -172,13 +189,16 @@ class Client:
     @property
     def folder(self) -> Path | None:
         """Where the embedded server keeps what it stores; None for other servers."""
-        return None if self._server is None else Path(self._server.folder)
+        return self._folder
 
     def close(self) -> None:
         """Close the connections, and stop the embedded server if this client started it."""
         self._transport.close()
         if self._server is not None:
             self._server.stop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_server": None}  # which is stopped by the one that started it
 
     def __enter__(self) -> Self:
         return self
@@ -276,6 +296,13 @@ def _check_address(address: Any) -> str:
     return address
 
 
-def _door_of(server: LocalServer) -> tuple[Any, str]:
+def _door_of(server: LocalServer, address: str | None) -> tuple[Any, str]:
     """Return what a client of a server needs; tracebacks may show each attribute that a line names."""
-    return ApiKey(server.api_key), server.base_url
+    if address is not None and server.key_file is None:  # another process gave it a key
+        key = _key_of(None)
+        if key is None:
+            raise AuthenticationException(
+                f"The server in the folder {str(server.folder)!r} was started with a key of its own: set HASTY_API_KEY."
+            )
+        return key, address
+    return ApiKey(server.api_key), address or server.base_url

@@ -642,7 +642,7 @@ def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **o
         changes,
         contents,
         _FIELDS[kind],
-        lambda path: undo(project, path),
+        project.undo,
         **options,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
+import os
 import random
 import time
 import uuid
@@ -13,11 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urljoin
+from weakref import WeakSet, WeakValueDictionary
 
 import orjson
 import requests
 
-from .errors import HastyError, NotSent, OutcomeUnknown, SizeLimitError, UnexpectedAnswer, ValidationException
+from .errors import (
+    AuthenticationException,
+    HastyError,
+    NotSent,
+    OutcomeUnknown,
+    SizeLimitError,
+    UnexpectedAnswer,
+    ValidationException,
+)
 from .http import pages
 from .http.answers import Answer, TooLarge, is_packed, pieces, read_all, read_some
 from .http.causes import NO_ANSWER, is_final, is_timeout, never_sent
@@ -69,7 +79,8 @@ class Transport:
     Parameters
     ----------
     api_key : str or ApiKey
-        Goes into a header of requests to `base_url`, and nowhere else.
+        Goes into a header of requests to `base_url`, and nowhere else. None: it is looked up before the first request
+        that needs it, in `key_file` or in ``HASTY_API_KEY``.
     base_url : str
         Address of the API, without a path.
     max_workers : int
@@ -82,9 +93,14 @@ class Transport:
         Whether long work shows a progress bar.
     limits : Limits
         How large an answer and a list may be, and how long a download may take.
+    key_file : Path, optional
+        Where another process finds the key: that of an embedded server, in its folder.
 
     Notes
     -----
+    Each process has connections and caches of its own: what a child made by ``fork`` inherits it does not use. Where
+    the transport is pickled, the key stays behind.
+
     What may be repeated: a request that never reached the server, one that was refused with 429, and, when the
     outcome is unknown (a broken connection, a time-out, 5xx, 408, 425, 499), one that does the same when done twice:
     GET, PUT, PATCH and DELETE. A POST of unknown outcome ends in :class:`~hastyframe.errors.OutcomeUnknown`.
@@ -94,7 +110,7 @@ class Transport:
 
     def __init__(
         self,
-        api_key: str | ApiKey,
+        api_key: str | ApiKey | None,
         base_url: str,
         *,
         max_workers: int = 16,
@@ -102,23 +118,59 @@ class Transport:
         retries: int = 6,
         progress: bool = True,
         limits: Limits = DEFAULT_LIMITS,
+        key_file: Path | None = None,
     ) -> None:
-        api_key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)  # before anything can raise
+        api_key = api_key if isinstance(api_key, ApiKey | None) else ApiKey(api_key)  # before anything can raise
         self.base_url = base_url.rstrip("/")
-        if problem := api_key.problem():
+        if problem := api_key and api_key.problem():
             raise ValidationException(problem)
-        self._api_key = api_key
+        self._key = api_key
+        self.key_file = key_file
         self.max_workers = _check_workers(max_workers)
         self.timeout = _check_timeout(timeout)
         self.retries = retries
         self.progress = progress
         self.limits = _check_limits(limits)
-        self._pace = Pace()
         self._reached = False
-        self._wire = Wire(max_workers)
+        self._wires: list[Wire] = []
+        self._start()
+        self._token = uuid.uuid4().hex
+        _of_process.add(self)
+        _by_token[self._token] = self
+
+    def _start(self) -> None:
+        """Begin with connections, waits and caches of this process."""
+        self._pace = Pace()
+        self._wires.append(Wire(self.max_workers))  # those of a parent stay: another thread may have held their locks
+        self._cache: dict[Any, Any] = {}
+
+    @property
+    def _wire(self) -> Wire:
+        return self._wires[-1]
+
+    @property
+    def _api_key(self) -> ApiKey:
+        if self._key is None:
+            self._key = _found_key(self.base_url, self.key_file)
+        return self._key
+
+    def cached(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what all that talks through this transport shares in this process; made by who asks first."""
+        found: T = self._cache.setdefault(key, make()) if key not in self._cache else self._cache[key]
+        return found
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
+
+    def __copy__(self) -> Transport:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Transport:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = ("max_workers", "timeout", "retries", "progress", "limits", "key_file")
+        return _restored, (self._token, self.base_url, {name: getattr(self, name) for name in names})
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
@@ -576,6 +628,47 @@ class Transport:
     def _named(self, method: str, url: str) -> str:
         """Name a request, for messages: without the signature of its address, and without the key."""
         return self._api_key.blot(f"{method} {without_query(url)}")
+
+
+_of_process: WeakSet[Transport] = WeakSet()
+_by_token: WeakValueDictionary[str, Transport] = WeakValueDictionary()
+
+
+def _start_anew() -> None:
+    for transport in list(_of_process):
+        transport._start()
+
+
+if hasattr(os, "register_at_fork"):
+    # A socket that two processes read gives each the other's answers.
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+def _restored(token: str, base_url: str, options: dict[str, Any]) -> Transport:
+    """Return the transport that was pickled, if it lives in this process, else one like it."""
+    found = _by_token.get(token)
+    if found is None:
+        found = Transport(None, base_url, **options)
+        found._token = token
+        _by_token[token] = found
+    return found
+
+
+def _found_key(base_url: str, key_file: Path | None) -> ApiKey:
+    """Look up the key of a transport that was pickled without it."""
+    key = None
+    if key_file is not None and key_file.is_file():
+        key = ApiKey(key_file.read_text().strip())
+    elif os.environ.get("HASTY_API_KEY"):
+        key = ApiKey(os.environ["HASTY_API_KEY"])
+    if key is not None:
+        if problem := key.problem():
+            raise ValidationException(problem)
+        return key
+    raise AuthenticationException(
+        f"This connection to {base_url} was stored without its API key, as it always is. Set the environment variable "
+        "HASTY_API_KEY in this process, then try again."
+    )
 
 
 def _check_workers(max_workers: Any) -> int:

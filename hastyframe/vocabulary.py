@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, proxy
+from weakref import proxy
 
 import numpy as np
 import pandas as pd
@@ -36,8 +36,6 @@ NAMED: Mapping[str, type[Entity]] = {
 _LONGEST_NAME = 10_000
 """Characters of an id or a name; ids go into addresses."""
 
-_vocabularies: WeakKeyDictionary[Transport, dict[str, Vocabulary]] = WeakKeyDictionary()
-
 
 class Vocabulary:
     """What a project calls its classes, tags, attributes and datasets; read once, and again when something is new.
@@ -51,7 +49,7 @@ class Vocabulary:
     """
 
     def __init__(self, transport: Transport, project_id: str) -> None:
-        self._transport = proxy(transport)  # the table below must not keep its own keys alive
+        self._transport = proxy(transport)  # which keeps this one
         self._project_id = project_id
         self._frames: dict[str, pd.DataFrame] = {}
         self._lock = threading.RLock()
@@ -59,8 +57,7 @@ class Vocabulary:
     @classmethod
     def of(cls, transport: Transport, project_id: str) -> Vocabulary:
         """Return the one vocabulary of a project that everything on a transport shares."""
-        shared = _vocabularies.setdefault(transport, {})
-        return shared.setdefault(project_id, cls(transport, project_id))
+        return transport.cached((cls, project_id), lambda: cls(transport, project_id))
 
     def things(self, entity: type[Entity]) -> pd.DataFrame:
         """Return the frame of all label classes, tag classes, attributes or datasets."""

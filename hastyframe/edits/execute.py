@@ -6,13 +6,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from hastyframe.errors import BatchError, JournalError
 
 from .journal import DONE, Journal
-from .report import Report, Verify, report_of
+from .report import Report, report_of
 from .resources import RESOURCES
 from .run import Keep, Run
 from .temporary import keep as keep_journal
@@ -47,9 +48,7 @@ def carry_out(
     left = sum(outcome not in DONE for outcome in journal.outcomes)
 
     def report_now(stopped: Exception | None = None) -> Report:
-        report = report_of(
-            journal, resource.unit, stopped, undo, lambda path, mend: verified(transport, path, mend, undo)
-        )
+        report = report_of(journal, resource.unit, stopped, undo, partial(verified, transport, undo=undo))
         if told is not None:
             told(report)
         return report
@@ -94,11 +93,7 @@ def verified(transport: Transport, path: Path, mend: bool, undo: Undo | None = N
         if run.stopped is not None:
             raise run.stopped
         _warn_unswept(run, resource.unit)
-        return report_of(journal, resource.unit, None, undo, _verify_with(transport, undo))
-
-
-def _verify_with(transport: Transport, undo: Undo | None) -> Verify:
-    return lambda path, mend: verified(transport, path, mend, undo)
+        return report_of(journal, resource.unit, None, undo, partial(verified, transport, undo=undo))
 
 
 def reconcile(transport: Transport, journal: Journal) -> None:

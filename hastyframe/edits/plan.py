@@ -148,6 +148,18 @@ class Plan:
         self._applied: Path | None = None
         self._applying = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_applying", "keep")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state, keep=None, _applying=threading.Lock())
+
+    def __copy__(self) -> Plan:
+        return self  # a second one would create anew what this one has created
+
+    def __deepcopy__(self, memo: object) -> Plan:
+        return self
+
     @property
     def creates(self) -> pd.DataFrame:
         """The rows that will be created."""

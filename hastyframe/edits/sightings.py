@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +26,6 @@ __all__ = ["Sightings"]
 
 FRESH = 600.0
 """For how many seconds a sighting serves."""
-
-_shared: WeakKeyDictionary[Transport, dict[str, Sightings]] = WeakKeyDictionary()
 
 
 class Sightings:
@@ -51,7 +48,7 @@ class Sightings:
     @classmethod
     def shared(cls, transport: Transport, project_id: str) -> Sightings:
         """Return the one that everything on a transport shares."""
-        return _shared.setdefault(transport, {}).setdefault(project_id, cls())
+        return transport.cached((cls, project_id), cls)
 
     def saw(self, image_ids: Iterable[str], labels: pd.DataFrame) -> None:
         """Note all labels of images, as they have just been read.

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from .files import make_private
 
-__all__ = ["FolderLock"]
+__all__ = ["FolderLock", "told"]
+
+_NOTE = "address"
 
 
 class FolderLock:
     """Holds a folder until it is released, or until its process ends in whatever way.
+
+    Whoever finds it held reads in a file beside it where the server is; see :func:`told`.
 
     The lock is SQLite's on an empty database: the same call on every system, also between threads of one process, and
     given back by the system when the process dies.
@@ -48,7 +55,27 @@ class FolderLock:
             raise BlockingIOError(
                 f"another server works in the folder {folder}: stop it, connect to it, or take another folder"
             ) from None
+        self._note = folder / _NOTE
+        self._note.unlink(missing_ok=True)  # of a server that was killed
+
+    def tell(self, note: dict[str, Any]) -> None:
+        """Write down where the server is, for its owner alone."""
+        part = self._note.with_suffix(".part")
+        make_private(part)
+        part.write_bytes(orjson.dumps(note))
+        part.replace(self._note)
 
     def release(self) -> None:
         """Let others have the folder."""
+        if hasattr(self, "_note"):
+            self._note.unlink(missing_ok=True)
         self._held.close()
+
+
+def told(folder: Path) -> dict[str, Any] | None:
+    """Return what the server of a folder has told of itself; None as long as it has not."""
+    try:
+        note: dict[str, Any] = orjson.loads((folder / _NOTE).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import secrets
 import shutil
 import signal
@@ -12,11 +13,13 @@ import sqlite3
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
+from weakref import WeakSet
 
 import uvicorn
 
@@ -29,7 +32,7 @@ from .faults import Faults, Mischief
 from .fetch import FETCH_SECONDS, Fetcher
 from .files import Files, make_private
 from .jobs import Jobs, fail_interrupted
-from .lock import FolderLock
+from .lock import FolderLock, told
 from .models import Models, Predict
 from .orphans import remove_orphans, renew_mark
 from .signing import Signer
@@ -40,6 +43,8 @@ __all__ = ["LocalServer"]
 
 FETCHES = 16
 """How many pictures are fetched from elsewhere at once; a client of ours has so many workers."""
+START_SECONDS = 10.0
+"""For how long it is waited for a server that has the folder and has not told yet where it is."""
 PREDICTIONS = 4
 """How many pictures are read for models at once; the models themselves are called one at a time."""
 
@@ -77,6 +82,8 @@ class LocalServer:
         The key to give to clients.
     folder : Path
         Where everything is kept.
+    key_file : Path or None
+        Where the key is kept; None if it was given.
     faults : Faults
         How the server misbehaves from now on; set it to change that, to None for a server that behaves.
 
@@ -113,6 +120,7 @@ class LocalServer:
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="hastyframe-") if folder is None else folder).resolve()
         self.folder.mkdir(0o700, parents=True, exist_ok=True)
+        self.key_file = None if api_key else self.folder / "api_key"
         self.api_key = api_key or _kept(self.folder / "api_key")
         self._host = host
         self._port = port
@@ -123,6 +131,9 @@ class LocalServer:
         self._thread: threading.Thread | None = None
         self._context: Context | None = None
         self._lock: FolderLock | None = None
+        self._process = os.getpid()
+        self._options = _options(models, latency, faults)
+        _of_process.add(self)
 
     def __repr__(self) -> str:
         where = self.base_url if self._socket else "not started"
@@ -163,8 +174,50 @@ class LocalServer:
             time.sleep(0.002)
         return self
 
+    def start_or_find(self) -> str | None:
+        """Start; or, where another server works in the folder, return its address.
+
+        Raises
+        ------
+        BlockingIOError
+            If that other server does not answer.
+
+        Warns
+        -----
+        UserWarning
+            If the other server was started with other options.
+        """
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.start()
+                return None
+            except BlockingIOError:
+                note = told(self.folder)
+                if note is not None and _answers(note["host"], note["port"]):
+                    break
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.05)
+        differ = [name for name, option in self._options.items() if option and option != note["options"].get(name)]
+        if differ:
+            warnings.warn(
+                f"A server works in the folder {str(self.folder)!r} already and is connected to: it was started with "
+                f"other {' and '.join(differ)}, which stay. Close the client that started it first, to start it anew.",
+                UserWarning,
+                stacklevel=3,
+            )
+        if note["own_key"]:
+            self.key_file = None
+        return str(note["base_url"])
+
     def stop(self) -> None:
-        """End jobs, close connections, and remove the folder if it is a temporary one."""
+        """End jobs, close connections, and remove the folder if it is a temporary one.
+
+        In a child made by ``fork`` it does nothing: the server is its parent's.
+        """
+        if self._process != os.getpid():
+            return
         atexit.unregister(self.stop)
         if self._uvicorn is not None and self._thread is not None:
             if self._context is not None:
@@ -203,6 +256,7 @@ class LocalServer:
     def _open(self) -> uvicorn.Server:
         if self._uvicorn is not None:
             raise RuntimeError(f"the server is running already, at {self.base_url}")
+        self._process = os.getpid()
         self.folder.mkdir(0o700, parents=True, exist_ok=True)
         self._socket = _listening(self._host, self._port)
         self._port = self._socket.getsockname()[1]
@@ -212,6 +266,15 @@ class LocalServer:
         except BaseException:
             self._close()
             raise
+        self._lock.tell(
+            {
+                "base_url": self.base_url,
+                "host": self._host,
+                "port": self._port,
+                "own_key": self.key_file is None,
+                "options": self._options,
+            }
+        )
         config = uvicorn.Config(
             self._mischief.around(make_app(context, self.api_key)),
             http=BoundedProtocol,
@@ -266,6 +329,38 @@ class LocalServer:
         self._context = self._socket = self._uvicorn = self._thread = self._lock = None
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_of_process: WeakSet[LocalServer] = WeakSet()
+
+
+def _let_go() -> None:
+    """Close what a child inherits of its parent's port, which else would stay open as long as the child lives."""
+    for server in _of_process:
+        if server._socket is not None:
+            server._socket.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _options(models: Mapping[str, Predict] | None, latency: float, faults: Faults | None) -> dict[str, str]:
+    """Write what a server was started with, to be compared: the same functions are those of the same process."""
+    functions = {kind: f"{os.getpid()}:{id(one)}" for kind, one in sorted((models or {}).items())}
+    return {
+        "models": str(functions or ""),
+        "latency": str(latency or ""),
+        "faults": repr(faults) if faults is not None else "",
+    }
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 2.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _kept(path: Path) -> str:
