@@ -37,6 +37,7 @@ __all__ = [
     "ids_of_column",
     "indexed",
     "rows_of",
+    "settle_classes",
     "table",
     "without_shape",
 ]
@@ -449,6 +450,36 @@ def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     problems.add("label_id", ~frame.index.isin(now.index), "There is no such label on these images.", frame.index)
     problems.throw()
     return frame.join(now[missing])
+
+
+def settle_classes(frame: pd.DataFrame, vocabulary: Vocabulary, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Of id and name of a class that disagree in labels to be edited, keep the one that is not as the label has it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Labels, indexed by ``label_id``.
+    vocabulary : Vocabulary
+        The project's names.
+    read : callable
+        Reads the labels as they are; called only if a row disagrees with itself.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the other one missing; rows of which both changed are left, to be refused.
+    """
+    if not {"class_id", "class_name"} <= set(frame.columns):
+        return frame
+    ids, names = _texts(frame, "class_id", "id"), _texts(frame, "class_name")
+    known = vocabulary.things(LabelClass)["name"]
+    differ = ids.notna() & names.notna() & (ids.map(known) != names)
+    if not differ.any():
+        return frame
+    now = read()["class_id"].reindex(frame.index)
+    by_name = (differ & (ids == now)).to_numpy()
+    by_id = (differ & (now.map(known) == names)).to_numpy() & ~by_name
+    return frame.assign(class_id=ids.mask(by_name), class_name=names.mask(by_id))
 
 
 # The parts of the checks ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ __all__ = [
     "AuthorisationException",
     "BatchError",
     "ConnectionFailed",
+    "EvaluationWarning",
     "FormatError",
     "FrameError",
     "HastyError",
@@ -247,6 +248,10 @@ class JobFailed(HastyError):
 
 class JournalError(HastyError):
     """A journal that cannot be written or gone on with: it is there already, held by somebody else, or none at all."""
+
+
+class EvaluationWarning(UserWarning):
+    """An evaluation whose result is seldom what was meant: no image in common, boxes held against masks."""
 
 
 class PlanWarning(UserWarning):

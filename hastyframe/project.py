@@ -445,6 +445,7 @@ class Project(Editable, entities.Project):
         known = self._known_images(frame)
         there = frame[frame["image_id"].isin(known)]
         frame, bare = completed(frame, lambda: self.get_labels(there) if read is None else read)
+        frame = checks.settle_classes(frame, self._vocabulary, lambda: self.get_labels(there) if read is None else read)
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True, bare=bare)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
 

@@ -80,12 +80,19 @@ def evaluate(
     ValidationException
         A column that is missing, an argument that is none of the above.
 
+    Warns
+    -----
+    EvaluationWarning
+        If labels and predictions have no image or no class in common, or one side has only boxes where masks are
+        compared.
+
     Notes
     -----
     Figures equal those of ``COCOeval`` in pycocotools to 1e-12, ties included: equal scores count in the order of
     images (by id: as numbers where all are whole numbers, else as texts), then of rows.
 
-    Classes go by name where both frames have names, else by id. A prediction of a class that no label has is a false
+    Classes go by name where both frames have names, else by id. Ids are compared by value: 1, 1.0 and ``"1"`` are the
+    same. A prediction of a class that no label has is a false
     positive in :meth:`Evaluation.match` and in the confusion matrix; no figure has a share in it, since there is no
     recall where nothing is to be found. That is what pycocotools does.
 
@@ -157,15 +164,15 @@ class Evaluation:
         """:meth:`match` at an overlap of 0.5, the predictions of every score."""
         return self.match()
 
-    def match(self, iou: float = 0.5, score: float = 0.0) -> pd.DataFrame:
+    def match(self, iou: float = 0.5, score: float | None = None) -> pd.DataFrame:
         """Return what became of each prediction and each label.
 
         Parameters
         ----------
         iou : float
             From which overlap on a prediction can match, in (0, 1].
-        score : float
-            Leave out predictions with a lower score.
+        score : float, optional
+            Leave out predictions with a lower score; none, if not given.
 
         Returns
         -------
@@ -192,9 +199,9 @@ class Evaluation:
         0            p1       l1  0.95
         1            p2       l2  0.33
         """
-        return matches.matches(self._core, _overlap(iou), score)
+        return matches.matches(self._core, _overlap(iou), _least(score))
 
-    def confusion_matrix(self, iou: float = 0.5, score: float = 0.0) -> pd.DataFrame:
+    def confusion_matrix(self, iou: float = 0.5, score: float | None = None) -> pd.DataFrame:
         """Count labels by their class and the class that was predicted for them.
 
         Here a prediction takes a label whatever the classes, which COCO's matching does not: the best prediction of an
@@ -222,7 +229,7 @@ class Evaluation:
         dog                     0    0           1
         background              0    1           0
         """
-        return matches.confusion(self._core, _overlap(iou), score)
+        return matches.confusion(self._core, _overlap(iou), _least(score))
 
     # Figures ----------------------------------------------------------------------------------------------------------
 
@@ -645,6 +652,10 @@ def _overlap(iou: float) -> float:
     if not 0 < iou <= 1:
         raise ValidationException(f"iou is {iou!r}; it must be above 0 and at most 1.")
     return iou
+
+
+def _least(score: float | None) -> float:
+    return -float("inf") if score is None else score
 
 
 def _example() -> Evaluation:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ValidationException
+from ..identity import as_index
 from .core import Core
 from .figures import figures, positives
 from .tables import means
@@ -43,12 +44,19 @@ def _values(core: Core, column: str | pd.Series[Any], of: Of | None) -> tuple[pd
             raise ValidationException(f"Name the index of the values, one of {list(_IDS)}, or say what they are of.")
         if not column.index.is_unique:
             raise ValidationException("The values have an id more than once; give each of the rows one value.")
-        return column.reindex(frames[name].index), name
+        return _aligned(column, frames[name].index), name
     found = [name for name in ([of] if of else frames) if column in frames[name]]
     if not found:
         known = {name: list(frame.columns) for name, frame in frames.items() if of in (None, name)}
         raise ValidationException(f"There is no column {column!r}; there are {known}.")
     return frames[found[0]][column], found[0]
+
+
+def _aligned(values: pd.Series[Any], ids: pd.Index[Any]) -> pd.Series[Any]:
+    """Bring values into the order of ids, which are the same by value."""
+    if values.index.dtype == ids.dtype:
+        return values.reindex(ids)
+    return values.set_axis(as_index(values.index)).reindex(as_index(ids)).set_axis(ids)
 
 
 def _by_image(core: Core, codes: Codes, size: int) -> tuple[NDArray[np.float64], Codes, Codes]:

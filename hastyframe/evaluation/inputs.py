@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .. import masks
+from .. import identity, masks
 from ..blame import blame
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX
 from ..masks.blocks import in_threads
 from ..painting import Rule, named
+from .doubts import warn_of_boxes, warn_of_classes, warn_of_images, why_unknown
 from .shapes import OUTCOME, Masks, lists_of, read_masks
 
 __all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
@@ -94,6 +95,7 @@ def read_inputs(
     if kind == "mask":
         given = zip(frames, boxes, image_of, names, strict=True)
         painted = in_threads(lambda side: read_masks(*side, known, rule), given)
+        warn_of_boxes(*frames)
     sides = zip(
         image_of,
         class_of,
@@ -145,21 +147,29 @@ def _images(
 ) -> tuple[pd.DataFrame, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Images in COCO's order, and where among them each label and each prediction is."""
     sides = {"labels": labels, "predictions": predictions}
-    texts = {what: _texts(_column(frame, "image_id", what)) for what, frame in sides.items()}
-    for what, frame in sides.items():
-        problems = Problems(frame)
-        problems.add("image_id", texts[what].is_null().to_numpy(zero_copy_only=False), "Say which image it is on.")
-        problems.throw(f"the {what}", OUTCOME)
-    ids = pa.chunked_array([*texts.values()]).unique() if images is None else _texts(images.index.to_series())
+    texts = {what: _ids(frame, _column(frame, "image_id", what), what) for what, frame in sides.items()}
+    if images is None:
+        ids = pa.chunked_array([*texts.values()]).unique()
+        warn_of_images(labels, predictions, *texts.values())
+    else:
+        ids = identity.texts(images.index)
+        if ids.null_count or len(ids.unique()) < len(ids):
+            problems = Problems(images)
+            twice = pd.Series(ids.to_pylist(), dtype=object).duplicated(keep=False).to_numpy()
+            problems.add("image_id", twice | ids.is_null().to_numpy(False), "Each image has one id.", images.index)
+            problems.throw("the images", OUTCOME)
     order = _in_order(ids)
     known = ids.take(pa.array(order))
     places = []
     for what, frame in sides.items():
         place = pc.index_in(texts[what], value_set=known)
-        problems = Problems(frame)
-        remedy = "It is not among the images; leave the row out, or give its image as well."
-        problems.add("image_id", place.is_null().to_numpy(zero_copy_only=False), remedy)
-        problems.throw(f"the {what}", OUTCOME)
+        unknown = place.is_null().to_numpy(zero_copy_only=False)
+        if unknown.any():
+            problems = Problems(frame)
+            hint = why_unknown(texts[what].filter(pa.array(unknown)), known, images)
+            remedy = f"It is not among the images; leave the row out, or give its image as well.{hint}"
+            problems.add("image_id", unknown, remedy)
+            problems.throw(f"the {what}", OUTCOME)
         places.append(place.to_numpy().astype(np.int64))
     if images is None:
         frame = pd.DataFrame(index=pd.Index(known.to_pandas(types_mapper=_as_text), dtype="str", name="image_id"))
@@ -168,13 +178,17 @@ def _images(
     return frame, (places[0], places[1])
 
 
-def _texts(column: pd.Series[Any]) -> pa.Array:
-    """Ids as texts, whatever holds them."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    array = pa.array(column.array) if isinstance(column.dtype, pd.StringDtype) else pa.array(column, from_pandas=True)
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return array.cast(pa.large_string())
+def _ids(frame: pd.DataFrame, column: pd.Series[Any], what: str) -> pa.Array:
+    """Ids of images by value, each there."""
+    found = identity.texts(column)
+    if found.null_count:
+        problems = Problems(frame)
+        strange = identity.not_texts(column, found)
+        problems.add("image_id", strange, identity.REMEDY)
+        missing = found.is_null().to_numpy(zero_copy_only=False) & ~strange
+        problems.add("image_id", missing, "Say which image it is on.")
+        problems.throw(f"the {what}", OUTCOME)
+    return found
 
 
 def _as_text(_: pa.DataType) -> Any:
@@ -200,18 +214,34 @@ def _classes(
     if by is None:
         raise ValidationException("Labels and predictions need a column 'class_name' or 'class_id' that both have.")
     values = {what: frame[by].astype("category") for what, frame in sides.items()}
+    kind: identity.Kind = "id" if by == "class_id" else "name"
+    texts = {what: identity.texts(column.cat.categories, kind) for what, column in values.items()}
     for what, frame in sides.items():
         problems = Problems(frame)
-        problems.add(by, values[what].isna(), "Say which class it is of.")
+        missing = values[what].isna().to_numpy()
+        problems.add(by, missing, "Say which class it is of.")
+        if texts[what].null_count:
+            strange = np.append(texts[what].is_null().to_numpy(zero_copy_only=False), False)
+            problems.add(by, strange[values[what].cat.codes.to_numpy()], "It must be a text or a number.")
         problems.throw(f"the {what}", OUTCOME)
-    own, other = values["labels"].cat.categories, values["predictions"].cat.categories
-    own = own.take(_class_order(labels, by, values["labels"]))
-    classes = own.append(other[~other.isin(own)]).rename("class_name")
+    own, other = (column.cat.categories for column in values.values())
+    own_texts, other_texts = (found.to_pylist() for found in texts.values())
+    order = _class_order(labels, by, values["labels"])
+    place: dict[str, int] = {}
+    first: dict[int, list[int]] = {0: [], 1: []}
+    for side, found, at in [(0, own_texts, order.tolist()), (1, other_texts, range(len(other)))]:
+        for row in at:
+            if found[row] not in place:
+                place[found[row]] = len(place)
+                first[side].append(row)
+    if len(labels) and len(predictions):
+        warn_of_classes(by, own_texts, other_texts, values["predictions"].cat.codes.unique())
+    classes = own.take(first[0]).append(other.take(first[1]))  # shown as they came
     places = tuple(
-        classes.get_indexer(column.cat.categories)[column.cat.codes.to_numpy()].astype(np.int64)
-        for column in values.values()
+        np.array([place[text] for text in found], np.int64)[column.cat.codes.to_numpy()]
+        for found, column in zip((own_texts, other_texts), values.values(), strict=True)
     )
-    return classes, (places[0], places[1])
+    return classes.rename("class_name"), (places[0], places[1])
 
 
 def _says(frame: pd.DataFrame, name: str) -> bool:

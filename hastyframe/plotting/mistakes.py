@@ -19,7 +19,7 @@ MOST_NUMBERS = 13
 
 
 def confusion_matrix(
-    evaluation: Evaluation, *, iou: float = 0.5, score: float = 0.0, most: int = 20, ax: Any = None
+    evaluation: Evaluation, *, iou: float = 0.5, score: float | None = None, most: int = 20, ax: Any = None
 ) -> Any:
     """Draw how often labels of one class were taken for another.
 

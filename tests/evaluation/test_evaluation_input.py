@@ -9,6 +9,8 @@ from scenes import BOX, scene
 
 import hastyframe as hf
 
+pytestmark = pytest.mark.filterwarnings("ignore:iou=.mask.:hastyframe.EvaluationWarning")
+
 
 @pytest.fixture
 def frames():

@@ -9,6 +9,8 @@ import hastyframe as hf
 from hastyframe.evaluation import shapes
 from hastyframe.painting import paint
 
+pytestmark = pytest.mark.filterwarnings("ignore:iou=.mask.:hastyframe.EvaluationWarning")
+
 RESULTS = {
     "summary": lambda found: found.summary().to_frame(),
     "matches": lambda found: found.matches,
