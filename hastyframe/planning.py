@@ -557,6 +557,7 @@ def undo(project: Project, path: str | Path) -> Plan:
             ) from None
         values = {str(journal.ids[row]): values for row, values in journal.values().items()}
         baselines = {unit.name: unit.there for unit in journal.units if unit.there is not None}
+        journal.sync()  # the way back rests on all of it
         end = journal.end
     make: Callable[..., Plan] = {
         "labels": lambda b, a: plan_labels(project, b, a, "keep", undoes=True),

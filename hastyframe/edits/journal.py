@@ -238,7 +238,7 @@ class Journal:
             while some := list(islice(lines, 256)):
                 journal._write(some)
             journal._write([{"planned": True}])
-            journal._sync()
+            journal.sync()
             _sync_folder(path.parent)
             journal._read()
         except BaseException:
@@ -359,7 +359,7 @@ class Journal:
         """Note what was there before the first of ours is created, so that it survives whatever comes."""
         self._write([{"unit": unit.name, "there": list(ids)}])
         if sync:
-            self._sync()
+            self.sync()
         unit.there = list(ids)
 
     def was(self, rows: Sequence[int], contents: Sequence[Record]) -> None:
@@ -400,7 +400,7 @@ class Journal:
     def noted(self, rows: Sequence[int], values: Sequence[Record]) -> None:
         """Note the attribute values of things that are about to be deleted, by the ids of the attributes."""
         self._write([{"values": list(values), "of": list(rows)}])
-        self._sync()
+        self.sync()
         self.unnoted.difference_update(rows)
 
     def gave(self, rows: Sequence[int]) -> None:
@@ -426,7 +426,7 @@ class Journal:
             )
         line = {"undone": other.options["token"], "by": str(other.path.resolve())}
         self._write([line])
-        self._sync()
+        self.sync()
         self.undone = line
 
     def refuse_undone(self, token: str | None = None) -> None:
@@ -485,7 +485,8 @@ class Journal:
                 raise _not_usable(self.path, error, "written") from None
             self.end += len(data)
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
+        """Put all that was written onto the disk: it survives a power cut then."""
         try:
             os.fsync(self._file)
         except OSError as error:
