@@ -8,16 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..arguments import shown
 from ..errors import FormatError, ValidationException
 from ..frames import BOX
 from ..images import SUFFIXES, read_head
+from ..intake import by_id
 from ..limits import Limits
 from ..masks import polygon_bounds
 from ..paths import inside, name_key
@@ -103,16 +103,13 @@ def known_images(
     pandas.DataFrame
         Columns ``name``, ``dataset_name``, ``width``, ``height``; indexed by ``<dataset>/<name>`` if from a folder.
     """
-    frame: Any = getattr(images, "images", images)
-    if isinstance(frame, pd.DataFrame):
+    if not isinstance(images, str | os.PathLike | zipfile.ZipFile):
+        frame = by_id(getattr(images, "images", images), "image_id", "images")
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
         return frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET)
-    if not isinstance(frame, str | os.PathLike | zipfile.ZipFile):
-        what = "a folder or archive of pictures, a label set, or a frame"
-        raise ValidationException(f"images is {what}, and not {shown(frame)}.")
     names, sizes = [], []
-    with FolderIn(frame, limits) as folder:
+    with FolderIn(images, limits) as folder:
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
             with problems.noting():
                 sizes.append(read_size(folder, path))

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -246,6 +247,16 @@ def test_broken_pictures_are_skipped(tmp_path):
     label_set = hio.read_yolo(root, classes=CAT, errors="skip", progress=False)
     assert label_set.images.index.tolist() == ["default/a.jpg"] and len(label_set.labels) == 1
     assert label_set.skipped["place"].tolist() == ["b.png"]
+
+
+def test_images_of_any_frame(tmp_path):
+    (tmp_path / "b.txt").write_text("0 .5 .5 .2 .2")
+    named = HUNDRED.assign(image_id=["x", "y"])
+    for images in (named, named.set_index("image_id"), pa.Table.from_pandas(named), named.to_dict("records")):
+        labels = hio.read_yolo(tmp_path, images, classes=CAT, progress=False).labels
+        assert labels["image_id"].tolist() == ["y"]
+    with pytest.raises(ValidationException, match="images is 5"):
+        hio.read_yolo(tmp_path, 5, classes=CAT, progress=False)
 
 
 # Folders of other tools -----------------------------------------------------------------------------------------------
