@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,18 @@ from .frames import BOX
 from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .limits import DEFAULT_LIMITS, Limits
-from .painting import one_ring_each
-from .paths import inside, reading
+from .painting import kinds, one_ring_each
+from .paths import inside, reading, with_mark
 from .pictures import picture_paths
 from .vocabulary import choose
 
 if TYPE_CHECKING:
     from .project import Project
 
-__all__ = ["pull", "push", "read_export"]
+__all__ = ["Datasets", "pull", "push", "read_export"]
+
+Datasets: TypeAlias = Literal["names", "folders"]
+"""What is the dataset of an image that has a folder in its name: the one it names, or the folder."""
 
 _TRIES = 8
 """So often a thing is created of which nobody says that it was, and which is not there."""
@@ -70,15 +73,18 @@ def push(
     label_set: LabelSet,
     images_folder: str | Path | None = None,
     journal: str | Path | None = None,
+    datasets: Datasets = "names",
 ) -> pd.DataFrame:
     """Fill a project from a label set: what is missing by name is created, then the labels are added.
 
     Every step finds what an earlier call has done: things by their names, labels by the journal; tags, statuses and
     values can be set again.
     """
+    choose(datasets, list(get_args(Datasets)), "way to find the dataset of an image: datasets")
+    wanted_images = _without_folders(label_set.images, datasets)
     created = [
         *_push_named(project, "label class", project.get_label_classes, label_set.label_classes, _new_class(project)),
-        *_push_named(project, "dataset", project.get_datasets, _datasets_of(label_set), _new_dataset(project)),
+        *_push_named(project, "dataset", project.get_datasets, _datasets_of(wanted_images), _new_dataset(project)),
     ]
     if label_set.attributes is not None:
         create = _new_attribute(project)
@@ -90,15 +96,62 @@ def push(
         created += _push_named(project, "tag class", project.get_tag_classes, wanted, create)
 
     there = project.get_images()
-    images = _push_images(project, label_set.images, there, images_folder)
+    images = _push_images(project, wanted_images, there, images_folder)
     ids = images.set_index("source_id")["id"]
-    label_ids = _push_labels(project, label_set, ids, journal)
+    labels = _with_place(label_set.labels)
+    label_ids = _push_labels(project, label_set, labels, ids, journal)
     if label_set.tags is not None and len(label_set.tags):
         rows = pd.DataFrame({"image_id": label_set.tags["image_id"].map(ids)})
         project.add_tags(rows.assign(tag_class_name=label_set.tags["tag_class_name"].astype(str)))
     _push_statuses(project, label_set.images, images, there)
-    labels = pd.DataFrame({"kind": "label", "source_id": label_set.labels.index, "id": label_ids, "outcome": "created"})
-    return pd.concat([pd.DataFrame(created, columns=list(images)), images, labels], ignore_index=True).astype("str")
+    rows = pd.DataFrame({"kind": "label", "source_id": labels.index, "id": label_ids, "outcome": "created"})
+    return pd.concat([pd.DataFrame(created, columns=list(images)), images, rows], ignore_index=True).astype("str")
+
+
+def _with_place(labels: pd.DataFrame) -> pd.DataFrame:
+    """Labels without those that have no box, polygon or mask, as labels of key points alone; the API takes none."""
+    nowhere = (kinds(labels) == "nothing").to_numpy()
+    if not nowhere.any():
+        return labels
+    warnings.warn(
+        f"{int(nowhere.sum()):,} of {len(labels):,} labels have no box, polygon or mask, and were left out; the first "
+        f"is {labels.index[nowhere][0]!r}.",
+        FormatWarning,
+        stacklevel=4,
+    )
+    return labels[~nowhere]
+
+
+def _without_folders(images: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
+    """Images by names without folders, which the server takes; ``file`` is what each is called in the label set.
+
+    ``cam1/0001.png`` becomes ``cam1_0001.png``, or ``0001.png`` of the dataset ``cam1``. A name that another image of
+    the dataset has then gets a checksum of the whole name.
+    """
+    names = images["name"].astype(object)
+    plain = names.str.replace("\\", "/", regex=False)
+    images = images.assign(file=names)
+    if not (nested := plain.str.contains("/", regex=False).to_numpy(dtype=bool)).any():
+        return images
+    if datasets == "folders":
+        parts = plain[nested].str.rpartition("/")
+        images["dataset_name"] = images["dataset_name"].astype(object).mask(nested, parts[0].reindex(images.index))
+        images["name"] = names.mask(nested, parts[2].reindex(images.index))
+        return images
+    short = plain.str.replace("/", "_", regex=False)
+    keys = images["dataset_name"].astype(object).fillna("default") + "/" + short
+    clash = keys.duplicated(keep=False).to_numpy() & nested
+    new = [with_mark(name, whole) if again else name for name, whole, again in zip(short, names, clash, strict=True)]
+    images["name"] = pd.Series(new, images.index, dtype="str")
+    first = int(np.argmax(nested))
+    warnings.warn(
+        f"{int(nested.sum()):,} of {len(images):,} images have folders in their names, which the server does not take: "
+        f"{names.iloc[first]!r} is called {new[first]!r} there. To make datasets of the folders, pass "
+        'datasets="folders".',
+        FormatWarning,
+        stacklevel=4,
+    )
+    return images
 
 
 Row = tuple[str, str, str, str]
@@ -167,9 +220,9 @@ def _new_dataset(project: Project) -> Create:
     return lambda row: project.create_dataset(row["name"], row["norder"])
 
 
-def _datasets_of(label_set: LabelSet) -> pd.DataFrame:
+def _datasets_of(images: pd.DataFrame) -> pd.DataFrame:
     """Datasets of the images, in the order in which they appear."""
-    names = label_set.images["dataset_name"].astype(object)
+    names = images["dataset_name"].astype(object)
     names = names.where(names.notna(), "default").unique()
     return pd.DataFrame({"name": names, "norder": range(len(names))}, index=names)
 
@@ -209,8 +262,10 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     paths, problems = [], []
     folder = check_path(folder, "images_folder")
     written = picture_paths(images.assign(dataset_name=datasets), folder)
-    for row, name, dataset, downloaded in zip(images.index, images["name"], datasets, written, strict=True):
+    names = zip(images.index, images["name"], images["file"], datasets, written, strict=True)
+    for row, short, name, dataset, downloaded in names:
         choices = [*_plain(folder, dataset, name), downloaded, *_plain(folder, name)]
+        choices += [*_plain(folder, dataset, short), *_plain(folder, short)] if short != name else []
         with reading(folder):
             found = next((path for path in choices if path.is_file()), None)
         if found is None:
@@ -231,13 +286,19 @@ def _plain(folder: Path, *names: str) -> list[Path]:
 
 
 def _push_labels(
-    project: Project, label_set: LabelSet, image_ids: pd.Series[str], journal: str | Path | None
+    project: Project,
+    label_set: LabelSet,
+    labels: pd.DataFrame,
+    image_ids: pd.Series[str],
+    journal: str | Path | None,
 ) -> pd.Index[str]:
-    """Add the labels, with their attribute values; return their ids as stored, in order."""
-    labels = one_ring_each(label_set.labels, label_set.images)
+    """Add labels of a label set, with their attribute values; return their ids as stored, in order."""
+    labels = one_ring_each(labels, label_set.images)
     rows = labels.drop(columns="class_id").assign(image_id=labels["image_id"].map(image_ids))
     ids = project._created_labels(_whole_boxes(rows), journal)
     values = label_set.label_attributes
+    if values is not None:
+        values = values[values["label_id"].isin(labels.index)]
     if values is not None and len(values):
         new = pd.Series(ids, labels.index)
         named = values[["label_id", "attribute_name", "value"]].assign(label_id=values["label_id"].map(new))
