@@ -89,6 +89,7 @@ def push(
     if label_set.attributes is not None:
         create = _new_attribute(project)
         created += _push_named(project, "attribute", project.get_attributes, label_set.attributes, create)
+        _push_attributes_of_classes(project, label_set)
     if label_set.tags is not None:
         names = label_set.tags["tag_class_name"].dropna().astype(str).unique()
         wanted = pd.DataFrame({"name": names}, index=names)
@@ -152,6 +153,21 @@ def _without_folders(images: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
         stacklevel=4,
     )
     return images
+
+
+def _push_attributes_of_classes(project: Project, label_set: LabelSet) -> None:
+    """Say which classes have which attributes, where a file did: Hasty JSON lists their names beside each class."""
+    if "attributes" not in label_set.label_classes:
+        return
+    classes, attributes = _ids_by_name(project.get_label_classes()), _ids_by_name(project.get_attributes())
+    pairs = [
+        {"attribute_id": attributes[name], "class_id": classes[class_name], "attribute_order": place}
+        for class_name, names in label_set.label_classes[["name", "attributes"]].itertuples(index=False)
+        for place, name in enumerate(names if isinstance(names, list | tuple) else ())
+        if name in attributes
+    ]
+    if pairs:
+        project.set_attribute_classes(pairs)
 
 
 Row = tuple[str, str, str, str]

@@ -230,6 +230,25 @@ def test_labels_without_a_place_do_not_stop_a_push(server, tmp_path):
     assert project.get_label_attributes(project.get_labels())["value"].tolist() == [2]
 
 
+def test_the_attributes_of_classes_come_along(server):
+    data = {
+        "attributes": [{"name": "age", "type": "INT"}, {"name": "sex", "type": "TEXT"}],
+        "label_classes": [
+            {"class_name": "cat", "attributes": ["sex", "age"], "norder": None},
+            {"class_name": "dog", "attributes": []},
+            {"class_name": "cow", "attributes": ["age", "gone"]},
+        ],
+        "images": [],
+    }
+    project = new_project(server, "attributes of classes")
+    for _ in range(2):
+        project.push(hf.read_hasty_json(data))
+    names = project.get_attributes()["name"], project.get_label_classes()["name"]
+    pairs = project.get_attribute_classes()
+    found = zip(pairs["attribute_id"].map(names[0]), pairs["class_id"].map(names[1]), strict=True)
+    assert sorted(found) == [("age", "cat"), ("age", "cow"), ("sex", "cat")]
+
+
 # Whatever breaks ------------------------------------------------------------------------------------------------------
 
 TIMEOUT = (5.0, 1.0)
