@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -1032,6 +1032,7 @@ class Project(Editable, entities.Project):
         label_set: LabelSet,
         images_folder: str | Path | None = None,
         journal: str | Path | None = None,
+        datasets: Literal["names", "folders"] = "names",
     ) -> pd.DataFrame:
         """Fill the project from a label set.
 
@@ -1049,6 +1050,10 @@ class Project(Editable, entities.Project):
         journal : str or Path, optional
             A file in which it is written down which labels are created: a new one, or, to go on, the one of an earlier
             call with the same label set. Once all labels are there, a further call adds none.
+        datasets : {"names", "folders"}
+            What to do about images that have folders in their names, which the server does not take. By default
+            ``cam1/0001.png`` is called ``cam1_0001.png`` there, and a warning says so. With "folders" it is
+            ``0001.png`` of the dataset ``cam1``.
 
         Returns
         -------
@@ -1075,7 +1080,7 @@ class Project(Editable, entities.Project):
             raise ValidationException(
                 f"label_set is {shown(label_set)}; it must be a LabelSet, as hf.read_coco returns it."
             )
-        return push(self, label_set, images_folder, journal)
+        return push(self, label_set, images_folder, journal, datasets)
 
     def read_export(
         self, export_format: str = "json_v1.1", *, limits: Limits = DEFAULT_LIMITS, **options: Any

@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,17 @@ from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .limits import DEFAULT_LIMITS, Limits
 from .painting import one_ring_each
-from .paths import inside, name_key, reading
+from .paths import inside, name_key, reading, with_mark
 from .pictures import picture_paths
 from .vocabulary import choose
 
 if TYPE_CHECKING:
     from .project import Project
 
-__all__ = ["pull", "push", "read_export"]
+__all__ = ["Datasets", "pull", "push", "read_export"]
+
+Datasets: TypeAlias = Literal["names", "folders"]
+"""What is the dataset of an image that has a folder in its name: the one it names, or the folder."""
 
 _TRIES = 8
 """So often a thing is created of which nobody says that it was, and which is not there."""
@@ -72,15 +75,18 @@ def push(
     label_set: LabelSet,
     images_folder: str | Path | None = None,
     journal: str | Path | None = None,
+    datasets: Datasets = "names",
 ) -> pd.DataFrame:
     """Fill a project from a label set: what is missing by name is created, then the labels are added.
 
     Every step finds what an earlier call has done: things by their names, labels by the journal; tags, statuses and
     values can be set again.
     """
+    choose(datasets, list(get_args(Datasets)), "way to find the dataset of an image: datasets")
+    wanted_images = _without_folders(label_set.images, datasets)
     created = [
         *_push_named(project, "label class", project.get_label_classes, label_set.label_classes, _new_class(project)),
-        *_push_named(project, "dataset", project.get_datasets, _datasets_of(label_set), _new_dataset(project)),
+        *_push_named(project, "dataset", project.get_datasets, _datasets_of(wanted_images), _new_dataset(project)),
     ]
     if label_set.attributes is not None:
         create = _new_attribute(project)
@@ -93,7 +99,7 @@ def push(
         created += _push_named(project, "tag class", project.get_tag_classes, wanted, create)
 
     there = project.get_images()
-    images = _push_images(project, label_set.images, there, images_folder)
+    images = _push_images(project, wanted_images, there, images_folder)
     ids = images.set_index("source_id")["id"]
     bare = checks.without_shape(label_set.labels)
     label_ids = _push_labels(project, _shaped(label_set, bare), ids, journal)
@@ -105,6 +111,38 @@ def push(
     labels.loc[bare, "outcome"] = "skipped"
     labels.loc[~bare, "id"] = label_ids
     return pd.concat([pd.DataFrame(created, columns=list(images)), images, labels], ignore_index=True).astype("str")
+
+
+def _without_folders(images: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
+    """Images by names without folders, which the server takes; ``file`` is what each is called in the label set.
+
+    ``cam1/0001.png`` becomes ``cam1_0001.png``, or ``0001.png`` of the dataset ``cam1``. A name that another image of
+    the dataset has then gets a checksum of the whole name.
+    """
+    names = images["name"].astype(object)
+    plain = names.str.replace("\\", "/", regex=False)
+    images = images.assign(file=names)
+    if not (nested := plain.str.contains("/", regex=False).to_numpy(dtype=bool)).any():
+        return images
+    if datasets == "folders":
+        parts = plain[nested].str.rpartition("/")
+        images["dataset_name"] = images["dataset_name"].astype(object).mask(nested, parts[0].reindex(images.index))
+        images["name"] = names.mask(nested, parts[2].reindex(images.index))
+        return images
+    short = plain.str.replace("/", "_", regex=False)
+    keys = images["dataset_name"].astype(object).fillna("default") + "/" + short
+    clash = keys.duplicated(keep=False).to_numpy() & nested
+    new = [with_mark(name, whole) if again else name for name, whole, again in zip(short, names, clash, strict=True)]
+    images["name"] = pd.Series(new, images.index, dtype="str")
+    first = int(np.argmax(nested))
+    warnings.warn(
+        f"{int(nested.sum()):,} of {len(images):,} images have folders in their names, which the server does not take: "
+        f"{names.iloc[first]!r} is called {new[first]!r} there. To make datasets of the folders, pass "
+        'datasets="folders".',
+        FormatWarning,
+        stacklevel=4,
+    )
+    return images
 
 
 Row = tuple[str, str, str, str]
@@ -173,9 +211,9 @@ def _new_dataset(project: Project) -> Create:
     return lambda row: project.create_dataset(row["name"], row["norder"])
 
 
-def _datasets_of(label_set: LabelSet) -> pd.DataFrame:
+def _datasets_of(images: pd.DataFrame) -> pd.DataFrame:
     """Datasets of the images, in the order in which they appear."""
-    names = label_set.images["dataset_name"].astype(object)
+    names = images["dataset_name"].astype(object)
     names = names.where(names.notna(), "default").unique()
     return pd.DataFrame({"name": names, "norder": range(len(names))}, index=names)
 
@@ -230,8 +268,10 @@ def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | 
     paths, problems = [], []
     folder = check_path(folder, "images_folder")
     written = picture_paths(images.assign(dataset_name=datasets), folder)
-    for row, name, dataset, downloaded in zip(images.index, images["name"], datasets, written, strict=True):
+    names = zip(images.index, images["name"], images["file"], datasets, written, strict=True)
+    for row, short, name, dataset, downloaded in names:
         choices = [*_plain(folder, dataset, name), downloaded, *_plain(folder, name)]
+        choices += [*_plain(folder, dataset, short), *_plain(folder, short)] if short != name else []
         with reading(folder):
             found = next((path for path in choices if path.is_file()), None) or _respelled(choices)
         if found is None:

@@ -162,6 +162,94 @@ def test_missing_pictures_are_named_before_anything_is_uploaded(server, tmp_path
     assert len(project.get_images()) == 0
 
 
+def nested_set(*names):
+    images = pd.DataFrame({"name": names, "width": 20, "height": 10}, index=[f"i{n}" for n in range(len(names))])
+    labels = pd.DataFrame(
+        {"image_id": images.index, "class_name": "cat", "x_min": range(len(names)), "y_min": 0, "x_max": 9, "y_max": 4}
+    )
+    return hf.LabelSet(images, labels, pd.DataFrame({"name": ["cat"]}, index=["c"]))
+
+
+def in_folders(folder, label_set):
+    for name in label_set.images["name"]:
+        path = folder / name.replace("\\", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 10)).save(path)
+    return folder
+
+
+def called(project):
+    images = project.get_images()
+    return sorted(images["dataset_name"].astype(str) + ": " + images["name"])
+
+
+def test_names_with_folders_are_pushed_under_names_that_the_server_takes(server, tmp_path):
+    wanted = nested_set("cam1/0001.png", "cam2/0001.png", "0002.png")
+    project = new_project(server, "nested")
+    with pytest.warns(hf.io.FormatWarning, match="2 of 3 images.*'cam1/0001.png' is called 'cam1_0001.png' there"):
+        project.push(wanted, in_folders(tmp_path, wanted))
+    assert called(project) == ["default: 0002.png", "default: cam1_0001.png", "default: cam2_0001.png"]
+    labels = project.get_labels().join(project.get_images()["name"], on="image_id")
+    assert labels.sort_values("x_min")["name"].tolist() == ["cam1_0001.png", "cam2_0001.png", "0002.png"]
+    with pytest.warns(hf.io.FormatWarning, match="folders in their names"):
+        again = project.push(wanted)  # the same names again, so that nothing is uploaded twice
+    assert again[again["kind"] == "image"]["outcome"].unique().tolist() == ["there already"]
+
+
+def test_folders_in_names_can_be_datasets(server, tmp_path):
+    wanted = nested_set("cam1/0001.png", "cam2/0001.png", "a/b/0001.png", "0001.png")
+    project = new_project(server, "folders as datasets")
+    project.push(wanted, in_folders(tmp_path, wanted), datasets="folders")
+    assert called(project) == ["a/b: 0001.png", "cam1: 0001.png", "cam2: 0001.png", "default: 0001.png"]
+    with pytest.raises(hf.ValidationException, match="datasets"):
+        project.push(wanted, datasets="Folders")
+
+
+def test_names_that_would_be_one_are_told_apart(server, tmp_path):
+    wanted = nested_set("a/b_c.png", "a_b/c.png", "a_b_c.png", "w\\x.png")
+    project = new_project(server, "told apart")
+    with pytest.warns(hf.io.FormatWarning, match="folders in their names"):
+        project.push(wanted, in_folders(tmp_path, wanted))
+    names = project.get_images()["name"].tolist()
+    assert len(set(names)) == 4 and {"a_b_c.png", "w_x.png"} < set(names)
+
+
+def test_labels_without_a_place_do_not_stop_a_push(server, tmp_path):
+    plain_set = nested_set("a.png", "b.png")
+    labels = plain_set.labels.copy()
+    labels.loc["0", ["x_min", "y_min", "x_max", "y_max"]] = None
+    labels["keypoints"] = pd.Series([[{"x": 1, "y": 2}], None], labels.index, dtype=object)
+    attributes = pd.DataFrame({"name": ["age"], "attribute_type": ["INT"]}, index=["a"])
+    values = pd.DataFrame({"label_id": ["0", "1"], "attribute_name": "age", "value": [1, 2]}, index=["v", "w"])
+    wanted = hf.LabelSet(
+        plain_set.images, labels, plain_set.label_classes, attributes=attributes, label_attributes=values
+    )
+    project = new_project(server, "key points")
+    with pytest.warns(hf.io.FormatWarning, match="1 of 2 labels have no box, polygon or mask"):
+        report = project.push(wanted, in_folders(tmp_path, wanted))
+    assert report[report["kind"] == "label"]["source_id"].tolist() == ["1"]
+    assert project.get_label_attributes(project.get_labels())["value"].tolist() == [2]
+
+
+def test_the_attributes_of_classes_come_along(server):
+    data = {
+        "attributes": [{"name": "age", "type": "INT"}, {"name": "sex", "type": "TEXT"}],
+        "label_classes": [
+            {"class_name": "cat", "attributes": ["sex", "age"], "norder": None},
+            {"class_name": "dog", "attributes": []},
+            {"class_name": "cow", "attributes": ["age", "gone"]},
+        ],
+        "images": [],
+    }
+    project = new_project(server, "attributes of classes")
+    for _ in range(2):
+        project.push(hf.read_hasty_json(data))
+    names = project.get_attributes()["name"], project.get_label_classes()["name"]
+    pairs = project.get_attribute_classes()
+    found = zip(pairs["attribute_id"].map(names[0]), pairs["class_id"].map(names[1]), strict=True)
+    assert sorted(found) == [("age", "cat"), ("age", "cow"), ("sex", "cat")]
+
+
 # Whatever breaks ------------------------------------------------------------------------------------------------------
 
 TIMEOUT = (5.0, 1.0)

@@ -59,6 +59,21 @@ def test_parts_that_overlap_unite(masks):
     assert pixels(hio.read_hasty_json(io.BytesIO(file.getvalue())).labels) == [350]
 
 
+def test_overlapping_parts_are_evaluated_as_their_union():
+    parts = [[5, 5, 20, 5, 20, 20, 5, 20], [10, 10, 25, 10, 25, 25, 10, 25]]
+    rows = [{"image_id": 1, "category_id": 1, "segmentation": parts, "score": 0.9}]
+    image = np.zeros((30, 32), np.uint8, order="F")
+    image[5:20, 5:20] = image[10:25, 10:25] = 1
+    runs, boxes = hf.masks.encode([image]), [[0, 0, 32, 30]]
+    whole = [rows[0] | {"segmentation": hf.masks.to_coco_rle(runs, boxes, (30, 32), counts="str")[0]}]
+    for masks in ("center", "coco", None):
+        label_set = hio.read_coco(coco({"segmentation": parts}), masks=masks, on_loss="ignore")
+        for found in (rows, whole):
+            predictions = hio.read_coco_detections(found, label_set, on_loss="ignore")
+            evaluation = hf.evaluate(label_set.labels, predictions, images=label_set.images, iou="mask")
+            assert evaluation.matches["iou"].tolist() == [1]
+
+
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
