@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from .errors import FormatError, HastyError, SizeLimitError
 from .limits import DEFAULT_LIMITS, Limits
@@ -132,6 +132,7 @@ def opened(
     """
     with _opened(source, file, place, formats, limits) as (picture, head):
         check_pixels(head.width, head.height, file, place, limits)
+        _drop_further_blocks(picture)
         if draft is not None and max(picture.size) > draft:
             picture.draft(None, (draft, draft))
         yield _turned(picture, head.orientation)
@@ -176,7 +177,6 @@ def _opened(
         with _bound_of(limits):
             picture = Pillow.open(source, formats=tuple(formats))
             head = _head(picture)
-            _drop_further_blocks(picture)
         with picture:
             yield picture, head
     except (HastyError, MemoryError):
@@ -223,13 +223,20 @@ def _orientation(picture: Image) -> int:
 
     Of a PNG, what stands in front of the pixels: Pillow would decode all of them to look behind.
     """
-    from PIL.Image import Image as Plain
-
     try:
-        orientation = Plain.getexif(picture).get(_ORIENTATION, 1)
+        orientation = _said_orientation(picture)
         return int(orientation) if orientation in range(1, 9) else 1
     except Exception:  # what Pillow raises for a broken block has no common parent
         return 1
+
+
+def _said_orientation(picture: Image) -> Any:
+    from PIL.Image import Image as Plain
+
+    tags = getattr(picture, "tag_v2", None)  # of TIFF, whose tags have been read already
+    if tags is not None and (_ORIENTATION in tags or not any(key in picture.info for key in _SAYING_ORIENTATION)):
+        return tags.get(_ORIENTATION, 1)
+    return Plain.getexif(picture).get(_ORIENTATION, 1)
 
 
 def _drop_further_blocks(picture: Image) -> None:
@@ -237,8 +244,10 @@ def _drop_further_blocks(picture: Image) -> None:
     if picture.format == "TIFF":
         from PIL.TiffTags import TAGS_V2_GROUPS
 
+        with _bound_of(DEFAULT_LIMITS):
+            exif = picture.getexif()
         for tag in TAGS_V2_GROUPS:
-            picture.getexif().pop(tag, None)
+            exif.pop(tag, None)
 
 
 def _turned(picture: Image, orientation: int) -> Image:

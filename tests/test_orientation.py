@@ -161,6 +161,16 @@ def test_the_first_of_several_pictures_in_a_file(format):
         assert format == "GIF" or is_seen(np.asarray(picture.convert("L")))
 
 
+def test_orientation_of_other_metadata():
+    """Pillow may read it in XMP as well, from some version on, and turns a TIFF by that: size and pixels agree."""
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    Image.new("L", (100, 40)).save(tiff := io.BytesIO(), "TIFF", tiffinfo={700: xmp})
+    Image.new("L", (100, 40)).save(webp := io.BytesIO(), "WEBP", xmp=xmp)
+    for file in (tiff, webp):
+        with images.opened(file, "a") as picture:
+            assert np.asarray(picture.convert("L")).shape == images.read_head(file, "a")[1::-1]
+
+
 BROKEN = {
     "nothing": b"",
     "noise": b"\x17" * 40,
