@@ -28,6 +28,7 @@ __all__ = [
     "PlanWarning",
     "Problem",
     "RateLimited",
+    "ReadError",
     "RequestTimeout",
     "ServerError",
     "SizeLimitError",
@@ -323,6 +324,24 @@ class BatchError(HastyError):
     def __init__(self, message: str, report: pd.DataFrame) -> None:
         super().__init__(message)
         self.report = report
+
+
+class ReadError(BatchError):
+    """Some of many things could not be read; what was read is kept.
+
+    The same call again, in the same process and soon, reads only what is missing.
+
+    Attributes
+    ----------
+    report : pandas.DataFrame
+        A row a thing, by its id: ``outcome``, which is ``read`` or ``failed``, and ``message``.
+    partial : pandas.DataFrame
+        What was read, as the call returns it.
+    """
+
+    def __init__(self, message: str, report: pd.DataFrame, partial: Any) -> None:
+        super().__init__(message, report)
+        self.partial = partial
 
 
 def _restore(kind: type[HastyError], args: tuple[Any, ...], state: dict[str, Any]) -> HastyError:

@@ -215,6 +215,11 @@ class Gathering:
     entity : type of Entity
         What the records are.
 
+    Attributes
+    ----------
+    broken : UnexpectedAnswer or None
+        Why records could not be converted, so that there are no batches.
+
     Examples
     --------
     >>> from hastyframe import entities, frames
@@ -233,6 +238,7 @@ class Gathering:
         self._open: list[Mapping[str, Any]] = []
         self._batches: dict[int, pa.RecordBatch] = {}
         self._group = 0
+        self.broken: UnexpectedAnswer | None = None
 
     def add(self, records: Records) -> Place:
         """Take the records of a page.
@@ -250,7 +256,11 @@ class Gathering:
             if full:
                 self._group, self._open = group + 1, []
         if full:
-            self._batches[group] = to_arrow(self._entity, gathered)
+            try:
+                self._batches[group] = to_arrow(self._entity, gathered)
+            except UnexpectedAnswer as error:
+                self.broken = error  # which page holds it is not known: it is the error of all
+                raise
         return place
 
     def batches(self, places: Sequence[Place]) -> list[pa.RecordBatch]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+import orjson
 import pandas as pd
 import pyarrow as pa
 
@@ -15,8 +16,10 @@ from . import answers, entities, frames, masks
 from .arguments import check_number, check_path, check_text, shown
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
+from .http.parts import Failures
 from .intake import as_pandas, by_id
 from .pictures import Addresses, check_picture, local_files, read_picture
+from .reading import read_many
 from .urls import path_of
 
 __all__ = ["Attributer", "Detector", "InstanceSegmentor", "SemanticSegmentor"]
@@ -65,7 +68,7 @@ class _Model(Handle, entities.Model):
         else:
             body["image_url"] = image_url
         path = self._path(self._prediction)
-        answer = self._requester.post(path, body, repeatable=True)
+        answer = self._requester.post(path, body, repeatable=True, writes=False)
         if not isinstance(answer, list):
             raise self._strange("something else than a list")
         return answer
@@ -103,7 +106,15 @@ class _Labeler(_Model):
                 error.add_note(f"This happened to the picture {name!r}.")
                 raise
 
-        return self._frame(self._requester.map(predict, pictures, desc="Predict", unit="image"))
+        def read(positions: list[int], failures: Failures) -> list[pa.RecordBatch]:
+            some = [pictures[position] for position in positions]
+            return self._requester.map(predict, some, desc="Predict", unit="image", failures=failures)
+
+        asked = orjson.dumps({**settings, "model_id": self.model_id})
+        keys = [(self._prediction, asked, *picture, _version(picture)) for picture in pictures]
+        by_id = all(image_id is not None for image_id, *_ in pictures)
+        ids = pd.Index([picture[0] if by_id else picture[1] for picture in pictures], dtype="str")
+        return read_many(self._requester, keys, ids.rename("image_id" if by_id else "image"), read, self._frame)
 
     def _frame(self, batches: Sequence[pa.RecordBatch]) -> pd.DataFrame:
         frame = self._vocabulary.frame(entities.Prediction, batches)
@@ -194,6 +205,11 @@ class _Finder(_Labeler):
         -------
         pandas.DataFrame
             Predictions of all pictures, in their order.
+
+        Raises
+        ------
+        ReadError
+            If some pictures failed: it holds the predictions of the others, and the same call again goes on.
         """
         return self._predict_images(images, _settings(confidence_threshold, max_detections_per_image))
 
@@ -255,6 +271,11 @@ class SemanticSegmentor(_Labeler):
         -------
         pandas.DataFrame
             Predictions of all pictures, in their order.
+
+        Raises
+        ------
+        ReadError
+            If some pictures failed: it holds the predictions of the others, and the same call again goes on.
         """
         return self._predict_images(images, _min_size(min_size))
 
@@ -342,6 +363,12 @@ def _pictures(images: Any) -> list[_Picture]:
         ]
     checked = [check_picture(path) for path in local_files(images)]
     return [(None, path.name, None, path) for path in checked]
+
+
+def _version(picture: _Picture) -> int | None:
+    """Return what tells whether a local file is the one that it was."""
+    path = picture[3]
+    return None if path is None else path.stat().st_mtime_ns
 
 
 def _min_size(min_size: Any) -> dict[str, Any]:

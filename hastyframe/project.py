@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -47,11 +47,15 @@ from .planning import (
     undo,
     value_contents,
 )
+from .reading import read_lists, read_many
 from .uploads import Compare, upload
 from .urls import path_of, path_segment
 from .vocabulary import Vocabulary, choose, ids_of, suggestion
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .http.parts import Failures
     from .io import LabelSet
     from .transport import Listing
 
@@ -366,6 +370,11 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             Indexed by ``label_id``: ``image_id, class_id, class_name, x_min, y_min, x_max, y_max, polygon, mask,
             z_index, external_id``. Images in the order given, labels of an image in the server's order.
+
+        Raises
+        ------
+        ReadError
+            If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
         self._vocabulary.forget(entities.LabelClass)
         ids = self._image_ids(images, dataset, image_status)
@@ -503,20 +512,32 @@ class Project(Editable, entities.Project):
         pandas.DataFrame
             Long: indexed by ``label_attribute_id``, ``label_id, attribute_id, attribute_name, value``, selections
             as their texts. Wide: indexed by ``label_id``, a typed column an attribute, every label a row.
+
+        Raises
+        ------
+        ReadError
+            If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
         check_flag(wide, "wide")
         self._vocabulary.forget(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
         paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
-        pages = self._requester.listings(
-            [(path, None) for path in paths],
-            lambda number, items: attributes.complete_values(items, ids[number]),
-            desc="Label attributes",
-            unit="label",
-        )
-        records = [record for of_label in pages for page in of_label for record in page]
-        long = attributes.readable(self._vocabulary, records)
-        return attributes.widen(self._vocabulary, long, pd.Index(ids, dtype="str")) if wide else long
+
+        def read(positions: list[int], failures: Failures) -> Sequence[Any]:
+            return self._requester.listings(
+                [(paths[position], None) for position in positions],
+                lambda number, items: attributes.complete_values(items, ids[positions[number]]),
+                desc="Label attributes",
+                unit="label",
+                failures=failures,
+            )
+
+        def make(pages: list[Any]) -> pd.DataFrame:
+            records = [record for of_label in pages for page in of_label for record in page]
+            long = attributes.readable(self._vocabulary, records)
+            return attributes.widen(self._vocabulary, long, pd.Index(ids, dtype="str")) if wide else long
+
+        return read_many(self._requester, paths, pd.Index(ids, dtype="str", name="label_id"), read, make)
 
     def set_label_attributes(self, values: Any) -> pd.DataFrame:
         """Set attribute values of many labels, in parallel: one request a value.
@@ -567,6 +588,11 @@ class Project(Editable, entities.Project):
         -------
         pandas.DataFrame
             Indexed by ``tag_id``: ``image_id, tag_class_id, tag_class_name``.
+
+        Raises
+        ------
+        ReadError
+            If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
         self._vocabulary.forget(entities.TagClass)
         return self._of_images(entities.Tag, self._image_ids(images), "Tags")
@@ -1278,21 +1304,21 @@ class Project(Editable, entities.Project):
         return list(dict.fromkeys(map(str, map(identity.one, wanted))))
 
     def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
-        paths = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
-        known = lambda number: {"image_id": image_ids[number]}  # noqa: E731
-        return self._frame(entity, paths, known, desc=desc, unit="image")
+        lists = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
+        ids = pd.Index(image_ids, dtype="str", name=entities.Image.id_name)
+
+        def make(batches: list[pa.RecordBatch]) -> pd.DataFrame:
+            return frames.with_unique_ids(entity, self._vocabulary.frame(entity, batches))
+
+        known = lambda number: {entities.Image.id_name: image_ids[number]}  # noqa: E731
+        return read_lists(self._requester, entity, lists, ids, make, known, desc=desc, unit="image")
 
     def _frame(
-        self,
-        entity: type[entities.Entity],
-        lists: Sequence[Listing],
-        known: Callable[[int], Mapping[str, Any]] = lambda _: {},
-        **bar: str,
+        self, entity: type[entities.Entity], lists: Sequence[Listing], *, desc: str | None = None
     ) -> pd.DataFrame:
-        """Read lists into one frame, in their order; `known` is what the things of a list may leave out."""
+        """Read lists into one frame, in their order."""
         gathering = frames.Gathering(entity)
-        add = lambda number, items: gathering.add(answers.complete(items, **known(number)))  # noqa: E731
-        pages = self._requester.listings(lists, add, **bar)
+        pages = self._requester.listings(lists, lambda _, items: gathering.add(items), desc=desc)
         frame = self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
         return frames.with_unique_ids(entity, frame)
 

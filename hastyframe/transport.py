@@ -40,6 +40,7 @@ from .http.outcomes import (
     error_from_size,
     is_transient,
 )
+from .http.parts import Failures, Parts
 from .http.wire import Wire
 from .http.workers import Pace, in_parallel
 from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
@@ -143,6 +144,7 @@ class Transport:
         self._pace = Pace()
         self._wires.append(Wire(self.max_workers))  # those of a parent stay: another thread may have held their locks
         self._cache: dict[Any, Any] = {}
+        self.parts = Parts()
 
     @property
     def _wire(self) -> Wire:
@@ -182,9 +184,9 @@ class Transport:
         """GET JSON."""
         return self.request("GET", path, params=params)
 
-    def post(self, path: str, body: Any, *, repeatable: bool = False, once: bool = False) -> Any:
-        """POST JSON; `repeatable` where doing it twice is the same as doing it once; `once` as for :meth:`request`."""
-        return self.request("POST", path, body=body, repeatable=repeatable, once=once)
+    def post(self, path: str, body: Any, *, repeatable: bool = False, once: bool = False, writes: bool = True) -> Any:
+        """POST JSON; `repeatable` where doing it twice is the same as once; the rest as for :meth:`request`."""
+        return self.request("POST", path, body=body, repeatable=repeatable, once=once, writes=writes)
 
     def put(self, path: str, body: Any, *, once: bool = False) -> Any:
         """PUT JSON; `once` as for :meth:`request`."""
@@ -212,6 +214,7 @@ class Transport:
         repeatable: bool = False,
         missing_is_done: bool = True,
         once: bool = False,
+        writes: bool = True,
     ) -> Any:
         """Send one request to the API.
 
@@ -231,6 +234,8 @@ class Transport:
             Whether it goes out one time at most, and now: for a write that rests on what was read just before. A 429, a
             5xx or a missing answer end in their error without another try; where all threads have to wait because the
             server asked for it, nothing is sent and :class:`~hastyframe.errors.NotSent` is raised.
+        writes : bool
+            Whether a request that is no GET changes anything.
 
         Returns
         -------
@@ -243,6 +248,8 @@ class Transport:
             One of its children, by what happened.
         """
         check_path(path)
+        if writes and method != "GET":
+            self.parts.clear()
         request = self._named(method, path)
         repeatable = repeatable or method in _REPEATABLE
         headers = {"Accept": "application/json"}
@@ -311,6 +318,7 @@ class Transport:
         size: Callable[[T], int] | None = None,
         done: dict[int, R] | None = None,
         max_workers: int | None = None,
+        failures: Failures | None = None,
     ) -> list[R]:
         """Call a function on many items in parallel; results in the order of the items.
 
@@ -328,6 +336,8 @@ class Transport:
             Gets each result as soon as it is there, by the position of its item: what to look at after Ctrl-C.
         max_workers : int, optional
             How many at once, if not as many as the transport has.
+        failures : Failures, optional
+            Notes errors of single items, in whose place the result is None, instead of ending the call.
 
         Returns
         -------
@@ -341,7 +351,12 @@ class Transport:
         if items:
             size = size or (lambda _: 1)
             with self.bar(desc, sum(map(size, items)), unit) as bar:
-                self._in_parallel(function, items, results, lambda item: bar.update(size(item)), max_workers)
+                step: Callable[[Any], Any] = lambda item: bar.update(size(item))  # noqa: E731
+                if failures is None:
+                    self._in_parallel(function, items, results, step, max_workers)
+                else:
+                    work: Any = failures.guard(function)
+                    self._in_parallel(work, [*enumerate(items)], results, lambda task: step(task[1]), max_workers)
         return [results[position] for position in range(len(items))]
 
     def _in_parallel(
@@ -385,7 +400,13 @@ class Transport:
         return list(itertools.chain.from_iterable(pages))
 
     def listings(
-        self, requests: Sequence[Listing], convert: Convert[R], *, desc: str | None = None, unit: str = "it"
+        self,
+        requests: Sequence[Listing],
+        convert: Convert[R],
+        *,
+        desc: str | None = None,
+        unit: str = "it",
+        failures: Failures | None = None,
     ) -> list[list[R]]:
         """Read many paged lists: all first pages in parallel, then all further pages in parallel.
 
@@ -397,6 +418,8 @@ class Transport:
             Gets the number of the list and the items of a page, in the thread that fetched them.
         desc, unit : str, optional
             The progress bar, which counts lists, then further pages.
+        failures : Failures, optional
+            Notes errors of single lists, of which nothing is returned, instead of ending the call.
 
         Returns
         -------
@@ -415,33 +438,46 @@ class Transport:
             number, offset, limit = task
             return self._page(requests[number], number, offset, limit, 1 if offset else 0, convert)
 
-        firsts = self.map(read, [(i, 0, PAGE_SIZE) for i in range(len(requests))], desc=desc, unit=unit)
-        lists = [[first] for first in firsts]
-        self._read_further(lists, read, desc and f"{desc}, further pages")
-        return [
-            [page.result for page in (found if pages.fit(found, 1) else self._read_again(request, i, convert))]
-            for i, (request, found) in enumerate(zip(requests, lists, strict=True))
-        ]
+        def guarded(function: Callable[[Any], Any]) -> Callable[[tuple[int, Any]], Any]:
+            return failures.guard(function) if failures is not None else lambda task: function(task[1])
+
+        firsts = self.map(
+            read, [(i, 0, PAGE_SIZE) for i in range(len(requests))], desc=desc, unit=unit, failures=failures
+        )
+        lists = {i: [first] for i, first in enumerate(firsts) if first is not None}
+        read_one = guarded(read)
+        self._read_further(lists, lambda task: read_one((task[0], task)), desc and f"{desc}, further pages")
+        read_again = guarded(lambda number: self._read_again(requests[number], number, convert))
+        lost = failures.found if failures is not None else {}
+        for i, found in lists.items():
+            if i not in lost and not pages.fit(found, 1):
+                lists[i] = read_again((i, i)) or []
+        return [[page.result for page in lists.get(i, ()) if i not in lost] for i in range(len(requests))]
 
     def _read_further(
-        self, lists: list[list[pages.Page[R]]], read: Callable[[tuple[int, int, int]], pages.Page[R]], desc: str | None
+        self,
+        lists: dict[int, list[pages.Page[R]]],
+        read: Callable[[tuple[int, int, int]], pages.Page[R] | None],
+        desc: str | None,
     ) -> None:
         """Read the further pages of lists that begin with their first one, as far as pages come whole."""
-        firsts = [found[0] for found in lists]
+        firsts = {i: found[0] for i, found in lists.items()}
         short: set[int] = set()
         # Not all at once: how many there are is what a stranger says.
         tasks = (
             (i, offset, first.size)
-            for i, first in enumerate(firsts)
+            for i, first in firsts.items()
             for offset in pages.offsets_after(first)
             if i not in short
         )
-        with self.bar(desc, sum(len(pages.offsets_after(first)) for first in firsts), "page") as bar:
+        with self.bar(desc, sum(len(pages.offsets_after(first)) for first in firsts.values()), "page") as bar:
             while some := list(itertools.islice(tasks, _PAGES_AT_ONCE)):
-                found: dict[int, pages.Page[R]] = {}
+                found: dict[int, pages.Page[R] | None] = {}
                 self._in_parallel(read, some, found, lambda _: bar.update(1))
                 for position, (i, _, size) in enumerate(some):
                     page = found[position]
+                    if page is None:
+                        continue
                     lists[i].append(page)
                     if page.size < size and page.end != page.total:
                         short.add(i)

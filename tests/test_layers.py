@@ -19,7 +19,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
 FLOOR |= {"intake", "identity"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
-HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles"}
+HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
 SHAPES = FLOOR | {"painting"}
 PROJECT = HANDLES | SHAPES | {"uploads", "jobs", "models", "io", "geometry", "evaluation", "plotting"}
 
@@ -47,6 +47,7 @@ KNOWS: dict[str, set[str]] = {
     "arguments": {"errors", "entities"},
     "answers": {"errors", "entities", "arguments", "transport"},
     "vocabulary": FLOOR | {"transport"},
+    "reading": NAMES | {"http"},
     "checks": NAMES,
     "attributes": NAMES | {"checks"},
     "edits": NAMES | {"checks", "attributes"},
@@ -54,10 +55,10 @@ KNOWS: dict[str, set[str]] = {
     "uploads": NAMES | {"pictures"},
     "handles": HANDLES,
     "jobs": HANDLES,
-    "models": HANDLES,
+    "models": HANDLES | {"http"},
     "planning": HANDLES | {"geometry", "painting"},
     "sync": PROJECT,
-    "project": PROJECT | {"sync", "planning"},
+    "project": PROJECT | {"http", "sync", "planning"},
     "local": SHAPES | {"io"},
     "client": PROJECT | {"http", "sync", "planning", "project", "local"},
     "demo": PROJECT | {"sync", "planning", "project", "client", "local", "cli", "__init__"},

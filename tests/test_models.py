@@ -105,15 +105,16 @@ def test_frames_without_pictures(project, images):
     with pytest.raises(hf.ValidationException, match="1 images have no public_url"):
         detector.predict_images(images.assign(public_url=[None, *images["public_url"].iloc[1:]]))
     with pytest.raises(hf.ValidationException, match="index 'image_id' and a column 'public_url'"):
-        detector.predict_images(images.reset_index())
+        detector.predict_images(images.reset_index(drop=True))
 
 
 def test_the_picture_that_fails_is_named(project, images):
     wrong = images.copy()
     wrong.loc[wrong.index[1], "public_url"] = "http://127.0.0.1:9/nothing"
-    with pytest.raises(hf.ValidationException, match="could not be fetched") as caught:
+    with pytest.raises(hf.ReadError, match="could not be fetched") as caught:
         project.get_detector().predict_images(wrong)
-    assert caught.value.__notes__ == ["This happened to the picture 'coins.png'."]
+    assert caught.value.report.query("outcome == 'failed'").index.tolist() == [wrong.index[1]]
+    assert caught.value.__cause__.__notes__ == ["This happened to the picture 'coins.png'."]
 
 
 def test_attributer(project, pictures):
@@ -228,9 +229,11 @@ def test_predictions_that_cannot_be_are_named_with_their_picture(scripted, what)
     segmentor = scripted.project.get_instance_segmentor()
     frame = pd.DataFrame({"public_url": list(scripted.answers)}, index=pd.Index(["i1", "i2"], name="image_id"))
     for call in (lambda: segmentor.predict("http://h/b.png"), lambda: segmentor.predict_images(frame)):
-        with pytest.raises(hf.UnexpectedAnswer, match=r"The model answered the picture '.*b\.png' with") as caught:
+        errors = (hf.UnexpectedAnswer, hf.ReadError)
+        with pytest.raises(errors, match=r"The model answered the picture '.*b\.png' with") as caught:
             call()
-        assert caught.value.request == "POST /v1/projects/p/instance_segmentation"
+        error = caught.value.__cause__ if isinstance(caught.value, hf.ReadError) else caught.value
+        assert error.request == "POST /v1/projects/p/instance_segmentation"
     assert len(segmentor.predict("http://h/a.png")) == 1
 
 

@@ -426,8 +426,10 @@ def test_label_attributes_of_labels_that_are_gone(project, labels, attributes):
     report = caught.value.report
     assert report["label_id"].tolist() == labels.index[:2].tolist()
     assert report["outcome"].tolist() == ["failed", "edited"]
-    with pytest.raises(hf.NotFound, match=labels.index[0]):
+    with pytest.raises(hf.ReadError, match=labels.index[0]) as caught:
         project.get_label_attributes(labels)
+    assert isinstance(caught.value.__cause__, hf.NotFound)
+    assert caught.value.partial["label_id"].tolist() == [labels.index[1]]
 
 
 def test_label_attributes_of_no_labels(project, labels, attributes):

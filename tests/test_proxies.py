@@ -246,6 +246,26 @@ def test_every_name_of_loopback_goes_past(monkeypatch, host):
         assert one.seen == []
 
 
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("hosts", [HOST, "hasty.test", ".hasty.test", "*", f"other, {HOST}"])
+def test_hosts_that_are_excepted_go_past(monkeypatch, name, hosts):
+    with proxy({}) as one:
+        use_proxy(monkeypatch, one.url)
+        monkeypatch.setenv(name, hosts)
+        with pytest.raises(hf.ConnectionFailed, match=f"No connection to {HOST}"):
+            connect(f"http://{HOST}", retries=0).get("/v1/x")
+        assert one.seen == []
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+def test_encrypted_loopback_goes_past_too(monkeypatch, name):
+    with proxy({}) as one:
+        use_proxy(monkeypatch, one.url, name)
+        with pytest.raises(hf.ConnectionFailed):
+            connect(f"https://localhost:{free_port()}", retries=0).get("/v1/x")
+        assert one.seen == []
+
+
 def test_a_redirect_to_loopback_goes_past_and_one_away_does_not(behind):
     with serve(lambda seen: {"value": 1}) as local:
         with serve(lambda seen: Answer(302, headers={"Location": f"{local.url}/x"})) as server:

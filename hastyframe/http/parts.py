@@ -1,0 +1,109 @@
+"""Of many things that are read, those that succeeded: what failed does not take them along, and they are read once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from hastyframe.errors import HITS_ALL, HastyError
+
+__all__ = ["Failures", "Parts"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_FRESH = 600.0
+"""For how many seconds what was read of a call that failed serves the next one."""
+_MOST_IN_A_ROW = 16
+"""After so many failures without a success between them, the rest is not asked for."""
+
+
+class Failures:
+    """Which of many things failed. After what would hit all of them the same, the rest is not asked for.
+
+    Attributes
+    ----------
+    found : dict of int to HastyError
+        By the position of the thing.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[int, HastyError] = {}
+        self._in_a_row = 0
+        self._end: HastyError | None = None
+        self._lock = threading.Lock()
+
+    def guard(self, function: Callable[[T], R]) -> Callable[[tuple[int, T]], R | None]:
+        """Let a function take pairs of a position and a thing, and note its error instead of raising it."""
+
+        def guarded(task: tuple[int, T]) -> R | None:
+            position, thing = task
+            if position in self.found:
+                return None
+            if self._end is not None:
+                self._note(position, HastyError(f"Not asked for, after an earlier error: {self._end}"))
+                return None
+            try:
+                result = function(thing)
+            except HastyError as error:
+                self._note(position, error)
+                if isinstance(error, HITS_ALL) or self._in_a_row >= _MOST_IN_A_ROW:
+                    self._end = error
+                return None
+            self._in_a_row = 0
+            return result
+
+        return guarded
+
+    def _note(self, position: int, error: HastyError) -> None:
+        with self._lock:
+            self.found[position] = error
+            self._in_a_row += 1
+
+
+class Parts:
+    """What was read of calls that failed, for the same calls again: for ten minutes, and until something is written.
+
+    Examples
+    --------
+    >>> parts = Parts()
+    >>> parts.keep({"a": [1, 2]})
+    >>> parts.of(["a", "b"])
+    {'a': [1, 2]}
+    >>> parts.clear()
+    >>> parts.of(["a", "b"])
+    {}
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, keys: Iterable[Hashable]) -> dict[Hashable, Any]:
+        """Return what is kept of some things."""
+        if not self._kept:
+            return {}
+        with self._lock:
+            since = time.monotonic() - _FRESH
+            self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > since}
+            return {key: self._kept[key][1] for key in keys if key in self._kept}
+
+    def keep(self, parts: Mapping[Any, Any]) -> None:
+        """Keep what was read."""
+        now = time.monotonic()
+        with self._lock:
+            self._kept.update({key: (now, part) for key, part in parts.items()})
+
+    def drop(self, keys: Iterable[Hashable]) -> None:
+        """Forget some things, which have been given out."""
+        with self._lock:
+            for key in keys:
+                self._kept.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all, because something was written."""
+        if self._kept:
+            with self._lock:
+                self._kept.clear()
