@@ -164,3 +164,40 @@ def test_scores_below_zero_count_everywhere(scores):
     assert np.trace(evaluation.confusion_matrix().to_numpy()) == 2
     assert (evaluation.match(score=min(scores))["outcome"] == "tp").sum() == 2
     assert (evaluation.match(score=3.0)["outcome"] == "fn").sum() == 2
+
+
+# Widths ---------------------------------------------------------------------------------------------------------------
+
+
+def test_overlaps_of_exactly_a_half_are_decided_as_in_pycocotools():
+    coco = pytest.importorskip("pycocotools.coco").COCO()
+    from pycocotools.cocoeval import COCOeval
+
+    rng = np.random.default_rng(0)
+    wide = np.array([[33, 79, 306 / 7, 22]])
+    more = [
+        [*rng.random(2) * 100, rng.integers(30, 900) / part, 2 * rng.integers(5, 60)] for part in [7, 3, 13, 640] * 50
+    ]
+    boxes = np.concatenate([wide, more])
+    halves = boxes * [1, 1, 1, 0.5]
+
+    def records(boxes, **keys):
+        return [{"image_id": n, "category_id": 1, "bbox": b, **keys} for n, b in enumerate(boxes.tolist())]
+
+    sized = [{**record, "id": n + 1, "area": 1.0, "iscrowd": 0} for n, record in enumerate(records(boxes))]
+    coco.dataset = {"images": [{"id": n} for n in range(len(boxes))], "annotations": sized}
+    coco.dataset["categories"] = [{"id": 1, "name": "c"}]
+    coco.createIndex()
+    theirs = COCOeval(coco, coco.loadRes(records(halves, score=0.5)), "bbox")
+    theirs.evaluate()
+    expected = [bool(image["dtMatches"][0, 0]) for image in theirs.evalImgs[: len(boxes)]]
+
+    def frame(boxes):
+        return pd.DataFrame({"image_id": range(len(boxes)), "class_name": "c"}).assign(
+            x_min=boxes[:, 0], y_min=boxes[:, 1], x_max=boxes[:, 0] + boxes[:, 2], y_max=boxes[:, 1] + boxes[:, 3]
+        )
+
+    evaluation = hf.evaluate(frame(boxes), frame(halves).assign(score=0.5))
+    outcome = evaluation.matches["outcome"].iloc[: len(boxes)] == "tp"
+    assert outcome.tolist() == expected
+    assert outcome[0] and 0 < outcome.mean() < 1
