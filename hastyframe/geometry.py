@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import masks
+from .blame import naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON, arrow_list
+from .identity import as_index, as_series
 from .intake import by_id, takes_frames
 from .painting import kinds, paint
 
@@ -55,7 +57,8 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     for name, measure in (("polygon", masks.polygon_area), ("parts", masks.polygon_area), ("mask", masks.area)):
         rows = np.flatnonzero(kind == name)
         if len(rows):
-            area[rows] = measure(_lists(labels[name].iloc[rows]))
+            with naming_outlines(labels):
+                area[rows] = measure(_lists(labels[name].iloc[rows]))
     return labels.assign(area=area)
 
 
@@ -156,7 +159,8 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
         masked = out["mask"].notna().to_numpy() if "mask" in out else np.zeros(len(out), bool)
         rows = np.flatnonzero(out["polygon"].notna().to_numpy() & (inside | ~masked))
         if len(rows):
-            clipped = masks.clip_polygons(_lists(out["polygon"].iloc[rows]), sizes[rows])
+            with naming_outlines(labels):
+                clipped = masks.clip_polygons(_lists(out["polygon"].iloc[rows]), sizes[rows])
             rings = _first_rings(clipped)
             out["polygon"] = _replaced(out["polygon"], rows, rings, POLYGON)
             lost = ~inside[rows]  # their boxes are beside them, or flat: what counts is the polygon
@@ -212,7 +216,7 @@ def flatten(labels: pd.DataFrame, images: pd.DataFrame, classes: pd.DataFrame | 
     images = by_id(images, "image_id", "images")
     sizes = _sizes(labels, images)
     depth = labels["z_index"].fillna(0).to_numpy(dtype=float) if "z_index" in labels else np.zeros(len(labels))
-    place = images.index.get_indexer(labels["image_id"])
+    place = _places(labels, images)
     order = np.lexsort([depth, place])
     ends = np.searchsorted(place[order], np.arange(len(images) + 1))
     for image, (width, height) in enumerate(images[["width", "height"]].to_numpy(dtype=np.int64)):
@@ -297,14 +301,23 @@ def _complete(labels: pd.DataFrame) -> pd.DataFrame:
 
 def _sizes(labels: pd.DataFrame, images: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Height and width of each label's image."""
-    known = labels["image_id"].isin(images.index)
-    if not known.all():
-        raise ValidationException(f"The image {labels['image_id'][~known].iloc[0]!r} is not among the images.")
-    sizes = images.loc[labels["image_id"], ["height", "width"]].to_numpy(dtype=float, na_value=np.nan)
+    place = _places(labels, images)
+    if (place < 0).any():
+        bad = labels["image_id"].iloc[int(np.argmax(place < 0))]
+        raise ValidationException(f"The image {bad!r} is not among the images.")
+    sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[place]
     if np.isnan(sizes).any():
         bad = labels["image_id"].iloc[int(np.argmax(np.isnan(sizes).any(axis=1)))]
         raise ValidationException(f"The image {bad!r} has no width and height.")
     return sizes
+
+
+def _places(labels: pd.DataFrame, images: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """Where among the images that of each label is, -1 for none; ids are compared by value."""
+    ids = as_index(images.index)
+    if not ids.is_unique:
+        raise ValidationException(f"The image {ids[ids.duplicated()][0]!r} stands in the images more than once.")
+    return ids.get_indexer(pd.Index(as_series(labels["image_id"])))
 
 
 def _generous_sizes(labels: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from . import masks
-from .blame import blame
+from .blame import blame, naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
@@ -115,7 +115,8 @@ def _row_by_row(
             return work(labels, kind, sizes, rule)
         return work(labels.iloc[rows], kind[rows], None if sizes is None else sizes[rows], rule)
 
-    return blame(of, np.arange(len(labels)), named(labels.index), file)
+    with naming_outlines(labels, file):
+        return blame(of, np.arange(len(labels)), named(labels.index), file)
 
 
 def _extent(

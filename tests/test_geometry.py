@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
@@ -190,3 +191,48 @@ def test_bad_input_is_named():
         hf.find_duplicates(labels.drop(columns="image_id"))
     with pytest.raises(hf.ValidationException, match="no width and height"):
         hf.clip_to_image(labels, IMAGES.assign(width=float("nan")).rename({"b": "z"}))
+
+
+# One error for an outline that is none, and ids by value --------------------------------------------------------------
+
+OUTLINES = {
+    "polygon": [[[0, 0], [4, 0], [4, 4]], [[0, 0], [4, 4]]],
+    "parts": [[[[0, 0], [4, 0], [4, 4]]], [[[0, 0], [4, 0], [4, 4]], [[0, 0], [4, 4]]]],
+}
+
+
+@pytest.mark.parametrize("arrow", [False, True])
+@pytest.mark.parametrize("name", OUTLINES)
+def test_an_outline_of_two_points_is_named_by_its_label_everywhere(name, arrow):
+    labels = pd.DataFrame({"image_id": "a", "class_name": "c"}, index=pd.Index(["good", "bad"], name="label_id"))
+    column = pd.Series(OUTLINES[name], index=labels.index)
+    if arrow:
+        column = column.astype(pd.ArrowDtype(pa.array(OUTLINES[name]).type))
+    labels = labels.assign(**{name: column}, x_min=np.nan, y_min=np.nan, x_max=np.nan, y_max=np.nan)
+    images = pd.DataFrame({"width": [9], "height": [9]}, index=pd.Index(["a"], name="image_id"))
+    good = labels.iloc[:1].assign(score=1.0)
+    calls = [
+        lambda: hf.add_area(labels),
+        lambda: hf.find_duplicates(labels),
+        lambda: list(hf.flatten(labels, images)),
+        lambda: hf.evaluate(labels, good),
+        lambda: hf.evaluate(good, labels.assign(score=1.0)),
+        lambda: hf.evaluate(labels, good, iou="mask"),
+        lambda: hf.evaluate_semantic(labels, good, images),
+        lambda: hf.plot.labels(np.zeros((9, 9), np.uint8), labels),
+    ]
+    if name == "polygon":
+        calls.append(lambda: hf.clip_to_image(labels, images))
+    for call in calls:
+        with pytest.raises(hf.FrameError, match=rf"1 problem .*(?s:.*){name}, row 'bad': .*three vertices"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "string[pyarrow]", "category", "int64[pyarrow]", "float64"])
+def test_images_of_another_dtype(dtype):
+    labels = pd.DataFrame({"image_id": pd.Series(["1", "2"]).astype(dtype), "class_name": "c"})
+    labels[["x_min", "y_min", "x_max", "y_max"]] = [0, 0, 9, 9]
+    for index in (pd.Index([1, 2]), pd.Index(["1", "2"]), pd.Index(["1.0", "2"], dtype="string")):
+        images = pd.DataFrame({"width": [4, 5], "height": [3, 3]}, index=index)
+        assert hf.clip_to_image(labels, images)["x_max"].tolist() == [4, 5]
+        assert [class_map.shape for _, class_map in hf.flatten(labels, images)] == [(3, 4), (3, 5)]

@@ -81,7 +81,7 @@ def test_some_now_and_the_others_beside_them_are_all_at_once(labels, rule, rando
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
-        ("polygon", [[0, 0], [1, 1]], "2 vertices"),
+        ("polygon", [[0, 0], [1, 1]], "three vertices"),
         ("parts", [[[0, 0], [3, 0], [3, float("nan")]]], "finite"),
         ("mask", [1, 1], "whole pixels"),
     ],
@@ -89,7 +89,7 @@ def test_some_now_and_the_others_beside_them_are_all_at_once(labels, rule, rando
 def test_the_label_to_blame_is_named(work, column, value, says):
     labels = pd.DataFrame(0.5, ["a", "b", "c"], BOX).rename_axis("label_id")
     labels[column] = pd.Series([None, value, None], labels.index, dtype=object)
-    with pytest.raises(hf.ValidationException, match=f"label 'b'.*{says}"):
+    with pytest.raises(hf.ValidationException, match=f"(label|row) 'b'.*{says}"):
         work(labels, np.full((3, 2), 9.0), "the labels", "center")
 
 

@@ -140,8 +140,8 @@ def images(transport: Transport, project_id: str) -> Resource:
     def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(_, content)] = pairs
         [now] = read(image_id)
-        # A request renames or moves, and a name stands in a dataset once: what cannot be first may be second.
-        changes = [{_SENT[name]: value} for name, value in content.items() if now.get(name) != value]
+        # A request moves or renames, and a name stands in a dataset once: what cannot be first may be second.
+        changes = [{key: content[name]} for name, key in _SENT.items() if now.get(name) != content.get(name)]
         for number, change in enumerate(changes):
             try:
                 now = _object(Image, transport.patch(path(image_id), change, once=once))
@@ -155,8 +155,8 @@ def images(transport: Transport, project_id: str) -> Resource:
     return Resource("image", Image.id_name, "id", fields, 1, read, put=put)
 
 
-_SENT = {"name": "filename", "dataset_id": "dataset_id"}
-"""What a change of an image's fields is called."""
+_SENT = {"dataset_id": "dataset_id", "name": "filename"}
+"""What a change of an image's fields is called, in the order in which they are tried."""
 
 
 def statuses(transport: Transport, project_id: str) -> Resource:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .. import identity, masks
-from ..blame import blame
+from ..blame import blame, naming_outlines
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX
@@ -22,6 +22,9 @@ from .doubts import warn_of_boxes, warn_of_classes, warn_of_images, why_unknown
 from .shapes import OUTCOME, Masks, lists_of, read_masks
 
 __all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
+
+_MOST_PARTS = 1000
+"""The greatest denominator of a width that is looked for: with this one, hardly any number is one by chance."""
 
 Kind: TypeAlias = Literal["bbox", "mask"]
 
@@ -284,7 +287,8 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
     for name in ("parts", "polygon"):  # of both, the second is what counts
         if name in frame and lacking.any():
             rows = np.flatnonzero(lacking & frame[name].notna().to_numpy())
-            boxes[rows] = _bounds(lists_of(frame, name, what), rows, what)
+            with naming_outlines(frame, what):
+                boxes[rows] = _bounds(lists_of(frame, name, what), rows, what)
     problems = Problems(frame)
     finite = np.isfinite(boxes).all(axis=1)
     remedy = "All four of x_min, y_min, x_max, y_max must be finite numbers" + (
@@ -309,13 +313,38 @@ def _with_sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Corner, width and height of boxes.
 
     ``x_max - x_min`` differs in its last digits from the width that `x_max` came from. Where a number of at most nine
-    decimals explains the difference, that was the width: decisions on a threshold then fall as in COCO, which keeps
-    widths.
+    decimals explains the difference, or a fraction of small whole numbers (as of pictures that were scaled), that was
+    the width: decisions on a threshold then fall as in COCO, which keeps widths.
     """
     sides = boxes[:, 2:] - boxes[:, :2]
+    slack = 2 * np.spacing(np.maximum(np.abs(boxes[:, 2:]), np.abs(boxes[:, :2])))
     near = np.round(sides, 9)
-    same = np.abs(near - sides) <= 2 * np.spacing(np.maximum(np.abs(boxes[:, 2:]), np.abs(boxes[:, :2])))
-    return np.concatenate([boxes[:, :2], np.where(same, near, sides)], axis=1)
+    known = np.where(np.abs(near - sides) <= slack, near, sides)
+    # Single numbers, as models give them, are subtracted exactly.
+    exact = (boxes == boxes.astype(np.float32)).all(axis=1)
+    rest = (np.abs(near - sides) > slack) & ~exact[:, None]
+    if rest.any():
+        known[rest] = _fractions(sides[rest], slack[rest])
+    return np.concatenate([boxes[:, :2], known], axis=1)
+
+
+def _fractions(numbers: NDArray[np.float64], slack: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the fractions of small whole numbers that numbers are but for some slack, else the numbers.
+
+    What is so near to a number is among the convergents of its continued fraction.
+    """
+    found, rows, rest = numbers.copy(), np.arange(len(numbers)), numbers
+    over, under = (np.zeros(len(numbers)), np.ones(len(numbers))), (np.ones(len(numbers)), np.zeros(len(numbers)))
+    while len(rows):
+        whole = np.floor(rest)
+        over, under = (over[1], whole * over[1] + over[0]), (under[1], whole * under[1] + under[0])
+        fraction = over[1] / under[1]
+        met = (np.abs(fraction - numbers[rows]) <= slack[rows]) & (under[1] <= _MOST_PARTS)
+        found[rows[met]] = fraction[met]
+        left = np.flatnonzero(~met & (rest > whole) & (under[1] <= _MOST_PARTS / 2))
+        rows, rest = rows[left], 1 / (rest - whole)[left]
+        over, under = (over[0][left], over[1][left]), (under[0][left], under[1][left])
+    return found
 
 
 def _told_areas(labels: pd.DataFrame) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.path import Path
 
 from .. import masks
+from ..blame import naming_outlines
 from ..frames import BOX
 from ..painting import kinds
 
@@ -50,7 +51,8 @@ def outlines(labels: pd.DataFrame, *, as_boxes: bool = False) -> tuple[list[Path
         elif name == "box":
             shapes = _rectangles(boxes[rows])
         else:
-            shapes = masks.as_polygons(_lists(labels[name].iloc[rows]))
+            with naming_outlines(labels):
+                shapes = masks.as_polygons(_lists(labels[name].iloc[rows]))
         for row, path in zip(rows.tolist(), _paths(shapes), strict=True):
             found[row] = path
     return found, kind

@@ -108,5 +108,5 @@ def test_outlines_far_from_all_predictions_are_checked_too():
     labels = pd.DataFrame({"image_id": "a", "class_name": "cat", "polygon": [[[50, 50], [60, 50]]], "area": 9.0})
     predictions = pd.DataFrame({"image_id": ["a"], "class_name": "cat", "score": 0.9})
     predictions[BOX] = [[0, 0, 4, 4]]
-    with pytest.raises(hf.ValidationException, match=r"label 0.*2 vertices"):
+    with pytest.raises(hf.ValidationException, match=r"row 0: .*three vertices"):
         hf.evaluate(labels.assign(x_min=50, y_min=50, x_max=60, y_max=51), predictions, iou="mask")
