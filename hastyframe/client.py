@@ -233,7 +233,8 @@ class Client:
         NotFound
             If there is none.
         """
-        key = identity.one(check_text(identity.one(project_id, "name") or project_id, "project_id"))
+        project_id = check_text(identity.one(project_id, "name") or project_id, "project_id")
+        key = identity.one(project_id)
         if identity.is_uuid(key):
             with suppress(NotFound):  # it may be a name all the same
                 return self._read_project(path_segment(key), str(key))

@@ -504,7 +504,8 @@ def _old_to_new(edits: pd.DataFrame) -> pd.DataFrame:
     for column in [name.removesuffix("_old") for name in edits if name.endswith("_old")]:
         old, new = (edits[f"{column}_{side}"].tolist() for side in ("old", "new"))
         does = [column in changed.split(", ") for changed in edits["changed"]]
-        shown[column] = [f"{a} → {b}" if is_ else None for a, b, is_ in zip(old, new, does, strict=True)]
+        stays = old if column.endswith("name") else [None] * len(old)  # by its name a row is known
+        shown[column] = [f"{a} → {b}" if is_ else c for a, b, c, is_ in zip(old, new, stays, does, strict=True)]
     return shown.drop(columns=[name for name in edits if name.endswith(("_old", "_new"))])
 
 

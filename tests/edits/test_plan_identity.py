@@ -272,7 +272,8 @@ def test_a_plan_is_shown_by_names(project, images, labels):
     plan = project.plan_labels(read, after)
     shown = next(frame for title, frame in plan._details() if title.startswith("edits"))
     assert shown.columns[0] == "image" and shown.columns[-1] == "label_id"
-    assert shown["class_name"].tolist() == ["coin → sky", ""] and shown["z_index"].str[-6:].tolist() == ["", " → 4.0"]
+    assert shown["class_name"].tolist() == [f"{read['class_name'].iloc[0]} → sky", read["class_name"].iloc[1]]
+    assert shown["z_index"].str[-6:].tolist() == ["", " → 4.0"]
     assert not {"class_id", "project_id", "image_id"} & set(shown.columns)
     assert plan.counts("dataset_name").loc["train"].tolist() == [0, 2, 0]
     assert plan.counts("status").loc["NEW"].tolist() == [0, 2, 0]
