@@ -30,6 +30,10 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+MOST_BAD = 100_000
+"""So many bad rows of one kind are named; a file that has more is not what it should be."""
+
+
 class Columns(dict[str, Any]):
     """A list of JSON objects that was taken apart: a list of values a key, None where an object lacks it.
 
@@ -76,8 +80,8 @@ class Table:
             raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
         check_rows(len(rows), file, what, limits)
         if wrong := [row for row, value in enumerate(rows) if not isinstance(value, dict | Mapping)]:
-            errors = [self._no_object(row, rows[row]) for row in wrong]
-            if problems is None:
+            errors = [self._no_object(row, rows[row]) for row in wrong[:MOST_BAD]]
+            if problems is None or len(wrong) > MOST_BAD:
                 raise errors[0]
             for error in errors:
                 problems.note(error)
@@ -97,15 +101,21 @@ class Table:
         number = row if self.origin is None else int(self.origin[row])
         return f"{self._place(number) if self._place else f'{self.what}[{number}]'}{name}"
 
-    def wrong(self, row: int, problem: str, remedy: str = CORRECT) -> BadRows:
+    def wrong(self, row: int, problem: str, remedy: str = CORRECT) -> FormatError:
         """Complain about a row."""
         return self.all_wrong([row], lambda _: problem, remedy)
 
-    def all_wrong(self, rows: Any, problem: Callable[[int], str] | str, remedy: str = CORRECT) -> BadRows:
-        """Complain about rows that fail a check: about all of them, so that none is found later."""
+    def all_wrong(self, rows: Any, problem: Callable[[int], str] | str, remedy: str = CORRECT) -> FormatError:
+        """Complain about rows that fail a check: about all of them, so that none is found later.
+
+        Where they are more than ``MOST_BAD`` it is the file that is wrong: the error is no `BadRows` then.
+        """
         rows = np.asarray(rows)
         rows = np.unique(np.flatnonzero(rows) if rows.dtype.kind == "b" else rows).tolist()
         say = problem if callable(problem) else lambda _: problem
+        if len(rows) > MOST_BAD:
+            what = f"{say(rows[0])}; {len(rows) - 1:,} more rows fail this check"
+            return FormatError(self.file, self.place(rows[0]), what, remedy)
         return BadRows(self, rows, [FileProblem(self.file, self.place(row), say(row), remedy) for row in rows])
 
     def without(self, rows: list[int]) -> Table:

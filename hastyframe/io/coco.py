@@ -204,13 +204,14 @@ def _file_names(table: Table) -> list[str | None]:
     names, addresses = table.texts("file_name"), blanked(table.get("coco_url"))
     if None not in names:
         return names
-    names = [
-        name if name is not None or not isinstance(address, str) else _last_part(address)
+    found = [
+        name if name is not None or not isinstance(address, str) else _last_part(address) or None
         for name, address in zip(names, addresses, strict=True)
     ]
-    if missing := [row for row, name in enumerate(names) if not name and table.get("file_name")[row] is None]:
+    if None in found:
+        missing = [row for row, name in enumerate(found) if name is None]
         raise table.all_wrong(missing, "'file_name' is missing", "Give every row its 'file_name'")
-    return names
+    return found
 
 
 def _last_part(address: str) -> str:
