@@ -308,7 +308,7 @@ def warn_of(report: pd.DataFrame, good: Iterable[str], what: str) -> None:
             f"{int(bad.sum()):,} of {len(report):,} {what}: see `outcome` and `message` of the report. The first: "
             f"{shown}",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # of this, of the call, and of what takes its frames
         )
 
 

@@ -75,7 +75,7 @@ def test_upload_a_frame(project, dataset, pictures):
         {
             "path": [pictures / name for name in NAMES],
             "name": ["first.png", None, "third.jpg", "fourth.png"],
-            "external_id": [17, 18.5, "x", None],
+            "external_id": [17, 18.0, "x", None],
             "dataset_name": ["own", "own", "val", "own"],
             "width": 3,
         },
@@ -84,7 +84,7 @@ def test_upload_a_frame(project, dataset, pictures):
     report = project.upload_images(frame)
     stored = project.get_images().loc[report["image_id"]]
     assert stored["name"].tolist() == ["first.png", "coins.png", "third.jpg", "fourth.png"]
-    assert stored["external_id"].fillna("-").tolist() == ["17", "18.5", "x", "-"]
+    assert stored["external_id"].fillna("-").tolist() == ["17", "18", "x", "-"]
     assert stored["dataset_name"].tolist() == ["own", "own", "val", "own"]
     project.get_image(report["image_id"].iloc[2]).delete()
 

@@ -182,6 +182,9 @@ def test_edit_of_class_names_with_pandas(project, labels):
 def test_edit_with_class_id_and_class_name_that_disagree(project, labels):
     changed = labels.copy()
     changed.loc[labels.index[0], "class_name"] = "sky"
+    classes = project.get_label_classes()["name"]
+    [other] = set(classes.index[classes != "sky"]) - {labels["class_id"].iloc[0]}
+    changed.loc[labels.index[0], "class_id"] = other  # both were changed, so that neither counts
     with pytest.raises(hf.FrameError, match="Drop the column that is out of date"):
         project.edit_labels(changed)
     same(project.get_labels().loc[labels.index], labels)

@@ -225,9 +225,9 @@ def test_labels_without_a_place_do_not_stop_a_push(server, tmp_path):
         plain_set.images, labels, plain_set.label_classes, attributes=attributes, label_attributes=values
     )
     project = new_project(server, "key points")
-    with pytest.warns(hf.io.FormatWarning, match="1 of 2 labels have no box, polygon or mask"):
+    with pytest.warns(hf.io.FormatWarning, match="1 of 2 labels have neither a box nor an outline"):
         report = project.push(wanted, in_folders(tmp_path, wanted))
-    assert report[report["kind"] == "label"]["source_id"].tolist() == ["1"]
+    assert report[report["kind"] == "label"]["outcome"].tolist() == ["skipped", "created"]
     assert project.get_label_attributes(project.get_labels())["value"].tolist() == [2]
 
 
