@@ -375,7 +375,7 @@ def test_keys_that_are_called_like_columns_are_left_out_and_named():
 def test_crowds_and_areas_are_numbers(small):
     for column in ("iscrowd", "area"):
         labels = small.labels.assign(**{column: ["many"] * 3})
-        with pytest.raises(ValueError, match=f"column '{column}' should hold numbers"):
+        with pytest.raises(ValueError, match=f"numbers in the column '{column}'"):
             again(hio.LabelSet(small.images, labels, small.label_classes))
 
 
