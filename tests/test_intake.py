@@ -122,6 +122,12 @@ def test_lists_arrive_as_the_schema_has_them(labels, kind):
             assert found.index.name == "label_id"
 
 
+def test_frames_of_older_libraries(labels):
+    wanted = labels[["image_id", *frames.BOX]]
+    found = as_pandas(Interchange(as_table(wanted)), "label_id")
+    pd.testing.assert_frame_equal(found.astype({"image_id": "str"}), wanted, check_dtype=False, check_index_type=False)
+
+
 def test_a_frame_of_pandas_stays_the_one_it_is(labels):
     assert as_pandas(labels, "label_id") is labels
 
