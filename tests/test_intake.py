@@ -251,7 +251,7 @@ def test_labels_of_every_kind_are_created_edited_and_deleted(project, images, la
     assert set(project.get_labels().index) == set(labels.index)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "polars, by pandas on Arrow"])
+@kinds
 def test_plans_of_every_kind_have_nothing_to_do(project, images, labels, kind):
     assert len(project.plan_labels(of(kind, labels), of(kind, labels))) == 0
     assert len(project.plan_labels(labels, of(kind, labels))) == 0
