@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hastyframe.identity import as_index, as_series
+
 from .. import frames
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
@@ -82,6 +84,8 @@ def _kept(column: pd.Series[Any]) -> pd.Series[Any]:
 def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     """Give a frame all columns of its entity, first and in order, and an index of texts."""
     dtypes = frames.dtypes(entity)
+    refers = [name for name in dtypes if name.endswith("_id") and name in frame and name != "external_id"]
+    frame = frame.assign(**{name: as_series(frame[name]) for name in refers if frame[name].dtype != "str"})
     try:
         frame = frames.conform(entity, frame)
     except (TypeError, ValueError, OverflowError) as error:
@@ -90,7 +94,7 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     columns |= {name: frame[name] for name in frame if name not in columns}
     frame = pd.DataFrame(columns, index=frame.index, copy=False)
     if frame.index.dtype != "str":
-        frame.index = frame.index.astype("str")
+        frame.index = as_index(frame.index)
     frame.index = frame.index.rename(entity.id_name)
     if not all_different(_texts(frame.index)):
         twice = frame.index[frame.index.duplicated()][0]

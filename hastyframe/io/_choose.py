@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hastyframe.identity import as_index
+
 from ..errors import ValidationException
 from ._records import DATASET
 
@@ -30,7 +32,7 @@ def filtered(
     """Filter as :meth:`LabelSet.filter` says."""
     keep_image = _chosen(label_set.images, images)
     for column, names in (("dataset_name", datasets), ("status", statuses)):
-        keep_image &= _named(label_set.images[column], names)
+        keep_image = keep_image & _named(label_set.images[column], names)
     keep_label = _chosen(label_set.labels, labels) & _named(label_set.labels["class_name"], classes)
     kept_classes = label_set.label_classes
     if classes is not None:
@@ -73,12 +75,12 @@ def _chosen(frame: pd.DataFrame, choice: Choice) -> NDArray[np.bool_]:
     if choice is None:
         return np.ones(len(frame), bool)
     if isinstance(choice, pd.Series) and choice.dtype in ("bool", "boolean"):
-        return choice.reindex(frame.index).fillna(False).to_numpy(dtype=bool)
+        return choice.set_axis(as_index(choice.index)).reindex(frame.index).fillna(False).to_numpy(dtype=bool)
     if isinstance(choice, np.ndarray) and choice.dtype == bool:
         if len(choice) != len(frame):
             raise ValidationException(f"{len(choice)} booleans for {len(frame)} rows: give one a row.")
         return choice
-    rows = frame.index.get_indexer(pd.Index(choice).astype("str"))
+    rows = frame.index.get_indexer(as_index(pd.Index(choice)))
     if (rows < 0).any():
         raise ValidationException(f"There is no {frame.index.name} {pd.Index(choice)[rows < 0][0]!r}.")
     keep = np.zeros(len(frame), bool)

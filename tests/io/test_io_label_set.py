@@ -128,3 +128,30 @@ def test_columns_that_readers_add_are_checked(small, column, value):
     labels = small.labels.assign(**{column: [value] * 3})
     with pytest.raises(ValidationException, match=f"'{column}' of another kind.*Drop it"):
         hio.LabelSet(small.images, labels, small.label_classes)
+
+
+IDS = {
+    "whole numbers": [7, 8],
+    "floats": [7.0, 8.0],
+    "texts": ["7", "8"],
+    "texts of floats": pd.Index(["7.0", "8.0"], dtype=object),
+    "pandas texts": pd.array(["7", "8"], dtype="string"),
+    "Arrow texts": pd.array(["7", "8"], dtype="string[pyarrow]"),
+    "Arrow numbers": pd.array([7, 8], dtype="int64[pyarrow]"),
+    "categories": pd.Categorical([7, 8]),
+    "objects": pd.Index([7, "8"], dtype=object),
+}
+
+
+@pytest.mark.parametrize("of_labels", IDS)
+@pytest.mark.parametrize("of_images", IDS)
+def test_ids_are_compared_by_value(of_images, of_labels):
+    images = pd.DataFrame({"name": ["a.png", "b.png"], "width": 9, "height": 9}, index=pd.Index(IDS[of_images]))
+    labels = pd.DataFrame(
+        {"image_id": IDS[of_labels], "class_id": [1.0, 2.0], "x_min": 1, "y_min": 1, "x_max": 3, "y_max": 3}
+    )
+    found = hio.LabelSet(images, labels, pd.DataFrame({"name": ["cat", "dog"]}, index=[1, 2]))
+    assert found.labels["class_name"].tolist() == ["cat", "dog"]
+    assert found.filter(images=IDS[of_labels][:1]).images["name"].tolist() == ["a.png"]
+    chosen = pd.Series([True, False], index=pd.Index(IDS[of_labels]))
+    assert found.filter(images=chosen).labels["class_name"].tolist() == ["cat"]
