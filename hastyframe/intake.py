@@ -59,8 +59,8 @@ def as_pandas(thing: Any, index: str | None = None, *, records: bool = True) -> 
         found = frame_of(list(thing)) if records and thing and all(isinstance(row, Mapping) for row in thing) else None
     else:
         found = _read(thing)
-    if isinstance(found, pd.DataFrame) and index in found:
-        return found.set_index(index)
+    if isinstance(found, pd.DataFrame) and index is not None and index in found:
+        return _indexed(found, index)
     return thing if found is None else found
 
 
@@ -78,7 +78,13 @@ def by_id(thing: Any, index: str, name: str) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise _no_frame(name, frame)
     counted = frame.index.name is None and isinstance(frame.index, pd.RangeIndex)
-    return frame.set_index(index) if counted and index in frame else frame
+    return _indexed(frame, index) if counted and index in frame else frame
+
+
+def _indexed(frame: pd.DataFrame, index: str) -> pd.DataFrame:
+    if isinstance(frame[index], pd.DataFrame):
+        raise ValidationException(f"The frame has several columns {index!r}. Drop or rename all but one.")
+    return frame.set_index(index)
 
 
 def frame_of(rows: Any) -> pd.DataFrame:

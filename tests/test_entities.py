@@ -82,9 +82,11 @@ def test_an_entity_does_not_share_the_data_it_was_made_of():
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 REPORT = pd.DataFrame({"outcome": ["done"]})
+OF_THEIR_OWN = ("BatchError", "FormatError", "FrameError", "ReadError", "SizeLimitError")
+KINDS = [getattr(errors, name) for name in errors.__all__ if name not in OF_THEIR_OWN]
 EVERY = [
-    *(getattr(errors, name)("what", request="GET /v1/x", status=404) for name in errors.__all__[:-1]
-      if name not in ("Problem", "FrameError", "BatchError", "FormatError", "SizeLimitError")),
+    *(kind("what", request="GET /v1/x", status=404) for kind in KINDS if issubclass(kind, errors.HastyError)),
+    errors.ReadError("what", REPORT, REPORT),
     errors.SizeLimitError("a.png", "9 pixels", "pixels", 4),
     errors.FormatError("a.json", "images[3]", "It has no id", "Give it one"),
     FrameError([Problem("mask", 3, [1], "Longer.")]),

@@ -217,6 +217,8 @@ def test_nothing_of_a_project_takes_the_key_to_the_storage(tmp_path):
 
         def api_handle(seen: Seen):
             match seen.method, seen.path.removeprefix("/v1/projects"):
+                case "GET", "":
+                    return page(seen, [PROJECT])
                 case "GET", "/p":
                     return PROJECT
                 case "GET", "/p/datasets":

@@ -45,6 +45,8 @@ class Api:
         match path.strip("/").split("/"):
             case ["label_classes"]:
                 return page(seen, [{"id": "c", "name": "coin", "type": "object"}])
+            case ["attributes_classes"]:
+                return []
             case ["tag_classes"]:
                 return page(seen, [{"id": "t", "name": "sharp"}])
             case ["attributes"]:
