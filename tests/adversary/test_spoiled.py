@@ -23,8 +23,6 @@ from . import spoil
 from .kinds import KINDS
 from .proxy import Dice, between
 
-pytestmark = pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")
-
 JOURNALS = int(os.environ.get("HASTYFRAME_ADVERSARY_JOURNALS", "150"))
 KINDS_OF_JOURNAL = ("labels", "broken", "tags", "statuses", "label_attributes", "label_classes")
 

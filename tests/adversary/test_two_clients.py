@@ -15,8 +15,6 @@ import hastyframe as hf
 
 from .runs import can_verify
 
-pytestmark = pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")
-
 LABELS = int(os.environ.get("HASTYFRAME_ADVERSARY_LABELS", "400"))
 LATENCY = 0.05
 

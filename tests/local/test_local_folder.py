@@ -99,7 +99,8 @@ def kept(folder: Path) -> set[str]:
 @pytest.mark.parametrize("moment", ["create", "receive", "delete", "dataset", "project"])
 def test_what_a_killed_server_left_is_removed(tmp_path, moment):
     command = [sys.executable, "-c", KILLED, str(tmp_path), moment]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    here = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | here)
     assert done.returncode == -signal.SIGKILL, done.stderr
     project, image, export = done.stdout.split()
     left = kept(tmp_path)
