@@ -27,7 +27,8 @@ import hastyframe as hf
 
 ANN, BOB, EVE = 41001, 41002, 41666
 """Ids of users of whom nobody else has heard."""
-TESTS = str(Path(__file__).parents[1])
+PLACES = [str(Path(__file__).parents[number]) for number in (1, 2)]
+"""Where the tests and the package lie."""
 PATIENCE = 300
 LONGEST_CALL = 10
 ROOM = 3 << 30
@@ -48,7 +49,7 @@ def need_users() -> None:
 def _run(user: int, arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     setpriv = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     everywhere = {"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", "MPLCONFIGDIR": "/nonexistent"}
-    everywhere["PYTHONPATH"] = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
+    everywhere["PYTHONPATH"] = os.pathsep.join(filter(None, [*PLACES, os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [*setpriv, sys.executable, "-W", "ignore", *arguments],
         capture_output=True, text=True, timeout=PATIENCE, cwd="/", env={**os.environ, **everywhere, **env},
