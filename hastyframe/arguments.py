@@ -140,11 +140,11 @@ def check_number(
     number = value.item() if isinstance(value, np.generic) else value
     what = "a whole number" if whole else "a number"
     either = f"{what}, or None." if optional else f"{what}."
-    if isinstance(number, bool) or not isinstance(number, int | float) or number != number:  # noqa: PLR0124 (NaN)
+    if isinstance(number, bool) or not isinstance(number, int | float):
         raise _refused(name, value, f"it must be {either}")
     if not least <= number <= most:
         raise _refused(name, value, f"it must be {what}, at least {least:,} and at most {most:,}.")
-    if whole and number != int(number):
+    if whole and number % 1:  # of infinity NaN, which is true
         raise _refused(name, value, f"it must be {either}")
     return int(number) if whole else number
 

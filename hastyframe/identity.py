@@ -95,24 +95,23 @@ def not_texts(values: Any, found: pa.Array) -> npt.NDArray[np.bool_]:
 
 def as_series(values: pd.Series[Any], kind: Kind = "id") -> pd.Series[str]:
     """Return a column as a str column of its values, itself where it is one; what is no id is missing."""
-    if values.dtype == _STR:
-        given = arrow_array(values, _TEXT)
-        if (found := _folded(given, kind)) is given:
-            return values
-    else:
-        found = texts(values, kind)
-    return pd.Series(pd.array(found, dtype=_STR), index=values.index, name=values.name)
+    found = _as_str(values, kind)
+    return values if found is None else pd.Series(found, index=values.index, name=values.name)
 
 
 def as_index(values: pd.Index[Any], kind: Kind = "id") -> pd.Index[str]:
     """Return an index as a str index of its values, itself where it is one; what is no id is missing."""
-    if values.dtype == _STR:
-        given = arrow_array(values, _TEXT)
-        if (found := _folded(given, kind)) is given:
-            return values
-    else:
-        found = texts(values, kind)
-    return pd.Index(pd.array(found, dtype=_STR), name=values.name)
+    found = _as_str(values, kind)
+    return values if found is None else pd.Index(found, name=values.name)
+
+
+def _as_str(values: Any, kind: Kind) -> Any:
+    """Return values as a str array; None where they are one already."""
+    if values.dtype != _STR:
+        return pd.array(texts(values, kind), dtype=_STR)
+    given = arrow_array(values, _TEXT)
+    found = _folded(given, kind)
+    return None if found is given else pd.array(found, dtype=_STR)
 
 
 def one(value: Any, kind: Kind = "id") -> str | None:
