@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,7 +141,8 @@ def check_number(
     number = value.item() if isinstance(value, np.generic) else value
     what = "a whole number" if whole else "a number"
     either = f"{what}, or None." if optional else f"{what}."
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    is_nan = isinstance(number, float) and math.isnan(number)
+    if isinstance(number, bool) or not isinstance(number, int | float) or is_nan:
         raise _refused(name, value, f"it must be {either}")
     if not least <= number <= most:
         raise _refused(name, value, f"it must be {what}, at least {least:,} and at most {most:,}.")
