@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hastyframe.errors import NotFound, UnexpectedAnswer, ValidationException
 
 from .journal import DONE, Change, Record
-from .work import DONE_BY_INTENT, IN_DOUBT, Desk, UnitWork, is_met, paired
+from .work import DONE_BY_INTENT, IN_DOUBT, RunContext, UnitWork, is_met, paired
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -41,17 +41,17 @@ class Reviewer:
 
     Parameters
     ----------
-    desk : Desk
+    context : RunContext
         What all units share.
     work : UnitWork
         The work on the unit.
     """
 
-    def __init__(self, desk: Desk, work: UnitWork) -> None:
-        self._desk = desk
+    def __init__(self, context: RunContext, work: UnitWork) -> None:
+        self._context = context
         self._work = work
-        self._journal: Journal = desk.journal
-        self._resource = desk.resource
+        self._journal: Journal = context.journal
+        self._resource = context.resource
 
     def review(self, what: Review) -> bool:
         """Read the unit and note all differences; return whether something is to be sent again."""
@@ -88,12 +88,12 @@ class Reviewer:
             if mine:
                 self._work.created([c for c, _ in mine], [item for _, item in mine])
         known = [c for c in changes if c.row in open_rows and c.key is not None]
-        if not self._desk.blind:
+        if not self._context.blind:
             by_key = {item[self._resource.key]: item for item in items}
             for change in known:
                 item = by_key.get(change.key)
                 if is_met(change, None if item is None else self._resource.content(item)):
-                    self._desk.did(DONE_BY_INTENT[change.intent], [change], [item])
+                    self._context.did(DONE_BY_INTENT[change.intent], [change], [item])
 
     # Extras -----------------------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Reviewer:
             except (*IN_DOUBT, NotFound, ValidationException):  # one of them may have gone meanwhile
                 if tries == _TRIES:
                     raise
-                self._desk.transport.rest_before(tries)
+                self._context.transport.rest_before(tries)
             items = self._read()
         if removed or unit.unseen:
             self._journal.swept(unit, removed)
@@ -165,7 +165,7 @@ class Reviewer:
             if again == items:
                 return items
             items = again
-            self._desk.transport.rest_before(tries)
+            self._context.transport.rest_before(tries)
         unit = f"{self._resource.unit} {self._work.unit.name!r}"
         raise UnexpectedAnswer(f"Each reading of {unit} gives something else. Look again when nobody writes to it.")
 
@@ -214,18 +214,20 @@ class Reviewer:
         """Say in the journal what is not as it was written; return whether the write has come to nothing."""
         noun, outcome = self._resource.noun, self._journal.outcomes[change.row]
         if change.new is None:
-            self._desk.failed([change.row], f"The {noun} was deleted and is there all the same.")
+            self._context.failed([change.row], f"The {noun} was deleted and is there all the same.")
             return True
         if change.intent == "create" and now is None:
-            self._desk.failed([change.row], f"The {noun} was created and is not there any more.")
+            self._context.failed([change.row], f"The {noun} was created and is not there any more.")
             return True
         if now is None:
-            self._desk.failed([change.row], f"Conflict: the {noun} was deleted by somebody else after it was edited.")
+            self._context.failed(
+                [change.row], f"Conflict: the {noun} was deleted by somebody else after it was edited."
+            )
             return False
         if change.old and all(now.get(name) == value for name, value in change.old.items()):
-            self._desk.failed([change.row], f"The {noun} was {outcome} and is as it was before.")
+            self._context.failed([change.row], f"The {noun} was {outcome} and is as it was before.")
             return True
-        self._desk.failed(
+        self._context.failed(
             [change.row],
             f"Conflict: somebody else changed the {noun} after it was {outcome}. Read it again and plan anew.",
         )

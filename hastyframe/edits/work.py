@@ -31,7 +31,7 @@ from .resources import Resource
 if TYPE_CHECKING:
     from hastyframe.transport import Transport
 
-__all__ = ["DONE_BY_INTENT", "IN_DOUBT", "Desk", "UnitWork", "is_met", "paired"]
+__all__ = ["DONE_BY_INTENT", "IN_DOUBT", "RunContext", "UnitWork", "is_met", "paired"]
 
 IN_DOUBT = (OutcomeUnknown, *PASSING)
 """It may have been done or not, and may go better the next time."""
@@ -48,7 +48,7 @@ _ROUNDS_SLOWED = 60
 _READINGS = 4
 
 
-class Desk(Protocol):
+class RunContext(Protocol):
     """What all units of a run share."""
 
     transport: Transport
@@ -84,7 +84,7 @@ class UnitWork:
 
     Parameters
     ----------
-    desk : Desk
+    context : RunContext
         What all units share.
     unit : Unit
         Which one.
@@ -97,10 +97,10 @@ class UnitWork:
         Rows of edits that were written in this run, upon a look.
     """
 
-    def __init__(self, desk: Desk, unit: Unit) -> None:
-        self._desk = desk
-        self._journal = desk.journal
-        self._resource = desk.resource
+    def __init__(self, context: RunContext, unit: Unit) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._resource = context.resource
         self.unit = unit
         self.uncertain: set[int] = set()
         self.edited: set[int] = set()
@@ -111,28 +111,28 @@ class UnitWork:
 
     def carry_out(self) -> None:
         """Write what is left of the unit: first what is to be gone, then what changes, then what is new."""
-        desk, unit = self._desk, self.unit
+        context, unit = self._context, self.unit
         changes = [c for c in self._journal.changes(unit) if self._journal.outcomes[c.row] not in DONE]
         new = [c for c in changes if c.key is None]
         known = [c for c in changes if c.key is not None]
         has_baseline = unit.there is not None
-        looks = (known and not desk.blind) or (new and (not has_baseline or desk.claims))
+        looks = (known and not context.blind) or (new and (not has_baseline or context.claims))
         items = self.read() if looks else None
         if items is not None:
             self._note_baseline(items, new, known)
-        if new and items is not None and has_baseline and desk.claims:
+        if new and items is not None and has_baseline and context.claims:
             new = self._claim_first(new, items)
         if known:
             known = self._judge(known, items)
             known.sort(key=lambda c: self._order.get(str(c.key), 0))
-            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=not desk.blind)
-            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=not desk.blind)
+            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=not context.blind)
+            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=not context.blind)
         self._send(new, self._create, self._claim, upon_look=False)
 
     def _note_baseline(self, items: Sequence[Record], new: Sequence[Change], known: Sequence[Change]) -> None:
         """Write down what was there before the first write of ours: what is new later is told from it."""
         unit, ids = self.unit, [item[self._resource.key] for item in items]
-        if unit.there is None or (unit.there != ids and not self._desk.claims):
+        if unit.there is None or (unit.there != ids and not self._context.claims):
             if new:
                 self._journal.found_there(unit, ids)
             elif self._resource.create is not None and any(c.new is None for c in known):
@@ -171,20 +171,20 @@ class UnitWork:
                 if upon_look and isinstance(error, RateLimited):  # nothing was done; the next look waits its turn
                     slowed += not isinstance(error, NotSent)
                     if slowed > _ROUNDS_SLOWED:
-                        self._desk.failed(rows, f"Given up after {slowed} tries: {error}")
+                        self._context.failed(rows, f"Given up after {slowed} tries: {error}")
                     else:
                         batches.appendleft(batch)
                     continue
                 self.uncertain.update(rows)
-                self._desk.doubted()
+                self._context.doubted()
                 left = look(batch, error)
                 rounds = rounds + 1 if len(left) == len(batch) else 1
                 if left and rounds > _ROUNDS:
-                    self._desk.failed([c.row for c in left], f"Given up after {rounds} tries: {error}")
+                    self._context.failed([c.row for c in left], f"Given up after {rounds} tries: {error}")
                     if isinstance(error, ConnectionFailed):
                         raise
                 elif left:
-                    self._desk.transport.rest_before(rounds)
+                    self._context.transport.rest_before(rounds)
                     batches.appendleft(look(left))  # it may have been carried out meanwhile
 
     def _after_refusal(
@@ -194,7 +194,7 @@ class UnitWork:
         # What has an id may be gone, by an earlier try or by somebody else, and its batch was refused for it.
         left = self._left_of(batch, look) if isinstance(error, NotFound) else batch
         if len(left) == 1 == len(batch):
-            self._desk.failed([left[0].row], str(error))
+            self._context.failed([left[0].row], str(error))
             return []
         if len(left) < len(batch):
             return [left]
@@ -240,7 +240,7 @@ class UnitWork:
                 continue
             trouble = self._trouble(change, now)
             if trouble:
-                self._desk.failed([change.row], trouble)
+                self._context.failed([change.row], trouble)
                 continue
             if change.old is not None and now is not None and not now.keys() <= change.old.keys():
                 noted.append((change.row, now))
@@ -252,7 +252,7 @@ class UnitWork:
 
     def _found_done(self, change: Change, item: Record | None) -> None:
         was_tried = self._journal.resumed or self._journal.attempts[change.row]
-        self._desk.did(DONE_BY_INTENT[change.intent] if was_tried else "unchanged", [change], [item])
+        self._context.did(DONE_BY_INTENT[change.intent] if was_tried else "unchanged", [change], [item])
         if was_tried:
             self._note_edits([change])
 
@@ -263,7 +263,7 @@ class UnitWork:
             return f"Conflict: the {noun} was deleted since it was read."
         if change.new is not None and now is not None and (refusal := self._resource.refuse(now, change.new)):
             return refusal
-        if self._desk.overwrite or change.old == {}:
+        if self._context.overwrite or change.old == {}:
             return None
         if change.old is None:
             return f"Conflict: the {noun} is there by now, as {now}." if now is not None else None
@@ -279,24 +279,24 @@ class UnitWork:
         assert self._resource.put is not None  # noqa: S101 (a plan of this kind has no edits)
         with self._upon_look():
             pairs = [(str(c.key), c.new or {}) for c in changes]
-            items = self._resource.put(self.unit.name, pairs, not self._desk.blind)
+            items = self._resource.put(self.unit.name, pairs, not self._context.blind)
         if not all(is_met(c, self._resource.content(item)) for c, item in zip(changes, items, strict=True)):
             raise _Misfit(f"The server answered edits of {self._resource.noun}s with other content.", items)
         for outcome in ("created", "edited"):
             some = [i for i, c in enumerate(changes) if DONE_BY_INTENT[c.intent] == outcome]
             if some:
-                self._desk.did(outcome, [changes[i] for i in some], [items[i] for i in some])
+                self._context.did(outcome, [changes[i] for i in some], [items[i] for i in some])
         self._note_edits(changes)
 
     def _note_edits(self, changes: Sequence[Change]) -> None:
-        if not self._desk.blind:
+        if not self._context.blind:
             self.edited.update(c.row for c in changes if c.intent == "edit")
 
     def _delete(self, changes: Sequence[Change]) -> None:
         assert self._resource.delete is not None  # noqa: S101 (a plan of this kind has no deletes)
         with self._upon_look():
-            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._desk.blind)
-        self._desk.did("deleted", changes)
+            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._context.blind)
+        self._context.did("deleted", changes)
         gone = {c.key for c in changes}
         self._order = {key: place for place, key in enumerate(key for key in self._order if key not in gone)}
 
@@ -331,7 +331,7 @@ class UnitWork:
             return self._claim(changes, items=items)
         mine, rest = paired(changes, self.free(items), self._resource.content)
         if mine:
-            self._desk.did("unchanged", [c for c, _ in mine], [item for _, item in mine])
+            self._context.did("unchanged", [c for c, _ in mine], [item for _, item in mine])
         return rest
 
     def _claim(
@@ -384,7 +384,7 @@ class UnitWork:
         other = [(c.row, content) for c, content in zip(changes, contents, strict=True) if content != c.new]
         if other:
             self._journal.stored_as([row for row, _ in other], [content for _, content in other])
-        self._desk.did("created", changes, items)
+        self._context.did("created", changes, items)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -403,7 +403,7 @@ class UnitWork:
         if read_page is None or len(self._order) <= PAGE_SIZE or None in places or 2 * len(pages) > self._pages:
             return self.read()
         read = lambda page: self._checked(read_page(self.unit.name, page * PAGE_SIZE))  # noqa: E731
-        found = self._tried(lambda: self._desk.transport.map(read, pages))
+        found = self._tried(lambda: self._context.transport.map(read, pages))
         items = [item for page in found for item in page]
         if not {c.key for c in changes} <= {item[self._resource.key] for item in items}:
             return self.read()  # the list has shifted, or they are gone
@@ -430,11 +430,11 @@ class UnitWork:
             try:
                 found = read()
             except IN_DOUBT:
-                self._desk.transport.rest_before(tries)
+                self._context.transport.rest_before(tries)
             except _REFUSED:  # not to be believed at once of a unit that was there a moment ago
                 if not self._was_read or tries > 1:
                     raise
-                self._desk.transport.rest_before(tries)
+                self._context.transport.rest_before(tries)
             else:
                 self._was_read = True
                 return found
@@ -453,8 +453,8 @@ class UnitWork:
         """Take the last look for one request, and note how long both took together."""
         looked_at, self._is_one_page = self._looked_at, False
         yield
-        if not self._desk.blind:
-            self._desk.waited(time.monotonic() - looked_at)
+        if not self._context.blind:
+            self._context.waited(time.monotonic() - looked_at)
 
 
 def paired(
