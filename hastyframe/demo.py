@@ -15,6 +15,7 @@ import pandas as pd
 
 from . import masks
 from .client import Client
+from .geometry import add_area
 from .images import opened
 from .project import Project
 
@@ -53,9 +54,7 @@ import hastyframe as hf
 
 client = hf.Client.local({folder!r})        # with your key: hf.Client(), and HASTY_API_KEY set
 project = client.get_project({name!r})
-labels = project.get_labels()
-
-labels["area"] = hf.masks.area(labels["mask"])
+labels = hf.add_area(project.get_labels())
 project.delete_labels(labels[labels["area"] < {dust}])
 labels = labels[labels["area"] >= {dust}]
 
@@ -181,7 +180,7 @@ def find_objects(path: Path, bright: bool) -> pd.DataFrame:
 def clean(project: Project, images: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """Correct labels in bulk: drop dust and glare, merge two classes, set statuses; return what is left."""
     _step("Correct in bulk with pandas, and write it back")
-    labels["area"] = masks.area(labels["mask"])
+    labels = add_area(labels)
     dust = labels["area"] < DUST_AREA
     cut_off = labels.join(images[["width", "height"]], on="image_id").eval(AT_THE_EDGE)
     glare = (labels["class_name"] == "coin") & cut_off & ~dust
@@ -197,8 +196,7 @@ def clean(project: Project, images: pd.DataFrame, labels: pd.DataFrame) -> pd.Da
         f"glare. Turned {len(stars):,} stars into\ngalaxies, and set the {len(touched)} image that they are on to "
         "TO REVIEW, the others to DONE.\n"
     )
-    labels = project.get_labels()
-    labels["area"] = masks.area(labels["mask"])
+    labels = add_area(project.get_labels())
     print(labels.groupby("class_name", observed=True)["area"].describe()[["count", "mean", "min", "max"]].round())
     return labels
 

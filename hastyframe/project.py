@@ -378,8 +378,9 @@ class Project(Editable, entities.Project):
         """
         self._vocabulary.forget(entities.LabelClass)
         ids = self._image_ids(images, dataset, image_status)
-        labels = self._of_images(entities.Label, ids, "Labels")
-        Sightings.shared(self._requester, self.id).saw(ids, labels)
+        read_now: list[int] = []
+        labels = self._of_images(entities.Label, ids, "Labels", read_now)
+        Sightings.shared(self._requester, self.id).saw([ids[position] for position in read_now], labels)
         return labels
 
     def create_labels(self, labels: Any, journal: str | Path | None = None) -> pd.DataFrame:
@@ -595,7 +596,7 @@ class Project(Editable, entities.Project):
             If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
         self._vocabulary.forget(entities.TagClass)
-        return self._of_images(entities.Tag, self._image_ids(images), "Tags")
+        return self._of_images(entities.Tag, self._image_ids(images), "Tags", [])
 
     def add_tags(self, tags: pd.DataFrame) -> pd.DataFrame:
         """Tag many images, in batches, in parallel.
@@ -1303,7 +1304,10 @@ class Project(Editable, entities.Project):
             wanted = self._images_by_name(wanted)
         return list(dict.fromkeys(map(str, map(identity.one, wanted))))
 
-    def _of_images(self, entity: type[entities.Entity], image_ids: list[str], desc: str) -> pd.DataFrame:
+    def _of_images(
+        self, entity: type[entities.Entity], image_ids: list[str], desc: str, read_now: list[int]
+    ) -> pd.DataFrame:
+        """Read what images have; `read_now` gets the positions of those that no earlier call has read."""
         lists = [(path_of(entity.path, project_id=self.id, image_id=key), None) for key in image_ids]
         ids = pd.Index(image_ids, dtype="str", name=entities.Image.id_name)
 
@@ -1311,7 +1315,7 @@ class Project(Editable, entities.Project):
             return frames.with_unique_ids(entity, self._vocabulary.frame(entity, batches))
 
         known = lambda number: {entities.Image.id_name: image_ids[number]}  # noqa: E731
-        return read_lists(self._requester, entity, lists, ids, make, known, desc=desc, unit="image")
+        return read_lists(self._requester, entity, lists, ids, make, known, read_now, desc=desc, unit="image")
 
     def _frame(
         self, entity: type[entities.Entity], lists: Sequence[Listing], *, desc: str | None = None

@@ -29,6 +29,7 @@ def read_many(
     ids: pd.Index[Any],
     read: Callable[[list[int], Failures], Sequence[Any]],
     make: Callable[[list[Any]], R],
+    read_now: list[int] | None = None,
 ) -> R:
     """Read a part for each of many things, those that an earlier call has not read.
 
@@ -44,6 +45,8 @@ def read_many(
         Gets the positions of things and reads their parts, in order; notes those that failed.
     make : callable
         Makes of parts what the call returns.
+    read_now : list of int, optional
+        Gets the positions of things that this call has read, and no earlier one.
 
     Raises
     ------
@@ -56,14 +59,16 @@ def read_many(
     found = dict(zip(missing, read(missing, failures), strict=True))
     errors = {missing[number]: error for number, error in sorted(failures.found.items())}
     good = [position for position in range(len(keys)) if position not in errors]
+    if read_now is not None:
+        read_now += [position for position in missing if position not in errors]
     parts = [found[position] if position in found else kept[keys[position]] for position in good]
     if not errors:
-        transport.parts.drop(kept)
+        transport.parts.drop(keys)
         return make(parts)
     first = next(iter(failures.found.values()))  # in time: others may not have been asked for any more, because of it
     if not good:
         raise first
-    transport.parts.keep({keys[position]: part for position, part in zip(good, parts, strict=True)})
+    transport.parts.keep(keys, {keys[position]: part for position, part in zip(good, parts, strict=True)})
     outcomes = ["failed" if position in errors else "read" for position in range(len(keys))]
     messages = [str(errors[position]) if position in errors else None for position in range(len(keys))]
     report = pd.DataFrame({"outcome": outcomes, "message": messages}, index=ids, dtype="str")
@@ -91,6 +96,7 @@ def read_lists(
     ids: pd.Index[Any],
     make: Callable[[list[pa.RecordBatch]], pd.DataFrame],
     known: Callable[[int], Mapping[str, Any]],
+    read_now: list[int],
     *,
     desc: str,
     unit: str,
@@ -116,7 +122,7 @@ def read_lists(
         return slices
 
     keys = [path for path, _ in lists]
-    return read_many(transport, keys, ids, read, lambda slices: make(_joined(slices)))
+    return read_many(transport, keys, ids, read, lambda slices: make(_joined(slices)), read_now)
 
 
 def _joined(slices: list[_Slice]) -> list[pa.RecordBatch]:

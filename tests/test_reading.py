@@ -12,6 +12,7 @@ from servers import Answer, Seen, page, serve
 
 import hastyframe as hf
 from hastyframe import transport
+from hastyframe.edits import Sightings
 from hastyframe.http import parts
 from hastyframe.transport import Transport
 
@@ -151,6 +152,32 @@ def test_what_is_written_makes_all_be_read_again():
         api.asked.clear()
         project.get_labels()
         assert len(set(api.lists("labels"))) == 40
+
+
+def test_another_call_sees_what_is_there_now():
+    with connected() as (api, project):
+        api.bad = {"/images/i03/labels": TROUBLE}
+        with pytest.raises(hf.ReadError):
+            project.get_labels(IMAGES)
+        api.bad = {}
+        for others in (IMAGES[:3], [*IMAGES[:3], "i03"], list(reversed(IMAGES[4:]))):
+            api.asked.clear()
+            project.get_labels(others)
+            assert set(api.lists("/labels")) == {f"/images/{key}/labels" for key in others}
+        api.asked.clear()
+        project.get_labels(list(reversed(IMAGES)))  # the same ones
+        assert set(api.lists("/labels")) == {"/images/i03/labels"}
+
+
+def test_what_an_earlier_call_has_read_is_no_baseline_for_what_is_created_now():
+    with connected() as (api, project):
+        api.bad = {"/images/i03/labels": TROUBLE}
+        with pytest.raises(hf.ReadError):
+            project.get_labels()
+        api.bad = {}
+        project.get_labels()
+        sightings = Sightings.shared(project._requester, project.id)
+        assert [key for key in IMAGES if sightings.of(key) is not None] == ["i03"]
 
 
 def test_what_is_old_is_read_again(monkeypatch):

@@ -66,41 +66,43 @@ class Failures:
 class Parts:
     """What was read of calls that failed, for the same calls again: for ten minutes, and until something is written.
 
+    A call for other things, be it for some of the same, gets nothing of it: it is to see what is there now.
+
     Examples
     --------
     >>> parts = Parts()
-    >>> parts.keep({"a": [1, 2]})
-    >>> parts.of(["a", "b"])
-    {'a': [1, 2]}
+    >>> parts.keep(["a", "b"], {"a": [1, 2]})
+    >>> parts.of(["a", "b"]), parts.of(["a"])
+    ({'a': [1, 2]}, {})
     >>> parts.clear()
     >>> parts.of(["a", "b"])
     {}
     """
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._kept: dict[frozenset[Hashable], tuple[float, Mapping[Any, Any]]] = {}
         self._lock = threading.Lock()
 
-    def of(self, keys: Iterable[Hashable]) -> dict[Hashable, Any]:
-        """Return what is kept of some things."""
+    def of(self, keys: Iterable[Hashable]) -> Mapping[Hashable, Any]:
+        """Return what is kept of a call for some things."""
         if not self._kept:
             return {}
         with self._lock:
             since = time.monotonic() - _FRESH
-            self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > since}
-            return {key: self._kept[key][1] for key in keys if key in self._kept}
+            self._kept = {call: kept for call, kept in self._kept.items() if kept[0] > since}
+            return self._kept.get(frozenset(keys), (0.0, {}))[1]
 
-    def keep(self, parts: Mapping[Any, Any]) -> None:
-        """Keep what was read."""
-        now = time.monotonic()
+    def keep(self, keys: Iterable[Hashable], parts: Mapping[Any, Any]) -> None:
+        """Keep what was read of a call for some things; it is as old as the first of its parts."""
+        call = frozenset(keys)
         with self._lock:
-            self._kept.update({key: (now, part) for key, part in parts.items()})
+            self._kept[call] = (self._kept.get(call, (time.monotonic(),))[0], parts)
 
     def drop(self, keys: Iterable[Hashable]) -> None:
-        """Forget some things, which have been given out."""
-        with self._lock:
-            for key in keys:
-                self._kept.pop(key, None)
+        """Forget a call, which has been answered."""
+        if self._kept:
+            with self._lock:
+                self._kept.pop(frozenset(keys), None)
 
     def clear(self) -> None:
         """Forget all, because something was written."""

@@ -223,7 +223,8 @@ def area(runs: Any) -> NDArray[np.int64]:
     Parameters
     ----------
     runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+        Hasty run-lengths. What has no mask has no pixels of one; :func:`hastyframe.add_area` measures labels, be they
+        masks, outlines or boxes.
 
     Returns
     -------
