@@ -30,9 +30,9 @@ from .errors import (
     UnexpectedAnswer,
     ValidationException,
 )
-from .geometry import add_area, clip_to_image, find_duplicates, flatten
 from .handles import Attribute, Dataset, Image, Label, LabelAttribute, LabelClass, Tag, TagClass, Workspace
 from .jobs import AutomatedLabelingJob, ExportJob
+from .labels import add_area, clip_to_image, find_duplicates, flatten
 from .limits import Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project

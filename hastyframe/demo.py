@@ -15,8 +15,8 @@ import pandas as pd
 
 from . import masks
 from .client import Client
-from .geometry import add_area
 from .images import opened
+from .labels import add_area
 from .project import Project
 
 __all__ = ["fill", "run"]

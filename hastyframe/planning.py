@@ -21,7 +21,7 @@ from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare
 from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
 from .frames import BOX
-from .geometry import clip_to_image
+from .labels import clip_to_image
 from .vocabulary import Vocabulary, choose
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ FLOOR |= {"intake", "identity"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
 SHAPES = FLOOR | {"painting"}
-PROJECT = HANDLES | SHAPES | {"uploads", "jobs", "models", "io", "geometry", "evaluation", "plotting"}
+PROJECT = HANDLES | SHAPES | {"uploads", "jobs", "models", "io", "labels", "evaluation", "plotting"}
 
 KNOWS: dict[str, set[str]] = {
     "errors": set(),
@@ -41,9 +41,9 @@ KNOWS: dict[str, set[str]] = {
     "paths": {"errors"},
     "painting": FLOOR,
     "io": SHAPES | {"progress"},
-    "evaluation": NAMES | SHAPES | {"checks", "geometry", "plotting"},
-    "geometry": SHAPES,
-    "plotting": SHAPES | {"io", "geometry"},
+    "evaluation": NAMES | SHAPES | {"checks", "labels", "plotting"},
+    "labels": SHAPES,
+    "plotting": SHAPES | {"io", "labels"},
     "arguments": {"errors", "entities"},
     "answers": {"errors", "entities", "arguments", "transport"},
     "vocabulary": FLOOR | {"transport"},
@@ -56,7 +56,7 @@ KNOWS: dict[str, set[str]] = {
     "handles": HANDLES,
     "jobs": HANDLES,
     "models": HANDLES | {"http"},
-    "planning": HANDLES | {"geometry", "painting"},
+    "planning": HANDLES | {"labels", "painting"},
     "sync": PROJECT,
     "project": PROJECT | {"http", "sync", "planning"},
     "local": SHAPES | {"io"},

@@ -157,7 +157,7 @@ def _names(labels: Maps, predictions: Maps, classes: pd.DataFrame | Sequence[str
 def _maps(side: Maps, images: pd.DataFrame | None, names: list[str]) -> Iterator[tuple[str, NDArray[Any]]]:
     if not isinstance(side, pd.DataFrame):
         return iter(side)
-    from ..geometry import flatten
+    from ..labels import flatten
 
     if images is None:
         raise ValidationException("Frames are painted into their images: give `images` with width and height.")

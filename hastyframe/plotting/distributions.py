@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ValidationException
-from ..geometry import add_area
 from ..intake import takes_frames
 from ..io import LabelSet
+from ..labels import add_area
 from .axes import INK, SOFT, many, new_axes, plain, short
 from .colours import PALETTE, Classes, palette
 
