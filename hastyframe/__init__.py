@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import masks
+from . import geometry, masks
 from .client import Client
 from .edits import Plan, Report
 from .errors import (
@@ -109,6 +109,7 @@ __all__ = [
     "evaluate_semantic",
     "find_duplicates",
     "flatten",
+    "geometry",
     "masks",
     "read_coco",
     "read_coco_detections",

@@ -17,7 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
-FLOOR |= {"intake", "identity"}
+FLOOR |= {"intake", "identity", "geometry"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
 SHAPES = FLOOR | {"painting"}
@@ -27,6 +27,7 @@ KNOWS: dict[str, set[str]] = {
     "errors": set(),
     "entities": set(),
     "masks": {"errors"},
+    "geometry": {"errors", "masks"},
     "progress": set(),
     "limits": {"errors"},
     "images": {"errors", "limits"},

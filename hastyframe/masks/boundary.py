@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import Grid, as_grid
 from hastyframe.masks.placement import rebox
 from hastyframe.masks.polygon import Outlines, Polygons
@@ -20,13 +21,14 @@ __all__ = ["rle_to_polygon"]
 Index = NDArray[np.int64]
 
 
+@takes_masks
 def rle_to_polygon(runs: Any, boxes: ArrayLike, *, tolerance: float = 0.0) -> Polygons:
     """Outlines of masks, outer and inner.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths; a column of masks (:mod:`hastyframe.geometry`) carries its boxes, which are left out then.
     boxes : array_like of shape (n, 4)
         The boxes of the labels, ``[x_min, y_min, x_max, y_max]``.
     tolerance : float

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import blocks_of, in_blocks, in_threads, stacked
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.counts import counts_from_strings, counts_to_strings
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, as_list, as_ragged, offsets_of, segment_sum, where
@@ -42,13 +43,14 @@ READ_AT_ONCE = 2**18
 """Characters or counts that are read at a time: enough for a thread to work on without asking for the interpreter."""
 
 
+@takes_masks
 def to_coco_rle(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike, *, counts: Kind = "bytes") -> list[dict[str, Any]]:
     """COCO run-lengths of Hasty masks, equal byte by byte to those of pycocotools.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths; a column of masks (:mod:`hastyframe.geometry`) carries its boxes, which are left out then.
     boxes : array_like of shape (n, 4)
         Boxes of the labels, ``[x_min, y_min, x_max, y_max]``, inside the image.
     image_sizes : array_like of shape (n, 2) or (2,)
@@ -105,6 +107,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+@takes_masks
 def to_coco_counts(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragged:
     """Uncompressed COCO counts of Hasty masks, as flat arrays.
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.blocks import cuts, in_threads, stacked
 from hastyframe.masks.canvas import on_canvas
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import LARGEST, Grid, as_grid
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum, spread
 from hastyframe.masks.runlength import area
@@ -29,6 +30,7 @@ REACH = 1e150
 """How far from the origin boxes may lie, so that no area overflows."""
 
 
+@takes_masks
 def iou(
     runs: Any,
     boxes: ArrayLike,
@@ -42,8 +44,9 @@ def iou(
 
     Parameters
     ----------
-    runs, other_runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths of n and m masks.
+    runs, other_runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths of n and m masks. Columns of masks (:mod:`hastyframe.geometry`) carry their
+        boxes, which are left out then: ``(column, other_column)``.
     boxes, other_boxes : array_like of shape (n, 4) and (m, 4)
         The boxes of the labels, ``[x_min, y_min, x_max, y_max]``.
     pairs : (array, array) or "all", optional
@@ -78,6 +81,7 @@ def iou(
     return _ratio(common, area(one.runs), area(other.runs), index, crowd)
 
 
+@takes_masks
 def intersection_area(
     runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike, *, pairs: Pairs = None
 ) -> NDArray[np.int64]:

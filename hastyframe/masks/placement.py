@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, as_sizes
 from hastyframe.masks.ragged import Ragged, offsets_of, spread
 from hastyframe.masks.toggles import (
@@ -24,13 +25,14 @@ from hastyframe.masks.toggles import (
 __all__ = ["crop", "place", "trim"]
 
 
+@takes_masks
 def crop(runs: Any, boxes: ArrayLike, targets: ArrayLike) -> Ragged:
     """Re-cut masks to other boxes of the same image.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths; a column of masks (:mod:`hastyframe.geometry`) carries its boxes, which are left out then.
     boxes : array_like of shape (n, 4)
         The boxes that the runs count in, ``[x_min, y_min, x_max, y_max]``. A shape ``(height, width)`` is a box at the
         origin: a mask of a whole image.
@@ -56,6 +58,7 @@ def crop(runs: Any, boxes: ArrayLike, targets: ArrayLike) -> Ragged:
     return to_runs(rebox(toggles, grid, _fits(as_grid(targets, toggles.n, of=toggles))))
 
 
+@takes_masks
 def place(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragged:
     """Masks of whole images from masks inside boxes.
 
@@ -87,6 +90,7 @@ def place(runs: Any, boxes: ArrayLike, image_sizes: ArrayLike) -> Ragged:
     return to_runs(rebox(toggles, grid, _fits(Grid(zero, zero, width, height))))
 
 
+@takes_masks
 def trim(runs: Any, boxes: ArrayLike) -> tuple[Ragged, NDArray[np.int64]]:
     """Shrink boxes to their masks, and the masks along with them.
 

@@ -216,7 +216,7 @@ def _from_arrow(column: Any) -> Polygons:
         levels.append(offsets)
     if pa.types.is_null(column.type) and not levels:
         return Polygons(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(len(column) + 1, np.int64))
-    if not 1 <= len(levels) <= 3 or column.null_count:
+    if not 1 <= len(levels) <= 4 or column.null_count:
         raise ValidationException(
             f"A polygon column is a list of [x, y] pairs or of rings of them, without nulls inside; got {column.type}."
         )
@@ -227,6 +227,8 @@ def _from_arrow(column: Any) -> Polygons:
     points = _points(column.to_numpy(zero_copy_only=False))
     if len(levels) == 1:
         return _one_ring_each(points, levels[0])
+    if len(levels) == 3:
+        return _of_parts(points, *levels[::-1])
     return Polygons(points, levels[1], levels[0])
 
 
@@ -238,6 +240,21 @@ def _halved(levels: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         index = ring if len(levels) == 1 else where(levels[0], ring)[0]
         raise ValidationException(f"polygon {index} has an odd count of numbers; a vertex is x and y.")
     return levels[-1] // 2
+
+
+def _of_parts(
+    points: NDArray[np.float64], rings: NDArray[np.int64], parts: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> Polygons:
+    """Objects of a column of polygons: of parts of one ring each, or of one part each."""
+    holes = np.diff(parts) != 1
+    if not holes.any():
+        return Polygons(points, rings, offsets)
+    several = np.diff(offsets) > 1
+    if several.any():
+        raise ValidationException(
+            f"polygon {int(np.argmax(several))} has several parts, and some have holes; take them apart, or as a mask."
+        )
+    return Outlines(points, rings, parts[offsets])
 
 
 def _one_ring_each(points: NDArray[np.float64], ends: NDArray[np.int64]) -> Polygons:

@@ -141,6 +141,9 @@ def as_ragged(rows: Any, *, what: str = "mask") -> Ragged:
     >>> as_ragged(pa.array([[1, 2], None], pa.list_(pa.int32()))).to_list()
     [[1, 2], []]
     """
+    column = getattr(rows, "array", rows)
+    if hasattr(column, "runs_in_boxes"):  # a column of masks
+        return column.runs
     if isinstance(rows, Ragged) or _is_pair(rows):
         return _checked(np.asarray(rows[0]), np.asarray(rows[1]), what)
     if (arrow := arrow_of(rows)) is not None:
@@ -217,6 +220,8 @@ def arrow_of(column: Any) -> Any:
 
     if not isinstance(column, pa.Array | pa.ChunkedArray):
         column = column.__arrow_array__()
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # what combines to nothing, or to more than one array can hold

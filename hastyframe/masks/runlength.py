@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hastyframe.errors import ValidationException
 from hastyframe.masks.bits import changes_in_pixels, pixels_from_runs
 from hastyframe.masks.blocks import blocks_of, cuts, in_threads
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import LARGEST, Grid, as_grid, numbers
 from hastyframe.masks.ragged import Ragged, offsets_of, segment_sum
 from hastyframe.masks.toggles import as_runs, extent, fitting, fitting_blocks
@@ -110,13 +111,15 @@ def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return (pixels if pixels.dtype in (np.bool_, np.uint8) else pixels != 0).view(np.uint8)
 
 
+@takes_masks
 def decode(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Any:
     """Pixel masks from Hasty run-lengths.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths of one mask or of many.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths of one mask or of many; a column of masks (:mod:`hastyframe.geometry`) carries its boxes,
+        which are left out then.
     boxes : array_like
         Boxes ``[x_min, y_min, x_max, y_max]`` or shapes ``(height, width)``, a row a mask; one row without the outer
         axis where all masks have one size.
@@ -166,6 +169,7 @@ def _is_one(runs: Any) -> bool:
     return isinstance(runs, list | tuple) and all(isinstance(value, int | np.integer) for value in runs)
 
 
+@takes_masks
 def decode_flat(runs: Any, boxes: ArrayLike, *, max_pixels: int = 2**32) -> Ragged:
     """Pixels of many masks in one buffer, row by row, mask after mask.
 
@@ -222,7 +226,7 @@ def area(runs: Any) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
         Hasty run-lengths. What has no mask has no pixels of one; :func:`hastyframe.add_area` measures labels, be they
         masks, outlines or boxes.
 
@@ -251,13 +255,14 @@ def _area(block: tuple[slice, Ragged]) -> NDArray[np.int64]:
     return segment_sum(lengths, some.offsets // 2)
 
 
+@takes_masks
 def bbox(runs: Any, boxes: ArrayLike) -> NDArray[np.int64]:
     """Tight boxes around masks, in pixels of the image.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths; a column of masks (:mod:`hastyframe.geometry`) carries its boxes, which are left out then.
     boxes : array_like
         Boxes of the labels, or shapes ``(height, width)``; see :func:`decode`.
 

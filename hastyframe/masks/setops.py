@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import LARGEST, Grid, as_grid
 from hastyframe.masks.placement import rebox
 from hastyframe.masks.ragged import Ragged
@@ -20,13 +21,15 @@ Flags = NDArray[np.bool_]
 Masks = tuple[Ragged, NDArray[np.int64]]
 
 
+@takes_masks
 def union(runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike) -> Masks:
     """Pixels in either mask of each pair.
 
     Parameters
     ----------
-    runs, other_runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths of n masks each.
+    runs, other_runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths of n masks each. Columns of masks (:mod:`hastyframe.geometry`) carry their
+        boxes, which are left out then: ``(column, other_column)``.
     boxes, other_boxes : array_like of shape (n, 4)
         The boxes of the labels, ``[x_min, y_min, x_max, y_max]``.
 
@@ -51,6 +54,7 @@ def union(runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike) 
     return _combine(runs, boxes, other_runs, other_boxes, around, np.logical_or)
 
 
+@takes_masks
 def intersection(runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike) -> Masks:
     """Pixels in both masks of each pair.
 
@@ -79,6 +83,7 @@ def intersection(runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: Arra
     return _combine(runs, boxes, other_runs, other_boxes, shared, np.logical_and)
 
 
+@takes_masks
 def difference(runs: Any, boxes: ArrayLike, other_runs: Any, other_boxes: ArrayLike) -> Masks:
     """Pixels in the first mask of each pair and not in the second.
 

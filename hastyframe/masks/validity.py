@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hastyframe.errors import ValidationException
+from hastyframe.masks.columns import takes_masks
 from hastyframe.masks.grids import LARGEST, as_grid
 from hastyframe.masks.ragged import Ragged, as_ragged, segment
 from hastyframe.masks.toggles import as_runs, check_fit
@@ -15,13 +16,14 @@ from hastyframe.masks.toggles import as_runs, check_fit
 __all__ = ["check", "problems"]
 
 
+@takes_masks
 def check(runs: Any, boxes: ArrayLike) -> None:
     """Refuse masks that are not Hasty run-lengths inside their boxes.
 
     Parameters
     ----------
-    runs : list of int, Ragged, Arrow list array or list of lists
-        Hasty run-lengths.
+    runs : list of int, Ragged, Arrow list array, list of lists, or a column of masks
+        Hasty run-lengths; a column of masks (:mod:`hastyframe.geometry`) carries its boxes, which are left out then.
     boxes : array_like
         Boxes ``[x_min, y_min, x_max, y_max]`` or shapes ``(height, width)``, a row a mask.
 
@@ -55,6 +57,7 @@ def _fine(runs: Any, boxes: ArrayLike) -> bool:
     return True
 
 
+@takes_masks
 def problems(runs: Any, boxes: ArrayLike) -> dict[int, str]:
     """Why each bad mask is bad.
 

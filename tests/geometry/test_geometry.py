@@ -377,3 +377,47 @@ def test_dask_keeps_them(tmp_path):
     assert joined.dtypes[["polygon", "mask"]].astype(str).tolist() == ["polygon", "mask"]
     parts.to_parquet(tmp_path / "parts")
     pd.testing.assert_frame_equal(dask.read_parquet(tmp_path / "parts").compute(), frame)
+
+
+# Kernels --------------------------------------------------------------------------------------------------------------
+
+
+def test_kernels_take_columns_of_masks():
+    one = MaskArray([Mask([1, 2, 7, 2], [10, 20, 14, 22]), None, Mask([2, 3], [0, 0, 2, 2])])
+    other = MaskArray([Mask([1, 4], [12, 20, 14, 22]), Mask([1, 1], [5, 5, 6, 6]), None])
+    runs, boxes = one.runs_in_boxes()
+    more = other.runs_in_boxes()
+    kernels = hf.masks
+    for column in (one, pd.Series(one, ["a", "b", "c"])):
+        for kernel in (
+            kernels.decode,
+            kernels.decode_flat,
+            kernels.bbox,
+            kernels.trim,
+            kernels.problems,
+            kernels.rle_to_polygon,
+        ):
+            assert repr(kernel(column)) == repr(kernel(runs, boxes)) == repr(kernel(runs=column))
+        assert kernels.check(column) is None and kernels.area(column).tolist() == [4, 0, 3]
+        for kernel in (kernels.iou, kernels.intersection_area, kernels.union, kernels.intersection, kernels.difference):
+            wanted = kernel(runs, boxes, *more)
+            for got in (kernel(column, other), kernel(column, other_runs=other), kernel(runs, boxes, other)):
+                assert repr(got) == repr(wanted)
+        assert kernels.iou(column, other, pairs="all").shape == (3, 3)
+        assert repr(kernels.place(column, (30, 30))) == repr(kernels.place(runs, boxes, (30, 30)))
+        assert kernels.to_coco_rle(column, (30, 30)) == kernels.to_coco_rle(runs, boxes, (30, 30))
+        assert repr(kernels.crop(column, [0, 0, 30, 30])) == repr(kernels.crop(runs, boxes, [0, 0, 30, 30]))
+    with pytest.raises(hf.ValidationException, match="boxes is given twice"):
+        kernels.bbox(one, boxes=boxes)
+
+
+def test_kernels_take_columns_of_polygons():
+    kernels = hf.masks
+    column = pd.Series([SQUARE, None, TWO], dtype="polygon")
+    plain = [[SQUARE], None, TWO]
+    for kernel in (kernels.polygon_area, kernels.polygon_bounds, kernels.as_polygons, kernels.polygon_to_rle):
+        assert repr(kernel(column)) == repr(kernel(plain)) == repr(kernel(column.array))
+    holed = pd.Series([[[SQUARE, HOLE]], SQUARE], dtype="polygon")
+    assert kernels.polygon_area(holed).tolist() == [15, 16] == holed.array.area.tolist()
+    with pytest.raises(hf.ValidationException, match="polygon 0 has several parts, and some have holes"):
+        kernels.polygon_area(pd.Series([[[SQUARE, HOLE], [[[9, 9], [10, 9], [10, 10]]]]], dtype="polygon"))
