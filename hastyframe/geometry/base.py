@@ -82,7 +82,7 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
 
     TYPE: ClassVar[type[GeometryType]]
     EXAMPLE: ClassVar[str]
-    _data: pa.Array
+    _pieces: tuple[pa.Array, ...]
 
     # What a kind of geometry is made of ---------------------------------------------------------------------------
 
@@ -167,6 +167,17 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
     def _from_factorized(cls, values: Any, original: Self) -> Self:
         return cls(values)
 
+    @property
+    def _data(self) -> pa.Array:
+        """The rows as one Arrow array; columns that were put together become one when somebody needs it."""
+        if len(self._pieces) > 1:
+            self._pieces = (pa.concat_arrays(self._pieces),)
+        return self._pieces[0]
+
+    @_data.setter
+    def _data(self, data: pa.Array) -> None:
+        self._pieces = (data,)
+
     # What pandas asks for -----------------------------------------------------------------------------------------
 
     @property
@@ -177,10 +188,10 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
     @property
     def nbytes(self) -> int:
         """Bytes that the rows take."""
-        return int(self._data.nbytes)
+        return sum(piece.nbytes for piece in self._pieces)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return sum(map(len, self._pieces))
 
     def __getitem__(self, item: Any) -> Any:
         item = self._indexer(item)
@@ -247,7 +258,7 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
 
     def isna(self) -> NDArray[np.bool_]:
         """Return which rows are missing."""
-        return np.asarray(self._data.is_null())
+        return np.concatenate([piece.is_null() for piece in self._pieces])
 
     @property
     def _hasna(self) -> bool:
@@ -255,7 +266,7 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
 
     def copy(self) -> Self:
         """Return an array of the same rows; the buffers are shared, as nobody can change them."""
-        return self._of(self._data)
+        return self._concat_same_type([self])
 
     def view(self, dtype: Any = None) -> Any:
         """Return an array of the same rows."""
@@ -330,7 +341,9 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
 
     @classmethod
     def _concat_same_type(cls, to_concat: Sequence[Self]) -> Self:
-        return cls._of(pa.concat_arrays([each._data for each in to_concat]))
+        made = cls.__new__(cls)
+        made._pieces = tuple(piece for each in to_concat for piece in each._pieces)
+        return made
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
