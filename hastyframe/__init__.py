@@ -32,7 +32,7 @@ from .errors import (
 )
 from .handles import Attribute, Dataset, Image, Label, LabelAttribute, LabelClass, Tag, TagClass, Workspace
 from .jobs import AutomatedLabelingJob, ExportJob
-from .labels import add_area, clip_to_image, find_duplicates, flatten
+from .labels import add_area, clip_to_image, find_duplicates, fit_boxes, flatten
 from .limits import Limits
 from .models import Attributer, Detector, InstanceSegmentor, SemanticSegmentor
 from .project import Project
@@ -108,6 +108,7 @@ __all__ = [
     "evaluate",
     "evaluate_semantic",
     "find_duplicates",
+    "fit_boxes",
     "flatten",
     "geometry",
     "masks",

@@ -14,10 +14,12 @@ import pyarrow as pa
 
 from .arguments import shown
 from .errors import ValidationException
-from .frames import MASK, POLYGON, arrow_array
+from .frames import BOX, MASK, POLYGON, arrow_array
+from .geometry import Mask, MaskDtype
 from .lists import PARTS
+from .plain import plain_geometry
 
-__all__ = ["as_pandas", "by_id", "frame_of", "takes_frames"]
+__all__ = ["as_pandas", "by_id", "frame_of", "takes_frames", "without_boxes"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,6 +81,21 @@ def by_id(thing: Any, index: str, name: str) -> pd.DataFrame:
         raise _no_frame(name, frame)
     counted = frame.index.name is None and isinstance(frame.index, pd.RangeIndex)
     return _indexed(frame, index) if counted and index in frame else frame
+
+
+def without_boxes(labels: Any) -> pd.DataFrame:
+    """Return labels of any library as lists, with the masks of geometry columns in the frames that these carry.
+
+    Parameters
+    ----------
+    labels : frame
+        Labels, as :func:`by_id` takes them.
+    """
+    column = labels.get("mask") if isinstance(labels, pd.DataFrame) else None
+    if isinstance(column, pd.Series) and (isinstance(column.dtype, MaskDtype) or column.dtype == object):
+        carried = column.map(lambda cell: isinstance(cell, Mask)).to_numpy(dtype=bool)
+        labels = labels.assign(**{side: labels[side].mask(carried) for side in BOX if side in labels})
+    return by_id(labels, "label_id", "labels")
 
 
 def _indexed(frame: pd.DataFrame, index: str) -> pd.DataFrame:
@@ -230,7 +247,8 @@ def _dtype(type_: pa.DataType) -> Any:
 
 
 def _with_lists(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give outlines and masks that are Arrow lists of another kind, as Polars and DuckDB have them, our own kind."""
+    """Give outlines and masks that are Arrow lists of another kind, or geometry columns, our own kind."""
+    frame = plain_geometry(frame)
     changed = {}
     for name, type_ in _LISTS.items():
         if name in frame.columns and isinstance(frame[name], pd.Series):

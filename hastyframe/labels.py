@@ -14,10 +14,10 @@ from .blame import naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON, arrow_list
 from .identity import as_index, as_series
-from .intake import by_id, takes_frames
+from .intake import by_id, takes_frames, without_boxes
 from .painting import kinds, paint
 
-__all__ = ["add_area", "clip_to_image", "find_duplicates", "flatten"]
+__all__ = ["add_area", "clip_to_image", "find_duplicates", "fit_boxes", "flatten"]
 
 _PAIRS_AT_ONCE = 1 << 22
 
@@ -60,6 +60,49 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
             with naming_outlines(labels):
                 area[rows] = measure(_lists(labels[name].iloc[rows]))
     return labels.assign(area=area)
+
+
+def fit_boxes(labels: pd.DataFrame) -> pd.DataFrame:
+    """Set boxes from masks and polygons.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        Labels or predictions; masks and polygons as lists or as geometry columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy in which the box of a label with a mask is the smallest around its pixels, and of a label with a polygon
+        the smallest of whole pixels around its vertices; other boxes stay. Masks are cut to the new boxes.
+
+    Raises
+    ------
+    ValidationException
+        A mask or a polygon that is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hastyframe as hf
+    >>> hf.fit_boxes(pd.DataFrame({"polygon": [[[0.5, 1], [4, 1], [4, 2.2]]]})).iloc[0, 1:].tolist()
+    [0.0, 1.0, 4.0, 3.0]
+    """
+    frame = without_boxes(labels)
+    boxes = _boxes(frame)
+    kind = kinds(_complete(frame)).to_numpy()
+    out = frame.copy()
+    for name in ("polygon", "parts"):
+        rows = np.flatnonzero(kind == name)
+        if len(rows):
+            with naming_outlines(frame):
+                around = masks.polygon_bounds(_lists(frame[name].iloc[rows]))
+            boxes[rows] = np.hstack([np.floor(around[:, :2]), np.ceil(around[:, 2:])])
+    rows = np.flatnonzero(kind == "mask")
+    if len(rows):
+        runs, boxes[rows] = masks.trim(_lists(frame["mask"].iloc[rows]), boxes[rows])
+        out["mask"] = _replaced(frame["mask"], rows, runs.to_list(), MASK)
+    return out.assign(**dict(zip(BOX, boxes.T, strict=True)))
 
 
 @takes_frames(labels="label_id")

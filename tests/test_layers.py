@@ -17,7 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
-FLOOR |= {"intake", "identity", "geometry"}
+FLOOR |= {"intake", "identity", "geometry", "plain"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
 SHAPES = FLOOR | {"painting"}
@@ -28,6 +28,7 @@ KNOWS: dict[str, set[str]] = {
     "entities": set(),
     "masks": {"errors"},
     "geometry": {"errors", "masks"},
+    "plain": {"errors", "frames", "geometry", "lists", "masks"},
     "progress": set(),
     "limits": {"errors"},
     "images": {"errors", "limits"},
@@ -37,7 +38,7 @@ KNOWS: dict[str, set[str]] = {
     "frames": {"errors", "entities", "masks"},
     "identity": {"frames"},
     "lists": {"masks", "frames"},
-    "intake": {"errors", "arguments", "frames", "lists"},
+    "intake": {"errors", "arguments", "frames", "geometry", "lists", "plain"},
     "blame": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
