@@ -26,6 +26,7 @@ _WIDE: Mapping[str, Any] = {
     "FLOAT": "float64",
     "BOOL": "boolean",
 }
+_SELECTIONS = ("SELECTION", "MULTIPLE-SELECTION")
 
 
 def complete_values(items: Records, label_id: str) -> list[dict[str, Any]]:
@@ -83,7 +84,10 @@ def writable(vocabulary: Vocabulary, frame: pd.DataFrame) -> list[Any]:
     FrameError
         If a value is not of its attribute's type or none of its choices; every such row is named.
     """
-    kinds = vocabulary.things(Attribute)["attribute_type"].to_dict()
+    things = vocabulary.things(Attribute)
+    if things["attribute_type"].reindex(frame["attribute_id"].unique()).isin(_SELECTIONS).any():
+        things = vocabulary.current(Attribute)  # their choices have names as well
+    kinds = things["attribute_type"].to_dict()
     choices = {key: {v["value"]: v["id"] for v in values} for key, values in _values(vocabulary).items()}
     values: list[Any] = []
     wrong: dict[int, str] = {}

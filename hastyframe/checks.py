@@ -39,6 +39,7 @@ __all__ = [
     "rows_of",
     "settle_classes",
     "table",
+    "without_read_names",
     "without_shape",
 ]
 
@@ -452,6 +453,15 @@ def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     return frame.join(now[missing])
 
 
+def without_read_names(frame: pd.DataFrame, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Of labels whose class has the name that it was read with, let the id count: it may have another name by now."""
+    known = vocabulary.held(LabelClass)
+    if known is None or not {"class_id", "class_name"} <= set(frame.columns):
+        return frame
+    names = _texts(frame, "class_name")
+    return frame.assign(class_name=names.mask(_texts(frame, "class_id", "id").map(known["name"]) == names))
+
+
 def settle_classes(frame: pd.DataFrame, vocabulary: Vocabulary, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Of id and name of a class that disagree in labels to be edited, keep the one that is not as the label has it.
 
@@ -472,8 +482,12 @@ def settle_classes(frame: pd.DataFrame, vocabulary: Vocabulary, read: Callable[[
     if not {"class_id", "class_name"} <= set(frame.columns):
         return frame
     ids, names = _texts(frame, "class_id", "id"), _texts(frame, "class_name")
-    known = vocabulary.things(LabelClass)["name"]
+    if not (ids.notna() & names.notna()).any():
+        return frame
+    known = vocabulary.current(LabelClass)["name"]
     differ = ids.notna() & names.notna() & (ids.map(known) != names)
+    if differ.any():  # what a class was once called, nobody needs to have chosen
+        differ &= ~vocabulary.were_named(LabelClass, ids, names)
     if not differ.any():
         return frame
     now = read()["class_id"].reindex(frame.index)
@@ -574,14 +588,16 @@ def _ids_by_name(
     ids, names = _texts(frame, id_column, "id", problems), _texts(frame, name_column, "name", problems)
     has_id, has_name = ids.notna(), names.notna()
     things = vocabulary.things(entity)
-    if (has_id & ~ids.isin(things.index)).any() or (has_name & ~names.isin(things["name"])).any():
-        vocabulary.forget(entity)  # what is not known may be newer than what was read
-        things = vocabulary.things(entity)
+    as_read = has_id & has_name & (ids.map(things["name"]) == names)  # whatever the thing is called now
+    if (has_id & ~ids.isin(things.index)).any() or (has_name & ~as_read).any():
+        things = vocabulary.current(entity)
+        if (has_id & has_name & ~as_read & ~names.isin(things["name"])).any():  # perhaps names that are given up
+            as_read |= vocabulary.were_named(entity, ids, names) & ~names.isin(things["name"])
     what = entity.plural.replace("_", " ")
 
     strange = has_id & ~ids.isin(things.index)
     problems.add(id_column, strange, f"It must be the id of one of this project's {what}.", ids)
-    differ = has_id & ~strange & has_name & (ids.map(things["name"]) != names)
+    differ = has_id & ~strange & has_name & ~as_read & (ids.map(things["name"]) != names)
     remedy = (
         f"It is not the name of the row's {id_column}. Drop the column that is out of date, as in "
         f".drop(columns={id_column!r}) after {name_column} was edited."

@@ -311,7 +311,7 @@ class Image(Editable, entities.Image):
         """
         row = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
         check_fields(entities.Label, row)
-        class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
+        class_id = self._vocabulary.expire().one_id(entities.LabelClass, label_class)
         row = {"class_id": class_id, **row}
         rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
         path = self._list_path(entities.Label)
@@ -343,7 +343,7 @@ class Image(Editable, entities.Image):
         labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
-        frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
+        frame = checks.check_labels(self._on_me(labels), self._vocabulary.expire(), [self.id])
         return self._vocabulary.frame(entities.Label, batches.create_labels(self._requester, self.project_id, frame))
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
@@ -364,7 +364,7 @@ class Image(Editable, entities.Image):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
         frame, bare = completed(self._on_me(labels), self.get_labels)
-        frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True, bare=bare)
+        frame = checks.check_labels(frame, self._vocabulary.expire(), [self.id], stored=True, bare=bare)
         return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 
     def delete_labels(self, label_ids: Any) -> None:
@@ -421,7 +421,7 @@ class Image(Editable, entities.Image):
         dataset : Dataset or str
             The dataset, or its id or name.
         """
-        dataset_id = self._vocabulary.one_id(entities.Dataset, dataset)
+        dataset_id = self._vocabulary.expire().one_id(entities.Dataset, dataset)
         self._patch({"dataset_id": dataset_id})
 
     def get_tags(self) -> pd.DataFrame:
@@ -441,7 +441,7 @@ class Image(Editable, entities.Image):
         pandas.DataFrame
             The tags as stored.
         """
-        ids = self._vocabulary.ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
+        ids = self._vocabulary.expire().ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
         rows = pd.DataFrame({"image_id": self.id, "tag_class_id": ids})
         return self._vocabulary.frame(entities.Tag, batches.add_tags(self._requester, self.project_id, rows))
 
@@ -467,7 +467,8 @@ class Image(Editable, entities.Image):
                 ids.append(tag["tag_id"])
             else:
                 others.append(tag)
-        class_ids = self._vocabulary.ids(entities.TagClass, _of_dicts(others, "tag_class_id")) if others else []
+        classes = _of_dicts(others, "tag_class_id")
+        class_ids = self._vocabulary.expire().ids(entities.TagClass, classes) if others else []
         for key, values in (("tag_id", ids), ("tag_class_id", class_ids)):
             if values:
                 rows = pd.DataFrame({"image_id": self.id, key: values})
@@ -524,7 +525,7 @@ class Label(Editable, entities.Label):
         """
         class_id: Any = label_class
         if class_id is not ...:
-            class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
+            class_id = self._vocabulary.expire().one_id(entities.LabelClass, label_class)
         row = self._complete(
             {
                 "class_id": class_id,
@@ -564,7 +565,7 @@ class Label(Editable, entities.Label):
         value : str, float, int, bool or list of str
             The value; of a selection, the text or the id of a choice.
         """
-        attribute_id = self._vocabulary.one_id(entities.Attribute, attribute)
+        attribute_id = self._vocabulary.expire().one_id(entities.Attribute, attribute)
         frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
         [sent] = attributes.writable(self._vocabulary, frame)
         path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)

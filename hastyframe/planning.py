@@ -80,10 +80,10 @@ def plan_labels(
 ) -> Plan:
     """Plan labels from what they were to what they shall be."""
     choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
+    vocabulary = project._vocabulary.expire()
     before, after = (_without_gaps(checks.as_frame(Label, frame)) for frame in (before, after))
     before = checks.indexed(Label, before)
-    if "class_id" not in before and "class_name" in before:
-        before = before.assign(class_id=_ids_of_names(project._vocabulary.things(LabelClass), before["class_name"]))
+    before = _with_ids(before, "class_id", LabelClass, vocabulary)
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
     _refuse_bytes(after)
     was, now = identities(before.index), identities(after.index)
@@ -100,10 +100,9 @@ def plan_labels(
     remedy = "A label stays on its image: delete it, and create one on the other image."
     problems.add("image_id", moved, remedy)
     problems.throw()
-    new = _with_class(new, found.changed)
+    new = _with_class(old, new, found.changed)
     created = created.drop(columns=[c for c in ("label_id",) if c in created])
 
-    vocabulary = project._vocabulary
     gone = _gone(before, found, missing, "label_id")
     images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
     if len(new):
@@ -112,6 +111,7 @@ def plan_labels(
             [*new.columns, "class_id"]
         ]
         new = new.loc[:, ~new.columns.duplicated()]
+        new = _named(new, "class_id", LabelClass, vocabulary) if "class_name" in new else new
         _refuse_resizing(old, new, found.changed)
     if len(created):
         created = _named(checks.check_labels(created, vocabulary, images.index), "class_id", LabelClass, vocabulary)
@@ -170,18 +170,20 @@ def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:
 
 
 def _with_class(
+    old: pd.DataFrame,
     new: pd.DataFrame,
     changed: Mapping[str, npt.NDArray[np.bool_]],
     id_column: str = "class_id",
     name_column: str = "class_name",
 ) -> pd.DataFrame:
-    """Of id and name of a class that disagree, keep the one that was changed."""
-    if not {id_column, name_column} <= set(changed):
+    """Of id and name of a class keep the one that was changed, and where neither was the id, whatever its name now."""
+    if name_column not in changed or id_column not in old:
         return new
-    by_name = changed[name_column] & ~changed[id_column]
-    by_id = changed[id_column] & ~changed[name_column]
-    ids, names = new[id_column].astype(object), new[name_column].astype(object)
-    return new.assign(**{id_column: ids.mask(by_name, None), name_column: names.mask(by_id, None)})
+    named = changed[name_column]
+    chosen = changed.get(id_column, np.zeros(len(new), bool))
+    ids = new.get(id_column, old[id_column]).astype(object).set_axis(new.index).mask(named & ~chosen, None)
+    names = new[name_column].astype(object).mask(~named & (chosen | ids.notna()), None)
+    return new.assign(**{id_column: ids, name_column: names})
 
 
 def _resolved(
@@ -317,12 +319,12 @@ def _plan_of_images(
 def plan_images(project: Project, before: Any, after: Any) -> Plan:
     """Plan the names of images and the datasets that they are in."""
     before, after = _image_frames(before, after, {"name", "dataset_id", "dataset_name"})
-    vocabulary = project._vocabulary
-    if "dataset_id" not in before and "dataset_name" in before:
-        before = before.assign(dataset_id=_ids_of_names(vocabulary.things(Dataset), before["dataset_name"]))
+    vocabulary = project._vocabulary.expire()
+    before = _with_ids(before, "dataset_id", Dataset, vocabulary)
     was, now = identities(before.index), identities(after.index)
     found = _compared(before, after, was, now, ["name", "dataset_id", "dataset_name"])
-    old, new = before.iloc[found.was], _with_class(after.iloc[found.now], found.changed, "dataset_id", "dataset_name")
+    old, new = before.iloc[found.was], after.iloc[found.now]
+    new = _with_class(old, new, found.changed, "dataset_id", "dataset_name")
     if {"dataset_id", "dataset_name"} & set(new.columns):
         ids = checks.check_names(new, "dataset_id", Dataset, vocabulary)
         new = _named(new.assign(dataset_id=ids), "dataset_id", Dataset, vocabulary)
@@ -378,18 +380,18 @@ def status_contents(images: pd.DataFrame) -> list[Record]:
 
 def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False) -> Plan:
     """Plan the tags of images: an image has a tag or does not have it."""
-    vocabulary = project._vocabulary
+    vocabulary = project._vocabulary.expire()
 
-    def read(tags: Any, name: str) -> pd.DataFrame:
-        frame = tags if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
-        frame = frame if len(frame.columns) else frame.reindex(columns=["image_id", "tag_class_id"])
+    def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         if "image_id" not in frame:
             raise ValidationException(f"The frame {name!r} needs a column 'image_id'; it has {list(frame.columns)}.")
         ids = checks.check_names(frame, "tag_class_id", TagClass, vocabulary)
         frame = frame.assign(image_id=_ids(frame, "image_id"), tag_class_id=ids)
         return _named(frame, "tag_class_id", TagClass, vocabulary)
 
-    before, after = read(before, "before"), read(after, "after")
+    before = _with_ids(_tag_frame(before), "tag_class_id", TagClass, vocabulary)
+    after = _with_read_ids(_tag_frame(after), before, "tag_class_id")
+    before, after = checked(before, "before"), checked(after, "after")
     after = after[~after.duplicated(["image_id", "tag_class_id"])]
     was, now = (identities(frame["image_id"], frame["tag_class_id"]) for frame in (before, after))
     found = compare(before, after, was, now, [])
@@ -402,6 +404,11 @@ def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "del
     return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions)
 
 
+def _tag_frame(tags: Any) -> pd.DataFrame:
+    frame = tags if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
+    return frame if len(frame.columns) else frame.reindex(columns=["image_id", "tag_class_id"])
+
+
 def tag_contents(tags: pd.DataFrame) -> list[Record]:
     """Write tags, which are there or not and hold nothing."""
     return [{} for _ in range(len(tags))]
@@ -411,7 +418,10 @@ def plan_label_attributes(
     project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan the values of label attributes, long or wide."""
-    before, after = _values(project, before), _values(project, after)
+    vocabulary = project._vocabulary.expire()
+    before = _with_ids(attributes.long_frame(before), "attribute_id", Attribute, vocabulary)
+    after = _with_read_ids(attributes.long_frame(after), before, "attribute_id")
+    before, after = _values(vocabulary, before), _values(vocabulary, after)
     was, now = (identities(frame["label_id"], frame["attribute_id"]) for frame in (before, after))
     found = compare(before, after, was, now, ["sent"])
     created, gone = after.iloc[found.new], _gone(before, found, missing, "value")
@@ -428,20 +438,18 @@ def value_contents(values: pd.DataFrame) -> list[Record]:
     return [{"value": value} for value in values["sent"]]
 
 
-def _values(project: Project, values: Any) -> pd.DataFrame:
-    """Read values long or wide; ``sent`` is what the API has for them."""
-    frame = attributes.long_frame(values)
+def _values(vocabulary: Vocabulary, frame: pd.DataFrame) -> pd.DataFrame:
+    """Find the attributes of values; ``sent`` is what the API has for them."""
     if not len(frame):
         columns = ["label_id", "attribute_id", "attribute_name", "value", "sent"]
         return pd.DataFrame({name: pd.Series(dtype="str" if name.endswith("_id") else object) for name in columns})
-    ids = checks.check_names(frame, "attribute_id", Attribute, project._vocabulary)
+    ids = checks.check_names(frame, "attribute_id", Attribute, vocabulary)
     frame = frame.assign(attribute_id=ids)
-    sent = attributes.writable(project._vocabulary, frame)
+    sent = attributes.writable(vocabulary, frame)
     held = np.empty(len(sent), dtype=object)
     held[:] = sent
-    names = project._vocabulary.things(Attribute)["name"]
-    named = frame["attribute_id"].map(names).astype("str")
-    return frame.assign(attribute_name=named, sent=pd.Series(held, frame.index, dtype=object))
+    frame = frame.assign(sent=pd.Series(held, frame.index, dtype=object))
+    return _named(frame, "attribute_id", Attribute, vocabulary)
 
 
 def plan_label_classes(
@@ -677,10 +685,36 @@ def _ids(frame: pd.DataFrame, column: str) -> pd.Series[str]:
     return ids
 
 
-def _ids_of_names(things: pd.DataFrame, names: pd.Series[Any]) -> pd.Series[str]:
-    """Return the ids of things by their names, missing where there is none."""
+def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
+    """Give a frame that has names alone the ids of what was called so when it was read, missing where there is none."""
+    name_column = f"{id_column.removesuffix('_id')}_name"
+    if id_column in frame or name_column not in frame:
+        return frame
+    names = identity.as_series(frame[name_column], "name")
+    was = names.map(_by_name(vocabulary.things(entity)))
+    now = names.map(_by_name(vocabulary.current(entity)))
+    problems = checks.Problems(frame)
+    remedy = f"Meanwhile something else has this name: read the frame again, or give {id_column!r} as well."
+    problems.add(name_column, was.notna() & now.notna() & (was != now), remedy)
+    problems.throw()
+    return frame.assign(**{id_column: was.fillna(now).astype("str")})
+
+
+def _by_name(things: pd.DataFrame) -> pd.Series[Any]:
+    """Return ids by names, of several of one name the first."""
     ids = pd.Series(things.index, index=things["name"], dtype=object)
-    return identity.as_series(names, "name").map(ids[~ids.index.duplicated()]).astype("str")
+    return ids[~ids.index.duplicated()]
+
+
+def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) -> pd.DataFrame:
+    """Give a frame that has names alone the ids of those that the earlier frame has, where a name is of one thing."""
+    name_column = f"{id_column.removesuffix('_id')}_name"
+    if id_column in after or name_column not in after or not {id_column, name_column} <= set(before.columns):
+        return after
+    pairs = before[[name_column, id_column]].astype(object).drop_duplicates()
+    pairs = pairs[~pairs[name_column].duplicated(keep=False)]
+    ids = identity.as_series(after[name_column], "name").astype(object).map(pairs.set_index(name_column)[id_column])
+    return after.assign(**{id_column: ids.astype("str")})
 
 
 def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:

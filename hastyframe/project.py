@@ -419,7 +419,7 @@ class Project(Editable, entities.Project):
 
     def _plan_creates(self, labels: Any) -> Plan:
         frame = checks.as_frame(entities.Label, labels)
-        frame = checks.check_labels(frame, self._vocabulary, self._known_images(frame))
+        frame = checks.check_labels(frame, self._vocabulary.expire(), self._known_images(frame))
         return edit_plan(self, "labels", label_contents, creates=frame)
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
@@ -448,6 +448,7 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
         frame = checks.indexed(entities.Label, checks.as_frame(entities.Label, labels))
+        frame = checks.without_read_names(frame, self._vocabulary.expire())
         read = None
         if "image_id" not in frame:
             read = self.get_labels()
@@ -565,7 +566,7 @@ class Project(Editable, entities.Project):
         frame = attributes.long_frame(values)
         if not len(frame):
             return attributes.readable(self._vocabulary, [])
-        ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
+        ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary.expire())
         frame = frame.assign(attribute_id=ids)
         problems = checks.Problems(frame)
         twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
@@ -621,7 +622,7 @@ class Project(Editable, entities.Project):
         frame = self._tag_rows(tags)
         if not len(frame):
             return self._vocabulary.records(entities.Tag, [])
-        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary)
+        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary.expire())
         self._check_images(frame)
         return stored(edit_plan(self, "tags", tag_contents, creates=frame), entities.Tag, self._vocabulary)
 
@@ -643,6 +644,7 @@ class Project(Editable, entities.Project):
         frame = self._tag_rows(tags)
         if not len(frame):
             return
+        self._vocabulary.expire()
         self._check_images(frame)
         if "tag_class_id" not in frame and "tag_id" in frame:
             known = self.get_tags(frame["image_id"])
@@ -840,7 +842,7 @@ class Project(Editable, entities.Project):
         body = {
             "export_name": check_text(name, "name", empty=False),
             "format": export_format,
-            "dataset_id": [] if dataset is None else self._vocabulary.ids(entities.Dataset, dataset),
+            "dataset_id": [] if dataset is None else self._vocabulary.expire().ids(entities.Dataset, dataset),
             "image_status": [] if image_status is None else _statuses(image_status),
             "sign_urls": check_flag(sign_urls, "sign_urls"),
             "semantic_format": semantic_format,
@@ -1287,7 +1289,7 @@ class Project(Editable, entities.Project):
         return model
 
     def _dataset_id(self, dataset: Any) -> str:
-        return self._vocabulary.one_id(entities.Dataset, dataset)
+        return self._vocabulary.expire().one_id(entities.Dataset, dataset)
 
     def _image_ids(self, images: Any, dataset: Any = None, image_status: Any = None) -> list[str]:
         if images is None or dataset is not None or image_status is not None:
@@ -1399,7 +1401,7 @@ class Project(Editable, entities.Project):
         if dataset is not None:
             dataset_ids = [self._dataset_id(dataset)] * len(frame)
         elif {"dataset_id", "dataset_name"} & set(frame.columns):
-            dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary).tolist()
+            dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary.expire()).tolist()
         else:
             raise ValidationException("Into which dataset? Give dataset=, or a column 'dataset_id' or 'dataset_name'.")
         rows = zip(paths, names, dataset_ids, _texts(frame, "external_id"), strict=True)
@@ -1421,9 +1423,10 @@ class Project(Editable, entities.Project):
         frame = checks.table(attribute_classes)
         if not len(frame):
             return []
+        vocabulary = self._vocabulary.expire()
         columns = {
-            "attribute_id": checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary),
-            "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
+            "attribute_id": checks.check_names(frame, "attribute_id", entities.Attribute, vocabulary),
+            "class_id": checks.check_names(frame, "class_id", entities.LabelClass, vocabulary),
         }
         for order in _MAP_KEYS[2:]:
             given = frame[order] if order in frame else pd.Series(0, index=frame.index)
