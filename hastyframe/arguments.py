@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ __all__ = [
     "check_number",
     "check_path",
     "check_text",
+    "check_workers",
+    "counted",
     "shown",
     "text_problem",
 ]
@@ -151,6 +154,22 @@ def check_number(
     return int(number) if whole else number
 
 
+def check_workers(value: Any, name: str = "max_workers") -> int:
+    """Return how many requests may be under way at once.
+
+    Examples
+    --------
+    >>> check_workers(np.int64(4))
+    4
+    >>> check_workers(0)
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: max_workers is 0; it must be a whole number, 1 or more.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise _refused(name, value, "it must be a whole number, 1 or more.")
+    return int(value)
+
+
 def check_flag(value: Any, name: str) -> bool:
     """Return True or False.
 
@@ -204,6 +223,19 @@ def check_fields(entity: type[Entity], body: Mapping[str, Any]) -> None:
 
 def _refused(name: str, value: Any, remedy: str) -> ValidationException:
     return ValidationException(f"{name} is {shown(value)}; {remedy}")
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many of something there are.
+
+    Examples
+    --------
+    >>> counted(1, "label"), counted(1200, "class")
+    ('1 label', '1,200 classes')
+    """
+    if count == 1:
+        return f"1 {thing}"
+    return f"{count:,} {thing}{'es' if thing.endswith('s') else 's'}"
 
 
 def shown(value: Any, width: int = 80) -> str:

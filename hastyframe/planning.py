@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import attributes, checks, frames, identity, masks
-from .arguments import text_problem
+from .arguments import counted, text_problem
 from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities, reconcile
 from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
@@ -493,8 +493,11 @@ def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.Data
     if not len(some):
         return classes, []
     first = [f"{count:,} of {name!r}" for name, count in zip(some["name"], some["labels"], strict=True)][:5]
-    more = f" and {len(some) - len(first)} more classes" if len(some) > len(first) else ""
-    return classes, [f"deletes {sum(labels):,} labels along with their classes, {', '.join(first)}{more}"]
+    more = f" and of {len(some) - len(first)} more" if len(some) > len(first) else ""
+    return classes, [
+        f"deletes {counted(sum(labels), 'label')} along with {'their classes' if len(some) > 1 else 'the class'}, "
+        f"{', '.join(first)}{more}, which its undo does not bring back"
+    ]
 
 
 def class_contents(classes: pd.DataFrame) -> list[Record]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from . import answers, attributes, checks, entities, frames, identity, pictures
 from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
-from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
+from .edits import Errors, Journal, Plan, Report, Sightings, carry_out, check_options
 from .entities import (
     ATTRIBUTE_TYPES,
     CLASS_TYPES,
@@ -982,7 +982,9 @@ class Project(Editable, entities.Project):
         Notes
         -----
         Where classes are deleted, the labels of the project are counted, which takes a request an image; the plan says
-        how many are deleted along.
+        how many are deleted along. `Report.undo` creates the classes again, but not these labels: the server deletes
+        them itself, and the journal knows their number alone. To be able to go back, keep `get_labels`, or delete the
+        labels first, in a plan of their own.
         """
         return plan_label_classes(self, before, after, missing)
 
@@ -1011,7 +1013,8 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not carried out.
         """
-        with Journal.open(journal) as opened:
+        check_options(errors, max_workers, verify)
+        with Journal.open(check_path(journal, "journal")) as opened:
             if opened.project_id != self.id:
                 raise JournalError(f"The journal {str(journal)!r} is of another project, {opened.project_id}.")
             return carry_out(
@@ -1033,7 +1036,7 @@ class Project(Editable, entities.Project):
         JournalError
             If there is none, or it has been taken back before.
         """
-        return undo(self, journal)
+        return undo(self, check_path(journal, "journal"))
 
     # Whole projects ---------------------------------------------------------------------------------------------------
 

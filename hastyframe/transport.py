@@ -19,6 +19,7 @@ from weakref import WeakSet, WeakValueDictionary
 import orjson
 import requests
 
+from .arguments import check_workers
 from .errors import (
     AuthenticationException,
     HastyError,
@@ -127,7 +128,7 @@ class Transport:
             raise ValidationException(problem)
         self._key = api_key
         self.key_file = key_file
-        self.max_workers = _check_workers(max_workers)
+        self.max_workers = check_workers(max_workers)
         self.timeout = _check_timeout(timeout)
         self.retries = retries
         self.progress = progress
@@ -705,12 +706,6 @@ def _found_key(base_url: str, key_file: Path | None) -> ApiKey:
         f"This connection to {base_url} was stored without its API key, as it always is. Set the environment variable "
         "HASTY_API_KEY in this process, then try again."
     )
-
-
-def _check_workers(max_workers: Any) -> int:
-    if isinstance(max_workers, bool) or not isinstance(max_workers, numbers.Integral) or max_workers < 1:
-        raise ValidationException(f"max_workers is {max_workers!r}; it must be a whole number, 1 or more.")
-    return int(max_workers)
 
 
 def _check_limits(limits: Any) -> Limits:

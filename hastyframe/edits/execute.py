@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hastyframe.arguments import check_flag, check_workers
 from hastyframe.errors import BatchError, JournalError
+from hastyframe.vocabulary import choose
 
 from .journal import DONE, Journal
 from .report import Report, report_of
@@ -23,10 +25,18 @@ if TYPE_CHECKING:
 
     from .plan import Plan
 
-__all__ = ["Errors", "carry_out", "reconcile", "verified"]
+__all__ = ["Errors", "carry_out", "check_options", "reconcile", "verified"]
 
 Errors: TypeAlias = Literal["raise", "report"]
 Undo: TypeAlias = "Callable[[Path], Plan]"
+
+
+def check_options(errors: Any, max_workers: Any, verify: Any) -> None:
+    """Refuse options of a run that are none, before its journal is touched."""
+    choose(errors, ("raise", "report"), "way to treat errors")
+    check_flag(verify, "verify")
+    if max_workers is not None:
+        check_workers(max_workers)
 
 
 def carry_out(

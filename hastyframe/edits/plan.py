@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hastyframe.arguments import check_path
 from hastyframe.errors import JournalError, PlanWarning, ValidationException
 from hastyframe.vocabulary import choose
 
-from .execute import Errors, carry_out
+from .execute import Errors, carry_out, check_options
 from .journal import Journal, Record
 from .report import Report
 from .run import Keep
@@ -285,7 +286,8 @@ class Plan:
         PlanWarning
             Of each of the `cautions`.
         """
-        choose(errors, ("raise", "report"), "way to treat errors")
+        check_options(errors, max_workers, verify)
+        journal = None if journal is None else check_path(journal, "journal")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
         for caution in self.cautions:
             warnings.warn(f"This plan for {self._noun} {caution}.", PlanWarning, stacklevel=2)
@@ -326,8 +328,8 @@ class Plan:
         JournalError
             If the file holds something else; nothing was sent.
         """
-        options = {"on_conflict": "report"}
-        with Journal.create_or_open(Path(journal), self.kind, self._project_id, self._units(), options) as opened:
+        path, options = check_path(journal, "journal"), {"on_conflict": "report"}
+        with Journal.create_or_open(path, self.kind, self._project_id, self._units(), options) as opened:
             return self._carry_out(opened)
 
     def _carry_out(
