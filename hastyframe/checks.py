@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +25,7 @@ from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
     "CUT_ANEW",
+    "LABEL_COLUMNS",
     "Problems",
     "as_frame",
     "as_lists",
@@ -36,9 +39,12 @@ __all__ = [
     "finite_numbers",
     "ids_of_column",
     "indexed",
+    "misspelt",
+    "must_edit",
     "rows_of",
     "settle_classes",
     "table",
+    "warn_of_misspelt",
     "without_read_names",
     "without_shape",
 ]
@@ -62,6 +68,10 @@ _BOUNDED = f"Its coordinates must be finite numbers of at most {_FARTHEST:,}."
 _MAX_EXACT = 2**53
 """From here on a float may stand for several whole numbers."""
 _FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
+
+
+LABEL_COLUMNS = ("class_id", "class_name", "bbox", *BOX, "polygon", "mask", "z_index", "external_id")
+"""What can be said of a label, besides where it is."""
 
 
 class Problems:
@@ -383,6 +393,41 @@ def check_names(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocab
     ids = _ids_by_name(frame, id_column, entity, vocabulary, problems)
     problems.throw()
     return ids
+
+
+def misspelt(columns: Iterable[Any], known: Iterable[str]) -> list[str]:
+    """Say of columns that are passed over which of the known ones each may be meant to be, where one is very near.
+
+    Examples
+    --------
+    >>> misspelt(["clas_name", "Z index", "score", "x_min"], ["class_name", "z_index", "x_min"])
+    ["'clas_name' (did you mean 'class_name'?)", "'Z index' (did you mean 'z_index'?)"]
+    """
+    plain = {_plain(name): name for name in known}
+    strange = [name for name in columns if isinstance(name, str) and name not in plain.values()]
+    near = [get_close_matches(_plain(name)[:100], plain, n=1, cutoff=0.8) for name in strange]
+    return [f"{name!r} (did you mean {plain[found[0]]!r}?)" for name, found in zip(strange, near, strict=True) if found]
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def warn_of_misspelt(frame: pd.DataFrame, known: Iterable[str], stacklevel: int = 4) -> None:
+    """Warn of columns that are not sent and may be misspelt."""
+    if found := misspelt(frame.columns, known):
+        warnings.warn(f"Not sent, as no such column is known: {', '.join(found)}", stacklevel=stacklevel)
+
+
+def must_edit(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Refuse an edit that says nothing new, since it has none of the columns that can be edited."""
+    columns = [*columns]
+    if not {*columns} & {*frame.columns}:
+        hint = "".join(f" Perhaps {text}." for text in misspelt(frame.columns, columns))
+        raise ValidationException(
+            f"There is nothing to edit: the frame has none of the columns {', '.join(columns)}; it has "
+            f"{list(frame.columns)}.{hint}"
+        )
 
 
 def check_statuses(frame: pd.DataFrame) -> None:

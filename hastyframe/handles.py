@@ -343,6 +343,7 @@ class Image(Editable, entities.Image):
         labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
+        checks.warn_of_misspelt(labels, ["image_id", *checks.LABEL_COLUMNS], 3)
         frame = checks.check_labels(self._on_me(labels), self._vocabulary.expire(), [self.id])
         return self._vocabulary.frame(entities.Label, batches.create_labels(self._requester, self.project_id, frame))
 
@@ -363,7 +364,10 @@ class Image(Editable, entities.Image):
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
-        frame, bare = completed(self._on_me(labels), self.get_labels)
+        frame = self._on_me(labels)
+        checks.must_edit(frame, checks.LABEL_COLUMNS)
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS], 3)
+        frame, bare = completed(frame, self.get_labels)
         frame = checks.check_labels(frame, self._vocabulary.expire(), [self.id], stored=True, bare=bare)
         return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 

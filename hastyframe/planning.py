@@ -81,8 +81,10 @@ def plan_labels(
     """Plan labels from what they were to what they shall be."""
     choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
     vocabulary = project._vocabulary.expire()
-    before, after = (_without_gaps(checks.as_frame(Label, frame)) for frame in (before, after))
+    before, after = (_without_gaps(checks.as_frame(Label, _rows(Label, frame))) for frame in (before, after))
     before = checks.indexed(Label, before)
+    if "image_id" not in before:
+        raise ValidationException(f"The frame 'before' needs a column 'image_id'; it has {list(before.columns)}.")
     before = _with_ids(before, "class_id", LabelClass, vocabulary)
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
     _refuse_bytes(after)
@@ -100,11 +102,13 @@ def plan_labels(
     remedy = "A label stays on its image: delete it, and create one on the other image."
     problems.add("image_id", moved, remedy)
     problems.throw()
-    new = _with_class(old, new, found.changed)
+    new = _with_class(old, new.assign(image_id=old["image_id"]), found.changed)
     created = created.drop(columns=[c for c in ("label_id",) if c in created])
+    created = created if len(created) or "image_id" in created else created.assign(image_id=None)
 
     gone = _gone(before, found, missing, "label_id")
-    images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
+    on = [part["image_id"] for part in (new, created, gone) if "image_id" in part]
+    images = project._images_among(pd.concat(on).dropna().unique())
     if len(new):
         bare = checks.without_shape(old)
         new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True, bare=bare)[
@@ -127,7 +131,14 @@ def plan_labels(
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images)
     cautions = [] if undoes else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone)]
-    return _plan(project, "labels", changes, label_contents, cautions=cautions)
+    return _plan(project, "labels", changes, label_contents, cautions=cautions, read=(before, after))
+
+
+def _rows(entity: type[Entity], rows: Any) -> Any:
+    """Return rows as they are; where there are none and no columns either, with the columns of the entity."""
+    rows = checks.rows_of(rows)
+    nothing = not len(rows) and not (isinstance(rows, pd.DataFrame) and len(rows.columns))
+    return frames.from_records(entity, []) if nothing else rows
 
 
 def label_contents(labels: pd.DataFrame) -> list[Record]:
@@ -313,7 +324,7 @@ def _plan_of_images(
     )
     nothing = new.iloc[:0]
     changes = Changes(nothing, old, new, nothing, changed, *_SIDES[kind], found.now, before)
-    return _plan(project, kind, changes, contents)
+    return _plan(project, kind, changes, contents, read=(before, after))
 
 
 def plan_images(project: Project, before: Any, after: Any) -> Plan:
@@ -337,7 +348,7 @@ def plan_images(project: Project, before: Any, after: Any) -> Plan:
     nothing = new.iloc[:0].assign(image_id=new.index[:0])
     old, new = (frame.assign(image_id=frame.index) for frame in (old, new))
     changes = Changes(nothing, old, new, nothing, changed, *_SIDES["images"], found.now, before)
-    return _plan(project, "images", changes, image_contents)
+    return _plan(project, "images", changes, image_contents, read=(before, after))
 
 
 def image_contents(images: pd.DataFrame) -> list[Record]:
@@ -405,7 +416,7 @@ def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "del
 
 
 def _tag_frame(tags: Any) -> pd.DataFrame:
-    frame = tags if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
+    frame = checks.table(tags)
     return frame if len(frame.columns) else frame.reindex(columns=["image_id", "tag_class_id"])
 
 
@@ -456,8 +467,8 @@ def plan_label_classes(
     project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan the label classes of a project."""
-    before = checks.indexed(LabelClass, frames.conform(LabelClass, before))
-    after = frames.conform(LabelClass, after).assign(project_id=project.id)
+    before, after = (checks.as_frame(LabelClass, _rows(LabelClass, frame)) for frame in (before, after))
+    before, after = checks.indexed(LabelClass, before), after.assign(project_id=project.id)
     if {"class_id", "id"} & {*after.columns, after.index.name}:
         after = checks.indexed(LabelClass, after)
     before = before.assign(project_id=project.id)
@@ -465,7 +476,9 @@ def plan_label_classes(
     _once(before, was, "class_id", "before")
     found = _compared(before, after, was, now, _FIELDS["label_classes"])
     problems = checks.Problems(after)
-    problems.add("name", after["name"].isna() | (after["name"] == ""), "A class needs a name.")
+    new = np.isin(np.arange(len(after)), found.new)
+    names = after["name"] if "name" in after else pd.Series(None, after.index, dtype="str")
+    problems.add("name", (names.isna() | (names == "")) & (new | ("name" in after)), "A class needs a name.", names)
     if "class_type" in after:
         strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
         problems.add("class_type", strange, "It must be 'object' or 'background'.")
@@ -481,7 +494,7 @@ def plan_label_classes(
         gone, caution = _with_their_labels(project, gone)
         cautions += caution
     changes = Changes(created, old, new, gone, found.changed, *_SIDES["label_classes"], order)
-    return _plan(project, "label_classes", changes, class_contents, cautions=cautions)
+    return _plan(project, "label_classes", changes, class_contents, cautions=cautions, read=(before, after))
 
 
 def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -646,7 +659,20 @@ _READ: Mapping[str, Callable[[Project, list[Record]], pd.DataFrame]] = {
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **options: Any) -> Plan:
+def _plan(
+    project: Project,
+    kind: str,
+    changes: Changes,
+    contents: Contents,
+    *,
+    cautions: Iterable[str] = (),
+    read: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    **options: Any,
+) -> Plan:
+    """Make a plan; `read` are the two frames that it compares, of which the later one may have misspelt columns."""
+    cautions = [*cautions]
+    if read is not None and (strange := _misspelt(kind, *read)):
+        cautions.append(f"passes over {', '.join(strange)}")
     return Plan(
         project._requester,
         project.id,
@@ -655,8 +681,15 @@ def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **o
         contents,
         _FIELDS[kind],
         project.undo,
+        cautions=cautions,
         **options,
     )
+
+
+def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Say which columns that only the later frame has may be misspelt."""
+    names = [name.replace("_id", "_name") for name in _FIELDS[kind] if name in ("class_id", "dataset_id")]
+    return checks.misspelt(after.columns.difference(before.columns, sort=False), [*_FIELDS[kind], *names])
 
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
@@ -768,7 +801,7 @@ def _spread(again: Difference, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
 
 
 def _indexed_images(images: Any, which: str, columns: set[str]) -> pd.DataFrame:
-    frame = checks.indexed(Image, images) if isinstance(images, pd.DataFrame) else None
+    frame = checks.indexed(Image, checks.table(images)) if isinstance(images, pd.DataFrame) else None
     if frame is None or not columns & set(frame.columns):
         raise ValidationException(
             f"The frame {which!r} must be an images frame with a column {' or '.join(map(repr, sorted(columns)))}."

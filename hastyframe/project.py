@@ -419,6 +419,7 @@ class Project(Editable, entities.Project):
 
     def _plan_creates(self, labels: Any) -> Plan:
         frame = checks.as_frame(entities.Label, labels)
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS])
         frame = checks.check_labels(frame, self._vocabulary.expire(), self._known_images(frame))
         return edit_plan(self, "labels", label_contents, creates=frame)
 
@@ -448,6 +449,8 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
         frame = checks.indexed(entities.Label, checks.as_frame(entities.Label, labels))
+        checks.must_edit(frame, checks.LABEL_COLUMNS)
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS], 3)
         frame = checks.without_read_names(frame, self._vocabulary.expire())
         read = None
         if "image_id" not in frame:
@@ -1387,6 +1390,7 @@ class Project(Editable, entities.Project):
         if isinstance(images, pd.DataFrame):
             checks.rows_of(images)
             frame = images
+            checks.warn_of_misspelt(frame, ["path", "name", "external_id", "dataset_id", "dataset_name"], 5)
             checks.table(images[[name for name in ("name", "external_id") if name in images]])
             if "external_id" in frame:
                 problems = checks.Problems(frame)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hastyframe.arguments import check_path
+from hastyframe.arguments import check_path, counted
 from hastyframe.errors import JournalError, PlanWarning, ValidationException
 from hastyframe.vocabulary import choose
 
@@ -439,12 +439,11 @@ class Plan:
         c = self._changes
         parts = {"create": len(c.creates), "edit": len(c.new), "delete": len(c.deletes)}
         what = ", ".join(f"{count:,} to {verb}" for verb, count in parts.items() if count)
-        if not what:
-            return f"Plan for {self._noun}: nothing to do"
-        units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
-        thing = c.unit.removesuffix("_id") + ("s" if units != 1 else "")
         careful = f". Careful: it {', and '.join(self.cautions)}." if self.cautions else ""
-        return f"Plan for {self._noun}: {what}, on {units:,} {thing}{careful}"
+        if not what:
+            return f"Plan for {self._noun}: nothing to do{careful}"
+        units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
+        return f"Plan for {self._noun}: {what}, on {counted(units, c.unit.removesuffix('_id'))}{careful}"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Give what a person looks at: counts, columns that change, examples."""

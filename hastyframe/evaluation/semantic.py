@@ -150,6 +150,9 @@ def _names(labels: Maps, predictions: Maps, classes: pd.DataFrame | Sequence[str
         return [str(name) for name in classes]
     if not (isinstance(labels, pd.DataFrame) and isinstance(predictions, pd.DataFrame)):
         raise ValidationException("Class maps hold numbers: give `classes`, the names that they stand for.")
+    for frame in (labels, predictions):
+        if "class_name" not in frame:
+            raise ValidationException(f"The frame needs a column 'class_name'; it has {list(frame.columns)}.")
     found = [frame["class_name"].astype("category").cat.categories for frame in (labels, predictions)]
     return [str(name) for name in found[0].append(found[1]).unique()]
 

@@ -327,10 +327,10 @@ def test_wrong_options_are_refused(project, images, labels, tmp_path):
             with pytest.raises(hf.ValidationException, match="journal is"):
                 call(journal)
     assert not (tmp_path / "new.jsonl").exists()
+    assert len(project.get_labels(images)) == 4
     report = plan.apply(max_workers=2, verify=True)
     with pytest.raises(hf.ValidationException, match="mend is 'no'"):
         report.verify(mend="no")
-    assert len(project.get_labels(images)) == 4
 
 
 # The other kinds ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,130 @@
+"""Frames that lack columns, have none at all, or have misspelt ones: an error or a caution that says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hastyframe as hf
+
+NOTHING = pd.DataFrame()
+
+
+def test_changed_columns_alone(project, images, labels):
+    read = project.get_labels()
+    plan = project.plan_labels(read, read[["class_name"]].assign(class_name="sky"))
+    assert len(plan.edits) == 4 and plan.edits["image_id"].tolist() == read["image_id"].tolist()
+    part = project.plan_labels(read, read[["z_index"]].iloc[:1].assign(z_index=9.0), missing="keep")
+    assert len(part) == len(part.edits) == 1
+    plan.apply()
+    assert set(project.get_labels()["class_name"]) == {"sky"}
+    with pytest.raises(hf.FrameError, match="It must be one of 'coin'"):
+        project.plan_labels(read, read[["class_name"]].assign(class_name="x"))
+    with pytest.raises(hf.ValidationException, match="'before' needs a column 'image_id'"):
+        project.plan_labels(read[["z_index"]], read[["z_index"]].assign(z_index=3.0))
+    new = pd.concat([read, read.reset_index(drop=True)]).drop(columns="image_id")
+    with pytest.raises(hf.ValidationException, match="needs a column 'image_id'"):
+        project.plan_labels(read, new)
+
+
+def test_columns_of_classes_alone(project):
+    classes = project.get_label_classes()
+    plan = project.plan_label_classes(classes, classes[["color"]].assign(color="#123456ff"))
+    assert len(plan.edits) == len(plan) == 3
+    plan.apply()
+    assert project.get_label_classes()["name"].equals(classes["name"])
+    with pytest.raises(hf.FrameError, match="A class needs a name"):
+        project.plan_label_classes(classes, pd.concat([classes[["color"]], pd.DataFrame({"color": ["#123456ff"]})]))
+    with pytest.raises(hf.FrameError, match="norder, row"):
+        project.plan_label_classes(classes, classes.assign(norder="first"))
+
+
+@pytest.mark.filterwarnings("ignore::hastyframe.PlanWarning")
+def test_frames_of_nothing_are_nothing(project, images, labels):
+    read, classes = project.get_labels(), project.get_label_classes()
+    project.create_tag_class("blurry")
+    tags = project.add_tags([{"image_id": images.index[0], "tag_class_name": "blurry"}])
+    project.create_attribute("size", "INT")
+    values = project.set_label_attributes(pd.DataFrame({"size": 3}, index=labels.index))
+    for plan, frame in (
+        (project.plan_labels, read),
+        (project.plan_tags, tags),
+        (project.plan_label_attributes, values),
+        (project.plan_label_classes, classes),
+    ):
+        assert len(plan(frame, NOTHING).deletes) == len(plan(NOTHING, frame).creates) == len(frame)
+        assert len(plan(NOTHING, NOTHING)) == 0
+        for other in (None, 5, "x", [5]):
+            for pair in ((frame, other), (other, frame)):
+                with pytest.raises(hf.ValidationException):
+                    plan(*pair)
+    for plan in (project.plan_status, project.plan_images):
+        with pytest.raises(hf.ValidationException, match="needs the index or a column 'image_id'"):
+            plan(images, NOTHING)
+        with pytest.raises(hf.ValidationException, match="several columns named"):
+            plan(images, pd.concat([images, images], axis=1))
+    for call in (project.create_labels, project.edit_labels, project.set_label_attributes, project.add_tags):
+        assert not len(call(NOTHING))
+    for call in (project.delete_labels, project.set_status, project.upload_images):
+        with pytest.raises(hf.ValidationException, match="column"):
+            call(NOTHING)
+
+
+@pytest.mark.parametrize("frame", [NOTHING, pd.DataFrame({"a": [1]}), pd.DataFrame(index=["l"])], ids=repr)
+def test_functions_of_frames_without_their_columns(frame):
+    images = pd.DataFrame({"width": [6], "height": [4]}, index=["a"])
+    labels = pd.DataFrame({"image_id": ["a"], "class_name": "c", "x_min": 0, "y_min": 0, "x_max": 2, "y_max": 2})
+    for call in (
+        lambda: hf.clip_to_image(frame, images),
+        lambda: hf.find_duplicates(frame),
+        lambda: list(hf.flatten(frame, images)),
+        lambda: list(hf.flatten(labels, images, frame)),
+        lambda: hf.evaluate(frame, labels.assign(score=1.0)),
+        lambda: hf.evaluate_semantic(frame, labels, images),
+    ):
+        with pytest.raises(hf.ValidationException, match="column"):
+            call()
+    with pytest.raises(hf.ValidationException):
+        hf.clip_to_image(labels, frame)
+    assert np.isnan(hf.add_area(frame)["area"]).all()
+
+
+# Misspelt columns -----------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_which_columns_may_be_misspelt(project, images, labels):
+    read = project.get_labels()
+    plan = project.plan_labels(read, read.assign(clas_name="sky", score=1.0))
+    words = "passes over 'clas_name' (did you mean 'class_name'?)"
+    assert plan.cautions == [words]
+    assert repr(plan) == f"Plan for labels: nothing to do. Careful: it {words}."
+    with pytest.warns(hf.PlanWarning, match="did you mean 'class_name'"):
+        plan.apply()
+    images = project.get_images()
+    assert "did you mean 'status'" in repr(project.plan_status(images, images.assign(Staus="DONE")))
+    assert "did you mean 'dataset_name'" in repr(project.plan_images(images, images.assign(datasetname="val")))
+    classes = project.get_label_classes()
+    assert "did you mean 'color'" in repr(project.plan_label_classes(classes, classes.assign(colour="#123456ff")))
+    mine = read.assign(class_nam="mine", area=3.0)
+    assert project.plan_labels(mine, mine).cautions == [], "both have it"
+    assert project.plan_labels(read, read.assign(area=3.0, iou=1.0, image_name="a", x_mid=3)).cautions == []
+
+
+def test_an_edit_says_which_columns_may_be_misspelt(project, images, labels):
+    read = project.get_labels()
+    with pytest.warns(UserWarning, match="'z_indx' \\(did you mean 'z_index'\\?\\)") as caught:
+        project.edit_labels(read.assign(z_indx=3.0))
+    assert caught[0].filename == __file__
+    with pytest.raises(hf.ValidationException, match=r"nothing to edit.*Perhaps 'z_indx'"):
+        project.edit_labels(read[["image_id"]].assign(z_indx=3.0))
+    with pytest.raises(hf.ValidationException, match="nothing to edit"):
+        project.edit_labels(read[[]])
+    image = project.get_image(read["image_id"].iloc[0])
+    with pytest.raises(hf.ValidationException, match=r"nothing to edit.*Perhaps 'z_indx'"):
+        image.edit_labels([{"label_id": read.index[0], "z_indx": 3}])
+    row = {"image_id": image.id, "class_name": "coin", "bbox": [0, 0, 3, 3], "zindex": 2}
+    for call in (project.create_labels, image.create_labels):
+        with pytest.warns(UserWarning, match="'zindex' \\(did you mean 'z_index'\\?\\)") as caught:
+            call([row])
+        assert caught[0].filename == __file__
