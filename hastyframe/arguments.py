@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -18,12 +19,15 @@ __all__ = [
     "LONGEST_TEXT",
     "MAX_NUMBER",
     "check_fields",
+    "check_file_name",
     "check_flag",
     "check_number",
     "check_path",
     "check_text",
     "check_workers",
+    "color_problem",
     "counted",
+    "file_name_problem",
     "shown",
     "text_problem",
 ]
@@ -31,6 +35,8 @@ __all__ = [
 LONGEST_TEXT = 1 << 20
 """The most characters of a text that is sent."""
 LONGEST_PATH = 32_767
+_COLOR = re.compile("#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+_NO_FILE_NAME = re.compile(r"[/\n\r]")
 MAX_NUMBER = 2**53
 """Up to this one a float holds every whole number; a greater one would become another in a frame."""
 
@@ -100,6 +106,51 @@ def text_problem(text: str) -> str | None:
     if len(text) > LONGEST_TEXT:
         return f"it has {len(text):,} characters, where {LONGEST_TEXT:,} are the most."
     return None
+
+
+def color_problem(color: Any) -> str | None:
+    """Say why a text is no color of a class and what to do about it, None if it is one.
+
+    Examples
+    --------
+    >>> color_problem("#ff0000"), color_problem("#FF0000aa")
+    (None, None)
+    >>> color_problem("red")
+    "it must be a color as '#ff0000', or '#ff000080' with its opacity."
+    """
+    if isinstance(color, str) and _COLOR.fullmatch(color):
+        return None
+    return "it must be a color as '#ff0000', or '#ff000080' with its opacity."
+
+
+def file_name_problem(name: Any) -> str | None:
+    r"""Say why a text cannot be the name of an image and what to do about it, None if it can.
+
+    Examples
+    --------
+    >>> file_name_problem("a.png")
+    >>> file_name_problem("cam1/a.png"), file_name_problem("a\nb.png") == file_name_problem("")
+    ("it must be a file name: not empty, without '/' and line breaks.", True)
+    """
+    if isinstance(name, str) and name not in ("", ".", "..") and not _NO_FILE_NAME.search(name):
+        return text_problem(name)
+    return "it must be a file name: not empty, without '/' and line breaks."
+
+
+def check_file_name(value: Any, name: str) -> str:
+    """Return a text that can be the name of an image.
+
+    Examples
+    --------
+    >>> check_file_name("cam1/a.png", "filename")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: filename is 'cam1/a.png'; it must be a file name: not empty, without '/' and
+    line breaks.
+    """
+    text = check_text(value, name, empty=False)
+    if trouble := file_name_problem(text):
+        raise _refused(name, value, trouble)
+    return text
 
 
 def check_number(
@@ -217,6 +268,8 @@ def check_fields(entity: type[Entity], body: Mapping[str, Any]) -> None:
             continue
         if field.kind is Kind.TEXT:
             check_text(value, name, optional=not field.required, empty=not field.required)
+            if name == "color" and value is not None and (trouble := color_problem(value)):
+                raise _refused(name, value, trouble)
         elif field.kind is Kind.NUMBER:
             check_number(value, name, optional=True)
 

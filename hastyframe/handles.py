@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames
-from .arguments import check_fields, check_path, check_text, shown
+from .arguments import check_fields, check_file_name, check_path, check_text, shown
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, ValidationException
@@ -415,7 +415,7 @@ class Image(Editable, entities.Image):
         new_name : str
             A file name that is new in its dataset.
         """
-        self._patch({"filename": check_text(new_name, "new_name", empty=False)})
+        self._patch({"filename": check_file_name(new_name, "new_name")})
 
     def move(self, dataset: Dataset | str) -> None:
         """Move the image to another dataset.

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import attributes, checks, frames, identity, masks
-from .arguments import counted, text_problem
+from .arguments import color_problem, counted, file_name_problem
 from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities, reconcile
 from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
@@ -364,9 +364,9 @@ def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[
         return
     problems = checks.Problems(new)
     names = new["name"]
-    remedy = "It must be a file name: a text that is not empty."
-    bad = np.array([not isinstance(name, str) or not name or text_problem(name) is not None for name in names], bool)
-    problems.add("name", bad, remedy)
+    remedies = _remedies(names, file_name_problem)
+    bad = np.isin(np.arange(len(names)), list(remedies))
+    problems.add("name", bad, remedies)
     if "dataset_id" in new and {"name", "dataset_id"} <= set(before.columns):
         place = identities(new["dataset_id"], new["name"].where(~bad, None))
         others = before.drop(index=new.index)
@@ -382,6 +382,12 @@ def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[
             "name", follows, "An image of this plan has the name as yet: rename that one first, in a plan of its own."
         )
     problems.throw()
+
+
+def _remedies(values: Iterable[Any], problem: Callable[[Any], str | None]) -> dict[int, str]:
+    """Say what would be right, for each value that has a problem by its position."""
+    found = ((position, problem(value)) for position, value in enumerate(values))
+    return {position: text[0].upper() + text[1:] for position, text in found if text is not None}
 
 
 def status_contents(images: pd.DataFrame) -> list[Record]:
@@ -479,9 +485,16 @@ def plan_label_classes(
     new = np.isin(np.arange(len(after)), found.new)
     names = after["name"] if "name" in after else pd.Series(None, after.index, dtype="str")
     problems.add("name", (names.isna() | (names == "")) & (new | ("name" in after)), "A class needs a name.", names)
+    if "color" in after:
+        remedies = _remedies(after["color"].where(after["color"].notna(), "#000000"), color_problem)
+        problems.add("color", np.isin(np.arange(len(after)), list(remedies)), remedies)
     if "class_type" in after:
         strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
         problems.add("class_type", strange, "It must be 'object' or 'background'.")
+    for name in {"color", "class_type", "norder"} & {*found.changed}:
+        lost = np.zeros(len(after), bool)
+        lost[found.now] = found.changed[name] & after[name].iloc[found.now].isna().to_numpy()
+        problems.add(name, lost, "A class has one: give another one, or set it back as it was read.")
     problems.throw()
     created, gone = after.iloc[found.new], _gone(before, found, missing, "class_id")
     if "class_type" in created:
@@ -518,7 +531,9 @@ def class_contents(classes: pd.DataFrame) -> list[Record]:
     out = classes.reindex(columns=list(_FIELDS["label_classes"])).astype(object)
     out = out.where(out.notna(), None).rename(columns=_FIELDS["label_classes"])
     # What is not given is left to the server.
-    return [{k: v for k, v in record.items() if v is not None} for record in out.to_dict("records")]
+    return [
+        {k: v for k, v in record.items() if v is not None or k == "external_id"} for record in out.to_dict("records")
+    ]
 
 
 # Plain calls, and the way back ----------------------------------------------------------------------------------------

@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames, identity, pictures
-from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
+from .arguments import (
+    check_fields,
+    check_file_name,
+    check_flag,
+    check_number,
+    check_path,
+    check_text,
+    file_name_problem,
+    shown,
+)
 from .edits import Errors, Journal, Plan, Report, Sightings, carry_out, check_options
 from .entities import (
     ATTRIBUTE_TYPES,
@@ -178,7 +187,7 @@ class Project(Editable, entities.Project):
             If the file is not an image; nothing was sent.
         """
         path = pictures.check_picture(check_path(filepath, "filepath"))
-        check_text(path.name, "The name of the file")
+        check_file_name(path.name, "The name of the file")
         check_text(external_id, "external_id", optional=True)
         dataset_id = self._dataset_id(dataset)
         picture = pictures.Picture(path, path.name, dataset_id, external_id)
@@ -210,7 +219,7 @@ class Project(Editable, entities.Project):
             Its id in a system of your own.
         """
         body = {
-            **({} if filename is None else {"filename": check_text(filename, "filename", empty=False)}),
+            **({} if filename is None else {"filename": check_file_name(filename, "filename")}),
             "url": check_text(url, "url", empty=False),
             "copy_original": check_flag(copy_original, "copy_original"),
             "external_id": check_text(external_id, "external_id", optional=True),
@@ -688,7 +697,7 @@ class Project(Editable, entities.Project):
         name : str
             Its name.
         color : str, optional
-            ``#rrggbbaa``.
+            ``#rrggbb`` or ``#rrggbbaa``.
         class_type : str
             ``object`` or ``background``.
         norder : float, optional
@@ -1402,6 +1411,9 @@ class Project(Editable, entities.Project):
             raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
         problems = checks.Problems(frame)
         problems.add("path", frame["path"].isna(), "It must be the path of a picture.")
+        if "name" in frame:
+            bad = [bool(name) and file_name_problem(name) is not None for name in _texts(frame, "name")]
+            problems.add("name", bad, "It must be a file name, without '/' and line breaks.")
         problems.throw()
         paths = [check_path(path, f"The path number {number}") for number, path in enumerate(frame["path"])]
         names = [name or path.name for name, path in zip(_texts(frame, "name"), paths, strict=True)]

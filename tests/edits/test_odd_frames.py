@@ -128,3 +128,59 @@ def test_an_edit_says_which_columns_may_be_misspelt(project, images, labels):
         with pytest.warns(UserWarning, match="'zindex' \\(did you mean 'z_index'\\?\\)") as caught:
             call([row])
         assert caught[0].filename == __file__
+
+
+# Values that the server takes from nobody -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("color", ["red", "#f00", "ff0000", "", "#gg0000", "#ff00000", "#ff0000\n"])
+def test_colors_that_are_none(recorded, recorder, color):
+    classes = recorded.get_label_classes()
+    coin = recorded.get_label_class("coin")
+    with pytest.raises(hf.ValidationException, match=r"color is .*must be a color as '#ff0000'"):
+        recorded.create_label_class("new", color)
+    with pytest.raises(hf.ValidationException, match="must be a color"):
+        coin.edit(color=color)
+    with pytest.raises(hf.FrameError, match="It must be a color") as caught:
+        recorded.plan_label_classes(classes, classes.assign(color=[color, *classes["color"].iloc[1:]]))
+    assert len(caught.value.problems) == 1
+    assert not recorder.writes
+
+
+def test_colors_that_are_some(project):
+    for color in ("#ff0000", "#FF0000aa", None):
+        made = project.create_label_class(f"of {color}", color)
+        made.edit(color="#00ff00")
+    classes = project.get_label_classes()
+    project.plan_label_classes(classes, classes.assign(color="#0000ff")).apply()
+    assert set(project.get_label_classes()["color"]) == {"#0000ff"}
+
+
+@pytest.mark.parametrize("name", ["a/b.png", "a\nb.png", "a\rb.png", "/", ".", ".."])
+def test_names_that_no_image_has(recorded, recorder, images, pictures, name):
+    image = recorded.get_image(images.index[0])
+    read = recorded.get_images()
+    rows = pd.DataFrame({"path": [pictures / "ramp.png", pictures / "coins.png"], "name": ["new.png", name]})
+    for call in (
+        lambda: image.rename(name),
+        lambda: recorded.upload_from_url("train", name, "http://127.0.0.1:9/a.png"),
+        lambda: recorded.plan_images(read, read.assign(name=[name, *read["name"].iloc[1:]])),
+        lambda: recorded.upload_images(rows, "train"),
+    ):
+        with pytest.raises(hf.ValidationException, match=r"(?s)must be a file name.*line breaks"):
+            call()
+    assert not recorder.writes
+
+
+def test_what_is_taken_away_from_classes(project):
+    classes = project.get_label_classes()
+    for column in ("color", "class_type", "norder"):
+        with pytest.raises(hf.FrameError, match="A class has one"):
+            project.plan_label_classes(classes, classes.assign(**{column: None}))
+    project.plan_label_classes(classes, classes.assign(external_id="theirs")).apply()
+    theirs = project.get_label_classes()
+    assert set(theirs["external_id"]) == {"theirs"}
+    report = project.plan_label_classes(theirs, theirs.assign(external_id=None)).apply()
+    assert project.get_label_classes()["external_id"].isna().all()
+    report.undo().apply()
+    assert set(project.get_label_classes()["external_id"]) == {"theirs"}
