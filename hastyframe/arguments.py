@@ -288,7 +288,7 @@ def counted(count: int, thing: str) -> str:
     """
     if count == 1:
         return f"1 {thing}"
-    return f"{count:,} {thing}{'es' if thing.endswith('s') else 's'}"
+    return f"{count:,} {thing}{'es' if thing.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def shown(value: Any, width: int = 80) -> str:

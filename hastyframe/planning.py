@@ -130,7 +130,11 @@ def plan_labels(
         changed = {**changed, **_spread(again, len(new))}
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images)
-    cautions = [] if undoes else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone)]
+    cautions = (
+        []
+        if undoes
+        else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone), *_left_behind(old, new, changed)]
+    )
     return _plan(project, "labels", changes, label_contents, cautions=cautions, read=(before, after))
 
 
@@ -172,7 +176,31 @@ def _equal_rows(created: pd.DataFrame, gone: pd.DataFrame) -> list[str]:
     some = [frame[np.isin(own, others)] for frame, own, others in ((created, one, other), (gone, other, one))]
     counts = (Counter(_contents_as_bytes(frame)) for frame in some)
     equal = reduce(and_, counts).total()
-    return [f"creates {equal:,} labels that are equal to labels that it deletes: were their ids lost?"] if equal else []
+    if not equal:
+        return []
+    whom, what = ("that is", "its id") if equal == 1 else ("that are", "their ids")
+    return [f"creates {counted(equal, 'label')} {whom} equal to labels that it deletes: {what} may have been lost"]
+
+
+def _left_behind(old: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> list[str]:
+    """Say how many boxes move away from their polygons, and how many polygons from their boxes."""
+    outlines = next((frame["polygon"] for frame in (new, old) if "polygon" in frame), None)
+    if outlines is None or not any(name in changed for name in (*BOX, "polygon")):
+        return []
+    no = np.zeros(len(new), bool)
+    moved, redrawn = (np.logical_or.reduce([no, *(changed.get(n, no) for n in names)]) for names in (BOX, ["polygon"]))
+    boxes = (new if {*BOX} <= {*new.columns} else old).reindex(columns=list(BOX))
+    boxes = boxes.to_numpy(dtype=float, na_value=np.nan)
+    rows = np.flatnonzero((moved != redrawn) & outlines.notna().to_numpy() & ~np.isnan(boxes).any(axis=1))
+    if not len(rows):
+        return []
+    apart = np.abs(masks.polygon_bounds(outlines.iloc[rows]) - boxes[rows]).max(axis=1) > 1
+    found = []
+    for one, other, flags in (("box", "polygon", moved), ("polygon", "box", redrawn)):
+        if count := int((apart & flags[rows]).sum()):
+            what = f"its {other}" if count == 1 else f"their {counted(2, other)[2:]}"
+            found.append(f"moves {counted(count, one)} without {what}")
+    return found
 
 
 def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:

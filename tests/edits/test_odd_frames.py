@@ -184,3 +184,26 @@ def test_what_is_taken_away_from_classes(project):
     assert project.get_label_classes()["external_id"].isna().all()
     report.undo().apply()
     assert set(project.get_label_classes()["external_id"]) == {"theirs"}
+
+
+def test_boxes_that_leave_their_polygons_behind(project, images):
+    square = [[10, 10], [20, 10], [20, 20], [10, 20]]
+    rows = {"image_id": images.index[0], "class_name": "coin", "bbox": [10, 10, 20, 20], "polygon": square}
+    project.create_labels([rows, rows, {**rows, "polygon": None}])
+    read = project.get_labels()
+    x = ["x_min", "x_max"]
+    moved = read.copy()
+    moved[x] += 5
+    assert project.plan_labels(read, moved).cautions == ["moves 2 boxes without their polygons"]
+    assert project.plan_labels(read, moved.drop(columns="polygon")).cautions == ["moves 2 boxes without their polygons"]
+    one = pd.concat([moved.iloc[:1], read.iloc[1:]])
+    plan = project.plan_labels(read, one)
+    assert "Careful: it moves 1 box without its polygon." in repr(plan)
+    with pytest.warns(hf.PlanWarning, match="moves 1 box without its polygon"):
+        plan.apply().undo().apply()
+    polygons = [[[px + 5, py] for px, py in square] if has else None for has in read["polygon"].notna()]
+    assert project.plan_labels(read, moved.assign(polygon=polygons)).cautions == [], "both move"
+    assert project.plan_labels(read, read.assign(polygon=polygons)).cautions == ["moves 2 polygons without their boxes"]
+    simpler = [square[:3] if has else None for has in read["polygon"].notna()]
+    assert project.plan_labels(read, read.assign(polygon=simpler)).cautions == [], "it lies in its box as before"
+    assert project.plan_labels(read, read.assign(z_index=3.0)).cautions == []

@@ -151,7 +151,7 @@ def test_a_plan_that_creates_what_it_deletes_says_so(project, images, labels):
     assert "deletes 4 of the 4" in first
     one = pd.concat([read.iloc[:3], read.iloc[3:].reset_index(drop=True)])
     assert project.plan_labels(read, one).cautions == [
-        "creates 1 labels that are equal to labels that it deletes: were their ids lost?"
+        "creates 1 label that is equal to labels that it deletes: its id may have been lost"
     ]
     other = pd.concat([read.iloc[:3], read.iloc[3:].assign(z_index=77.0).reset_index(drop=True)])
     assert project.plan_labels(read, other).cautions == []
