@@ -192,7 +192,7 @@ class Client:
         return self._folder
 
     def close(self) -> None:
-        """Close the connections, and stop the embedded server if this client started it."""
+        """Close the connections, and stop the embedded server if this client started it; what it made is done with."""
         self._transport.close()
         if self._server is not None:
             self._server.stop()
@@ -201,6 +201,7 @@ class Client:
         return {**vars(self), "_server": None}  # which is stopped by the one that started it
 
     def __enter__(self) -> Self:
+        self._transport.check_open()
         return self
 
     def __exit__(

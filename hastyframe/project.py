@@ -1356,8 +1356,9 @@ class Project(Editable, entities.Project):
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""
         wanted = list(dict.fromkeys(image_ids))
         path = self._path(entities.Image)
+        page = self._requester.get(path, {"offset": 0, "limit": 1}) if wanted else {"meta": {"total": 0}}
         try:
-            total = int(self._requester.get(path, {"offset": 0, "limit": 1})["meta"]["total"]) if wanted else 0
+            total = int(page["meta"]["total"])
         except (TypeError, KeyError, ValueError):
             raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:

@@ -134,6 +134,7 @@ class Transport:
         self.progress = progress
         self.limits = _check_limits(limits)
         self._reached = False
+        self._closed = False
         self._wires: list[Wire] = []
         self._start()
         self._token = uuid.uuid4().hex
@@ -176,8 +177,23 @@ class Transport:
         return _restored, (self._token, self.base_url, {name: getattr(self, name) for name in names})
 
     def close(self) -> None:
-        """Close the connections; a later request opens new ones."""
+        """Close the connections; a later request is refused."""
+        self._closed = True
         self._wire.close()
+
+    def check_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises
+        ------
+        ValidationException
+            If this is closed.
+        """
+        if self._closed:
+            raise ValidationException(
+                f"This client of {self.base_url} is closed. Make a new one, as with hf.Client(), and get the project "
+                "from it again."
+            )
 
     # Requests to the API ----------------------------------------------------------------------------------------------
 
@@ -368,6 +384,7 @@ class Transport:
         step: Callable[[T], Any],
         max_workers: int | None = None,
     ) -> None:
+        self.check_open()
         workers = max_workers or self.max_workers
         in_parallel(function, items, count=len(items), workers=workers, pace=self._pace, done=done, step=step)
 
@@ -556,6 +573,7 @@ class Transport:
         **parts
             Of the request: `params`, `data`, `headers`.
         """
+        self.check_open()
         request = self._named(method, url)
         prepared = self._prepare(method, url, with_key, **parts)
         may_have_applied = False

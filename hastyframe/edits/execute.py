@@ -51,6 +51,7 @@ def carry_out(
     verify: bool = False,
 ) -> Report:
     """Carry out an open journal from where it stands, with a bar of rows; the parameters are those of `Plan.apply`."""
+    transport.check_open()
     if journal.resumed:
         journal.refuse_undone()
     _claim_undo(journal)
@@ -93,6 +94,7 @@ def carry_out(
 
 def verified(transport: Transport, path: Path, mend: bool, undo: Undo | None = None) -> Report:
     """Read back all that a journal says was done, and report each difference; with `mend`, mend what can be mended."""
+    transport.check_open()
     with Journal.open(path) as journal:
         journal.refuse_undone()
         resource = RESOURCES[journal.kind](transport, journal.project_id)
@@ -114,6 +116,7 @@ def reconcile(transport: Transport, journal: Journal) -> None:
     JournalError
         If that could not be read.
     """
+    transport.check_open()
     with transport.bar("Look for what was done", None, "row") as bar:
         run = Run(transport, journal, bar)
         run.reconcile()

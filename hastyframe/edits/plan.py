@@ -286,6 +286,7 @@ class Plan:
         PlanWarning
             Of each of the `cautions`.
         """
+        self._transport.check_open()
         check_options(errors, max_workers, verify)
         journal = None if journal is None else check_path(journal, "journal")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
