@@ -464,8 +464,9 @@ def plan_label_attributes(
 ) -> Plan:
     """Plan the values of label attributes, long or wide."""
     vocabulary = project._vocabulary.expire()
-    before = _with_ids(attributes.long_frame(before), "attribute_id", Attribute, vocabulary)
-    after = _with_read_ids(attributes.long_frame(after), before, "attribute_id")
+    before, after = (attributes.long_frame(frame, vocabulary) for frame in (before, after))
+    before = _with_ids(before, "attribute_id", Attribute, vocabulary)
+    after = _with_read_ids(after, before, "attribute_id")
     before, after = _values(vocabulary, before), _values(vocabulary, after)
     was, now = (identities(frame["label_id"], frame["attribute_id"]) for frame in (before, after))
     found = compare(before, after, was, now, ["sent"])
@@ -488,9 +489,10 @@ def _values(vocabulary: Vocabulary, frame: pd.DataFrame) -> pd.DataFrame:
     if not len(frame):
         columns = ["label_id", "attribute_id", "attribute_name", "value", "sent"]
         return pd.DataFrame({name: pd.Series(dtype="str" if name.endswith("_id") else object) for name in columns})
-    ids = checks.check_names(frame, "attribute_id", Attribute, vocabulary)
-    frame = frame.assign(attribute_id=ids)
-    sent = attributes.writable(vocabulary, frame)
+    with attributes.naming_cells(frame):
+        ids = checks.check_names(frame, "attribute_id", Attribute, vocabulary)
+        frame = frame.assign(attribute_id=ids)
+        sent = attributes.writable(vocabulary, frame)
     held = np.empty(len(sent), dtype=object)
     held[:] = sent
     frame = frame.assign(sent=pd.Series(held, frame.index, dtype=object))

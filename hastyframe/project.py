@@ -575,16 +575,18 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not set; its `report` says which.
         """
-        frame = attributes.long_frame(values)
+        vocabulary = self._vocabulary.expire()
+        frame = attributes.long_frame(values, vocabulary)
         if not len(frame):
-            return attributes.readable(self._vocabulary, [])
-        ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary.expire())
-        frame = frame.assign(attribute_id=ids)
-        problems = checks.Problems(frame)
-        twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
-        problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
-        problems.throw()
-        sent = pd.Series(attributes.writable(self._vocabulary, frame), frame.index, dtype=object)
+            return attributes.readable(vocabulary, [])
+        with attributes.naming_cells(frame):
+            ids = checks.check_names(frame, "attribute_id", entities.Attribute, vocabulary)
+            frame = frame.assign(attribute_id=ids)
+            problems = checks.Problems(frame)
+            twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
+            problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
+            problems.throw()
+            sent = pd.Series(attributes.writable(vocabulary, frame), frame.index, dtype=object)
         plan = edit_plan(self, "label_attributes", value_contents, edits=frame.assign(sent=sent))
         return attributes.readable(self._vocabulary, stored_records(plan))
 

@@ -207,3 +207,50 @@ def test_boxes_that_leave_their_polygons_behind(project, images):
     simpler = [square[:3] if has else None for has in read["polygon"].notna()]
     assert project.plan_labels(read, read.assign(polygon=simpler)).cautions == [], "it lies in its box as before"
     assert project.plan_labels(read, read.assign(z_index=3.0)).cautions == []
+
+
+# Wide frames of attributes --------------------------------------------------------------------------------------------
+
+ODD = {"value": ("INT", 3, 4), "attribute_name": ("TEXT", "a", "b"), "attribute_id": ("TEXT", "a", "b"),
+       "label_id": ("TEXT", "a", "b")}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [[name] for name in ODD] + [list(ODD)], ids=repr)
+def test_attributes_that_are_called_as_columns_are(project, labels, names):
+    for name in names:
+        project.create_attribute(name, ODD[name][0])
+    project.create_attribute("size", "FLOAT")
+    wide = pd.DataFrame({name: ODD[name][1] for name in names}, index=labels.index)
+    assert len(project.set_label_attributes(wide)) == 4 * len(names)
+    read = project.get_label_attributes(labels, wide=True)
+    assert read[names].astype(object).equals(wide.astype(object))
+    assert len(project.plan_label_attributes(read, read)) == 0
+    after = read.assign(size=1.5, **{name: ODD[name][2] for name in names})
+    plan = project.plan_label_attributes(read, after)
+    assert [len(plan.creates), len(plan.edits), len(plan.deletes)] == [4, 4 * len(names), 0]
+    plan.apply()
+    long = project.get_label_attributes(labels)
+    assert len(project.plan_label_attributes(after, long)) == 0
+    assert len(project.set_label_attributes(long)) == len(long)
+    if "label_id" not in names and len(names) < 3:
+        assert len(project.set_label_attributes(wide.reset_index())) == 4 * len(names)
+
+
+def test_problems_of_wide_frames_name_label_and_column(project, labels):
+    project.create_attribute("size", "INT")
+    wide = pd.DataFrame({"size": [1, "x", 2, 2.5]}, index=labels.index)
+    before = project.get_label_attributes(labels, wide=True)
+    for call in (
+        lambda: project.set_label_attributes(wide),
+        lambda: project.set_label_attributes(wide.reset_index()),
+        lambda: project.plan_label_attributes(before, wide),
+    ):
+        with pytest.raises(hf.FrameError, match=r"size, row .*'x'. It must be a whole number") as caught:
+            call()
+        assert caught.value.problems[["column", "row"]].values.tolist() == [["size", key] for key in labels.index[1::2]]
+    for call in (project.set_label_attributes, lambda frame: project.plan_label_attributes(before, frame)):
+        with pytest.raises(hf.FrameError, match=r"siez, row .*no such attribute. Did you mean 'size'") as caught:
+            call(wide.assign(size=1, siez=1))
+        assert len(caught.value.problems) == 1, "not once a label"
+    with pytest.raises(hf.ValidationException, match=r"needs columns .'value'."):
+        project.set_label_attributes([{"label_id": labels.index[0], "attribute_name": "size", "vlaue": 3}])
