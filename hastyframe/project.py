@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -826,7 +826,7 @@ class Project(Editable, entities.Project):
         name: str,
         export_format: str,
         dataset: Any = None,
-        image_status: str | Sequence[str] = "DONE",
+        image_status: str | Sequence[str] | None = "DONE",
         sign_urls: bool = False,
         semantic_format: str = "gs_asc",
         labels_order: str | Sequence[str] | None = None,
@@ -841,14 +841,19 @@ class Project(Editable, entities.Project):
             ``json_v1.1``, ``semantic_png``, ``json_coco`` or ``images``.
         dataset : Dataset, str, list of them, or pandas.DataFrame, optional
             Only these datasets: handles, ids, names, or a datasets frame.
-        image_status : str or list of str
-            Only images of these statuses.
+        image_status : str or list of str, optional
+            Only images of these statuses; None for all.
         sign_urls : bool
             Whether image addresses in the export are signed.
         semantic_format : str
             For ``semantic_png``: ``gs_asc``, ``gs_desc`` or ``class_color``.
         labels_order : list of str, optional
             For ``semantic_png``, what decides which label lies on top: ``z_index``, ``class_type``, ``class_order``.
+
+        Raises
+        ------
+        ValidationException
+            If a dataset or a status does not exist, or a list of them is empty: the server would export all images.
         """
         choose(export_format, EXPORT_FORMATS, "export format")
         choose(semantic_format, SEMANTIC_FORMATS, "semantic format")
@@ -856,8 +861,10 @@ class Project(Editable, entities.Project):
         body = {
             "export_name": check_text(name, "name", empty=False),
             "format": export_format,
-            "dataset_id": [] if dataset is None else self._vocabulary.expire().ids(entities.Dataset, dataset),
-            "image_status": [] if image_status is None else _statuses(image_status),
+            "image_status": _some("image_status", image_status, _statuses),
+            "dataset_id": _some(
+                "dataset", dataset, lambda dataset: self._vocabulary.expire().ids(entities.Dataset, dataset)
+            ),
             "sign_urls": check_flag(sign_urls, "sign_urls"),
             "semantic_format": semantic_format,
             "labels_order": order,
@@ -1478,6 +1485,16 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
     if column not in frame:
         return [None] * len(frame)
     return [None if missing else str(value) for value, missing in zip(frame[column], frame[column].isna(), strict=True)]
+
+
+def _some(name: str, value: Any, read: Callable[[Any], list[str]]) -> list[str]:
+    """Read what an export is restricted to: none of anything would be everything to the server."""
+    if value is None:
+        return []
+    found = read(value)
+    if not found:
+        raise ValidationException(f"{name} is empty, so that there is nothing to export; for all images, give None.")
+    return found
 
 
 def _statuses(statuses: str | Sequence[str]) -> list[str]:
