@@ -13,11 +13,12 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from .entities import Entity, Kind
-from .errors import ValidationException
+from .errors import ValidationException, said
 
 __all__ = [
     "LONGEST_TEXT",
     "MAX_NUMBER",
+    "a",
     "check_fields",
     "check_file_name",
     "check_flag",
@@ -278,6 +279,17 @@ def _refused(name: str, value: Any, remedy: str) -> ValidationException:
     return ValidationException(f"{name} is {shown(value)}; {remedy}")
 
 
+def a(thing: str) -> str:
+    """Return a noun with its article.
+
+    Examples
+    --------
+    >>> a("Image"), a("Label")
+    ('an Image', 'a Label')
+    """
+    return f"{'an' if thing[:1].lower() in 'aeiou' else 'a'} {thing}"
+
+
 def counted(count: int, thing: str) -> str:
     """Say how many of something there are.
 
@@ -292,8 +304,14 @@ def counted(count: int, thing: str) -> str:
 
 
 def shown(value: Any, width: int = 80) -> str:
-    """Return a value as it stands in a message: in one line, and short."""
+    """Return a value as it stands in a message: in one line, and short.
+
+    Examples
+    --------
+    >>> shown(np.float64(0.5)), shown([np.int64(3)])
+    ('0.5', '[3]')
+    """
     if getattr(value, "ndim", 0):
         return f"a {type(value).__name__}"
-    text = repr(value)
+    text = said(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"

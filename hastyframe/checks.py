@@ -650,7 +650,7 @@ def _ids_by_name(
     problems.add(name_column, differ, remedy, names)
     named = has_name & ~has_id
     unknown = named & ~names.isin(things["name"])
-    problems.add(name_column, unknown, _suggestions(names, unknown, things["name"]), names)
+    problems.add(name_column, unknown, _suggestions(names, unknown, things["name"], what), names)
     several = things["name"][things["name"].duplicated(keep=False)]
     problems.add(
         name_column, named & names.isin(several), f"Several have this name; give {id_column!r} instead.", names
@@ -676,10 +676,10 @@ def _texts(
     return found
 
 
-def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dict[int, str]:
+def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str], what: str = "choices") -> dict[int, str]:
     """Say what would be right for each bad row; the same text is looked at once."""
     choices = list(choices)
-    found = {text: suggestion(text, choices) for text in texts[bad].unique()}
+    found = {text: suggestion(text, choices, what) for text in texts[bad].unique()}
     return {int(position): found[texts.iloc[position]] for position in np.flatnonzero(bad)}
 
 

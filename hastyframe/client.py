@@ -245,8 +245,12 @@ class Client:
         found = known.index[known["name"] == project_id]
         if len(found) != 1:
             many = f"{len(found)} projects have" if len(found) else "no project has"
-            hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
-            raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}")
+            hint = (
+                f"say which by its id: {list(found)}"
+                if len(found)
+                else suggestion(project_id, known["name"], "projects")
+            )
+            raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}. {hint[0].upper()}{hint[1:]}")
         return self._read_project(path_segment(found[0]), found[0])
 
     def create_project(self, workspace: Any, name: str, description: str | None = None) -> Project:

@@ -754,6 +754,8 @@ def _cautions(read: int, deleted: int) -> list[str]:
     """Say that most of what was read is deleted, if so: where that is not meant, the later frame was a part of it."""
     if 2 * deleted <= read:
         return []
+    if read == 1:
+        return ["deletes the only row that was read (missing='keep' leaves it)"]
     return [f"deletes {deleted:,} of the {read:,} rows that were read (missing='keep' leaves them)"]
 
 

@@ -1286,7 +1286,7 @@ class Project(Editable, entities.Project):
             if len(same) > 1:
                 raise NotFound(f"{len(same)} images are named {shown(key)}; say which by its id: {same}")
             if not same:
-                hint = suggestion(key, known["name"])
+                hint = suggestion(key, known["name"], "images")
                 raise NotFound(f"{shown(key)} is neither the id nor the name of one of the project's images. {hint}")
             found += same
         return found

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import frames, identity
-from .arguments import shown, text_problem
+from .arguments import a, shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
 from .intake import as_pandas
@@ -164,7 +164,7 @@ class Vocabulary:
             )
         raise ValidationException(
             f"{shown(name)} is neither the id nor the name of one of the project's {what}. "
-            f"{suggestion(name, known['name'])}"
+            f"{suggestion(name, known['name'], what)}"
         )
 
     def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
@@ -233,7 +233,7 @@ def _one_id(entity: type[Entity], thing: Any, kind: identity.Kind) -> str | None
 
 def _is_none(entity: type[Entity], thing: Any) -> ValidationException:
     return ValidationException(
-        f"{shown(thing)} is no {entity.__name__}; give an id, a {entity.__name__}, a list of them, or a frame."
+        f"{shown(thing)} is no {entity.__name__}; give an id, {a(entity.__name__)}, a list of them, or a frame."
     )
 
 
@@ -255,8 +255,8 @@ def choose(value: str, choices: Sequence[str], what: str) -> str:
     return value
 
 
-def suggestion(value: Any, choices: Iterable[str]) -> str:
-    """Say what would be right: the nearest of the choices, or all of them.
+def suggestion(value: Any, choices: Iterable[str], what: str = "choices") -> str:
+    """Say what would be right: the nearest of the choices, or all of them; `what` they are called.
 
     Examples
     --------
@@ -264,13 +264,15 @@ def suggestion(value: Any, choices: Iterable[str]) -> str:
     "Did you mean 'DONE'?"
     >>> suggestion("x", ["NEW", "DONE"])
     "It must be one of 'NEW', 'DONE'."
+    >>> suggestion("x", [], "tag classes")
+    'There are no tag classes yet.'
     """
     choices = [str(choice) for choice in choices]
     near = get_close_matches(value[:200], choices, n=1) if isinstance(value, str) else []
     if near:
         return f"Did you mean {near[0]!r}?"
     if not choices:
-        return "There are none yet."
+        return f"There are no {what} yet."
     shown = ", ".join(map(repr, choices[:20]))
     return f"It must be one of {shown}{', ...' if len(choices) > 20 else '.'}"
 

@@ -202,7 +202,7 @@ def test_choose():
     ("value", "choices", "said"),
     [
         ("ct", ["cat", "dog"], "Did you mean 'cat'?"),
-        ("zebra", [], "There are none yet."),
+        ("zebra", [], "There are no choices yet."),
         (float("nan"), ["man"], "It must be one of 'man'."),
         (None, ["Nonee"], "It must be one of 'Nonee'."),
         ("x" * 100_000, ["cat"], "It must be one of 'cat'."),

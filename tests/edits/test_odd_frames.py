@@ -254,3 +254,28 @@ def test_problems_of_wide_frames_name_label_and_column(project, labels):
         assert len(caught.value.problems) == 1, "not once a label"
     with pytest.raises(hf.ValidationException, match=r"needs columns .'value'."):
         project.set_label_attributes([{"label_id": labels.index[0], "attribute_name": "size", "vlaue": 3}])
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def test_words_of_messages(project, images, labels):
+    with pytest.raises(hf.ValidationException, match="give an id, an Image, a list"):
+        project.set_status(None, "DONE")
+    with pytest.raises(hf.FrameError, match=r"'x'\. There are no tag classes yet\."):
+        project.add_tags([{"image_id": images.index[0], "tag_class_name": "x"}])
+    with pytest.raises(hf.ValidationException, match=r"There are no tag classes yet\.$"):
+        project.get_image(images.index[0]).add_tags("x")
+    for value in (np.float64(2.5), [np.float64(2.5)]):
+        with pytest.raises(hf.ValidationException, match=r" (\[)?2\.5(\])?; it must be a text"):
+            project.create_dataset(value)
+    row = {"image_id": images.index[0], "class_name": "coin", "bbox": [np.float64(0.5), 0, 3, 3]}
+    for bbox in (row["bbox"], row["bbox"][:3]):
+        with pytest.raises(hf.FrameError, match=r"\[0\.5, 0") as caught:
+            project.create_labels([row | {"bbox": bbox}])
+        assert "np." not in str(caught.value)
+    read = project.get_labels()
+    evaluation = hf.evaluate(
+        read.iloc[:1], read.iloc[:1].assign(score=1.0), images=images.loc[read["image_id"].iloc[:1]]
+    )
+    assert "1 prediction against 1 label on 1 image, " in repr(evaluation)

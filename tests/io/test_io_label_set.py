@@ -31,7 +31,7 @@ def test_frames_are_completed(small):
     [
         (
             lambda s: (s.images, s.labels.assign(image_id="nowhere"), s.label_classes),
-            "3 rows have a image_id.*'nowhere'",
+            "3 rows have an image_id.*'nowhere'",
         ),
         (lambda s: (s.images, s.labels.assign(class_id="c2"), s.label_classes), "2 rows .*'l1' with 'c2' and 'cat'"),
         (lambda s: (s.images, s.labels, s.label_classes.iloc[:1]), "1 rows .*'l2'"),
