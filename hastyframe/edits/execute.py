@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hastyframe.arguments import check_flag, check_workers
+from hastyframe.entities import LabelClass
 from hastyframe.errors import BatchError, JournalError
-from hastyframe.vocabulary import choose
+from hastyframe.vocabulary import Vocabulary, choose
 
 from .journal import DONE, Journal
 from .report import Report, report_of
@@ -78,6 +79,8 @@ def carry_out(
             )
             keep_journal(journal.path)
             raise
+    if journal.kind == LabelClass.plural:  # whose names frames show from now on
+        Vocabulary.of(transport, journal.project_id).forget(LabelClass)
     report = report_now(run.stopped)
     _warn_unswept(run, resource.unit)
     failed = report[report["message"].notna()]  # those without all of their attribute values as well

@@ -141,3 +141,11 @@ def test_datasets_that_were_renamed(mine, project, images, pictures, recorder):
     mine.get_image(images.index[0]).rename("other.png")
     mine.get_image(images.index[0]).move("train")
     assert project.get_image(images.index[0]).dataset_id == ids["val"]
+
+
+def test_classes_that_a_plan_has_renamed(mine):
+    read, classes = mine.get_labels(), mine.get_label_classes()
+    mine.plan_label_classes(classes, classes.assign(name=classes["name"] + " 2")).apply()
+    edited = mine.edit_labels(read.assign(z_index=2.0))
+    assert edited["class_name"].tolist() == [f"{name} 2" for name in read["class_name"]]
+    assert edited["class_id"].equals(read["class_id"])
