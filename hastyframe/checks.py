@@ -206,6 +206,11 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     """
     rows = as_pandas(rows, records=False)
     if isinstance(rows, pd.DataFrame):
+        if rows.columns.nlevels > 1:
+            raise ValidationException(
+                f"The frame has columns of {rows.columns.nlevels} levels, as {shown(rows.columns[0])}: drop all levels "
+                "but one, as with .droplevel(0, axis=1)."
+            )
         twice = rows.columns[rows.columns.duplicated()]
         if len(twice):
             raise ValidationException(f"The frame has several columns named {shown(twice[0])}: drop all but one.")

@@ -70,6 +70,13 @@ _SIDES = {
     "images": ("image_id", "image_id", "dataset_name"),
 }
 """For each kind, the columns of unit, id and what counts are made by."""
+_ALSO_READ = {
+    "labels": ["class_name"],
+    "images": ["dataset_name"],
+    "tags": ["tag_class_id", "tag_class_name"],
+    "label_attributes": ["attribute_id", "attribute_name"],
+}
+"""For each kind, the columns besides its fields that say what is to be changed."""
 
 
 # Labels ---------------------------------------------------------------------------------------------------------------
@@ -446,7 +453,7 @@ def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "del
     nothing = after.iloc[:0]
     changes = Changes(created, nothing, nothing, gone, {}, *_SIDES["tags"], found.new, images)
     cautions = [] if undoes else _cautions(len(before), len(gone))
-    return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions)
+    return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions, read=(before, after))
 
 
 def _tag_frame(tags: Any) -> pd.DataFrame:
@@ -476,7 +483,15 @@ def plan_label_attributes(
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["label_attributes"], order)
     cautions = [] if undoes else _cautions(len(before), len(gone))
-    return _plan(project, "label_attributes", changes, value_contents, new_have_keys=True, cautions=cautions)
+    return _plan(
+        project,
+        "label_attributes",
+        changes,
+        value_contents,
+        new_have_keys=True,
+        cautions=cautions,
+        read=(before, after),
+    )
 
 
 def value_contents(values: pd.DataFrame) -> list[Record]:
@@ -733,8 +748,8 @@ def _plan(
 
 def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     """Say which columns that only the later frame has may be misspelt."""
-    names = [name.replace("_id", "_name") for name in _FIELDS[kind] if name in ("class_id", "dataset_id")]
-    return checks.misspelt(after.columns.difference(before.columns, sort=False), [*_FIELDS[kind], *names])
+    known = [*_FIELDS[kind], *_ALSO_READ.get(kind, ())]
+    return checks.misspelt(after.columns.difference(before.columns, sort=False), known)
 
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:

@@ -347,6 +347,7 @@ class Project(Editable, entities.Project):
         if status is not None:
             wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")}, index=rows)
         elif isinstance(images, pd.DataFrame) and "status" in images:
+            checks.warn_of_misspelt(images, ["status"])
             wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()}, index=rows)
         else:
             raise ValidationException("Which status? Give status=, or a frame with a column 'status'.")
@@ -636,6 +637,7 @@ class Project(Editable, entities.Project):
         frame = self._tag_rows(tags)
         if not len(frame):
             return self._vocabulary.records(entities.Tag, [])
+        checks.warn_of_misspelt(frame, ["tag_id", "image_id", "tag_class_id", "tag_class_name"], 3)
         frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary.expire())
         self._check_images(frame)
         return stored(edit_plan(self, "tags", tag_contents, creates=frame), entities.Tag, self._vocabulary)

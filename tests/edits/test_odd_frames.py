@@ -106,6 +106,12 @@ def test_a_plan_says_which_columns_may_be_misspelt(project, images, labels):
     assert "did you mean 'dataset_name'" in repr(project.plan_images(images, images.assign(datasetname="val")))
     classes = project.get_label_classes()
     assert "did you mean 'color'" in repr(project.plan_label_classes(classes, classes.assign(colour="#123456ff")))
+    project.create_tag_class("blurry")
+    tags = project.add_tags([{"image_id": images.index[0], "tag_class_name": "blurry"}])
+    assert "did you mean 'tag_class_name'" in repr(project.plan_tags(tags, tags.assign(tag_clas_name="x")))
+    project.create_attribute("size", "INT")
+    values = project.set_label_attributes(pd.DataFrame({"size": 3}, index=labels.index))
+    assert "did you mean 'value'" in repr(project.plan_label_attributes(values, values.assign(vlaue=4)))
     mine = read.assign(class_nam="mine", area=3.0)
     assert project.plan_labels(mine, mine).cautions == [], "both have it"
     assert project.plan_labels(read, read.assign(area=3.0, iou=1.0, image_name="a", x_mid=3)).cautions == []
@@ -123,6 +129,15 @@ def test_an_edit_says_which_columns_may_be_misspelt(project, images, labels):
     image = project.get_image(read["image_id"].iloc[0])
     with pytest.raises(hf.ValidationException, match=r"nothing to edit.*Perhaps 'z_indx'"):
         image.edit_labels([{"label_id": read.index[0], "z_indx": 3}])
+    with pytest.warns(UserWarning, match=r"'staus' \(did you mean 'status'\?\)") as caught:
+        project.set_status(images.assign(staus="DONE"))
+    assert caught[0].filename == __file__
+    with pytest.raises(hf.ValidationException, match="columns of 2 levels"):
+        project.plan_labels(read, pd.concat({"a": read}, axis=1))
+    project.create_tag_class("blurry")
+    with pytest.warns(UserWarning, match="did you mean 'tag_class_name'") as caught:
+        project.add_tags([{"image_id": image.id, "tag_class_name": "blurry", "tag_class_nam": "x"}])
+    assert caught[0].filename == __file__
     row = {"image_id": image.id, "class_name": "coin", "bbox": [0, 0, 3, 3], "zindex": 2}
     for call in (project.create_labels, image.create_labels):
         with pytest.warns(UserWarning, match="'zindex' \\(did you mean 'z_index'\\?\\)") as caught:
