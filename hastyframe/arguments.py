@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -11,16 +13,22 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from .entities import Entity, Kind
-from .errors import ValidationException
+from .errors import ValidationException, said
 
 __all__ = [
     "LONGEST_TEXT",
     "MAX_NUMBER",
+    "a",
     "check_fields",
+    "check_file_name",
     "check_flag",
     "check_number",
     "check_path",
     "check_text",
+    "check_workers",
+    "color_problem",
+    "counted",
+    "file_name_problem",
     "shown",
     "text_problem",
 ]
@@ -28,6 +36,8 @@ __all__ = [
 LONGEST_TEXT = 1 << 20
 """The most characters of a text that is sent."""
 LONGEST_PATH = 32_767
+_COLOR = re.compile("#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+_NO_FILE_NAME = re.compile(r"[/\n\r]")
 MAX_NUMBER = 2**53
 """Up to this one a float holds every whole number; a greater one would become another in a frame."""
 
@@ -99,6 +109,51 @@ def text_problem(text: str) -> str | None:
     return None
 
 
+def color_problem(color: Any) -> str | None:
+    """Say why a text is no color of a class and what to do about it, None if it is one.
+
+    Examples
+    --------
+    >>> color_problem("#ff0000"), color_problem("#FF0000aa")
+    (None, None)
+    >>> color_problem("red")
+    "it must be a color as '#ff0000', or '#ff000080' with its opacity."
+    """
+    if isinstance(color, str) and _COLOR.fullmatch(color):
+        return None
+    return "it must be a color as '#ff0000', or '#ff000080' with its opacity."
+
+
+def file_name_problem(name: Any) -> str | None:
+    r"""Say why a text cannot be the name of an image and what to do about it, None if it can.
+
+    Examples
+    --------
+    >>> file_name_problem("a.png")
+    >>> file_name_problem("cam1/a.png"), file_name_problem("a\nb.png") == file_name_problem("")
+    ("it must be a file name: not empty, without '/' and line breaks.", True)
+    """
+    if isinstance(name, str) and name not in ("", ".", "..") and not _NO_FILE_NAME.search(name):
+        return text_problem(name)
+    return "it must be a file name: not empty, without '/' and line breaks."
+
+
+def check_file_name(value: Any, name: str) -> str:
+    """Return a text that can be the name of an image.
+
+    Examples
+    --------
+    >>> check_file_name("cam1/a.png", "filename")
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: filename is 'cam1/a.png'; it must be a file name: not empty, without '/' and
+    line breaks.
+    """
+    text = check_text(value, name, empty=False)
+    if trouble := file_name_problem(text):
+        raise _refused(name, value, trouble)
+    return text
+
+
 def check_number(
     value: Any,
     name: str,
@@ -151,6 +206,22 @@ def check_number(
     return int(number) if whole else number
 
 
+def check_workers(value: Any, name: str = "max_workers") -> int:
+    """Return how many requests may be under way at once.
+
+    Examples
+    --------
+    >>> check_workers(np.int64(4))
+    4
+    >>> check_workers(0)
+    Traceback (most recent call last):
+    hastyframe.errors.ValidationException: max_workers is 0; it must be a whole number, 1 or more.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise _refused(name, value, "it must be a whole number, 1 or more.")
+    return int(value)
+
+
 def check_flag(value: Any, name: str) -> bool:
     """Return True or False.
 
@@ -198,6 +269,8 @@ def check_fields(entity: type[Entity], body: Mapping[str, Any]) -> None:
             continue
         if field.kind is Kind.TEXT:
             check_text(value, name, optional=not field.required, empty=not field.required)
+            if name == "color" and value is not None and (trouble := color_problem(value)):
+                raise _refused(name, value, trouble)
         elif field.kind is Kind.NUMBER:
             check_number(value, name, optional=True)
 
@@ -206,9 +279,39 @@ def _refused(name: str, value: Any, remedy: str) -> ValidationException:
     return ValidationException(f"{name} is {shown(value)}; {remedy}")
 
 
+def a(thing: str) -> str:
+    """Return a noun with its article.
+
+    Examples
+    --------
+    >>> a("Image"), a("Label")
+    ('an Image', 'a Label')
+    """
+    return f"{'an' if thing[:1].lower() in 'aeiou' else 'a'} {thing}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Say how many of something there are.
+
+    Examples
+    --------
+    >>> counted(1, "label"), counted(1200, "class")
+    ('1 label', '1,200 classes')
+    """
+    if count == 1:
+        return f"1 {thing}"
+    return f"{count:,} {thing}{'es' if thing.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+
+
 def shown(value: Any, width: int = 80) -> str:
-    """Return a value as it stands in a message: in one line, and short."""
+    """Return a value as it stands in a message: in one line, and short.
+
+    Examples
+    --------
+    >>> shown(np.float64(0.5)), shown([np.int64(3)])
+    ('0.5', '[3]')
+    """
     if getattr(value, "ndim", 0):
         return f"a {type(value).__name__}"
-    text = repr(value)
+    text = said(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ import pyarrow as pa
 from .arguments import text_problem
 from .checks import Problems, ids_of_column, table
 from .entities import Attribute, LabelAttribute
-from .errors import UnexpectedAnswer, ValidationException
+from .errors import FrameError, Problem, UnexpectedAnswer, ValidationException
 from .frames import Records
 from .vocabulary import Vocabulary, suggestion
 
-__all__ = ["complete_values", "lengthen", "long_frame", "readable", "value_out", "widen", "writable"]
+__all__ = ["complete_values", "lengthen", "long_frame", "naming_cells", "readable", "value_out", "widen", "writable"]
 
 _WIDE: Mapping[str, Any] = {
     "MULTIPLE-SELECTION": pd.ArrowDtype(pa.list_(pa.string())),
@@ -26,6 +27,9 @@ _WIDE: Mapping[str, Any] = {
     "FLOAT": "float64",
     "BOOL": "boolean",
 }
+_WAS_WIDE = "was_wide"
+"""Where a long frame says of itself that it was made of a wide one."""
+_SELECTIONS = ("SELECTION", "MULTIPLE-SELECTION")
 
 
 def complete_values(items: Records, label_id: str) -> list[dict[str, Any]]:
@@ -83,7 +87,10 @@ def writable(vocabulary: Vocabulary, frame: pd.DataFrame) -> list[Any]:
     FrameError
         If a value is not of its attribute's type or none of its choices; every such row is named.
     """
-    kinds = vocabulary.things(Attribute)["attribute_type"].to_dict()
+    things = vocabulary.things(Attribute)
+    if things["attribute_type"].reindex(frame["attribute_id"].unique()).isin(_SELECTIONS).any():
+        things = vocabulary.current(Attribute)  # their choices have names as well
+    kinds = things["attribute_type"].to_dict()
     choices = {key: {v["value"]: v["id"] for v in values} for key, values in _values(vocabulary).items()}
     values: list[Any] = []
     wrong: dict[int, str] = {}
@@ -203,14 +210,16 @@ def lengthen(wide: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def long_frame(values: Any) -> pd.DataFrame:
+def long_frame(values: Any, vocabulary: Vocabulary) -> pd.DataFrame:
     """Read values that somebody brings, long or wide, as rows of one value.
 
     Parameters
     ----------
     values : pandas.DataFrame or list of dict
         Long: ``label_id``, ``attribute_id`` or ``attribute_name``, and ``value``. Wide: indexed by ``label_id`` (or
-        with it as a column), a column an attribute.
+        with it as a column), a column an attribute; also if an attribute is called ``value``, say.
+    vocabulary : Vocabulary
+        The project's names.
 
     Raises
     ------
@@ -220,8 +229,7 @@ def long_frame(values: Any) -> pd.DataFrame:
         If a row has no label, or several give a label a value of the same attribute.
     """
     frame = table(values)
-    long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
-    if not long and (frame.index.name == "label_id" or "label_id" in frame):
+    if wide := _is_wide(frame, vocabulary):
         frame = lengthen(frame if frame.index.name == "label_id" else frame.set_index("label_id"))
     elif frame.index.name == "label_id" and "label_id" not in frame:
         frame = frame.reset_index()
@@ -233,7 +241,40 @@ def long_frame(values: Any) -> pd.DataFrame:
     problems.add("label_id", frame["label_id"].isna(), "It must be the id of a label.")
     ids = ids_of_column(frame["label_id"], problems)
     problems.throw()
-    return frame.assign(label_id=ids)
+    frame = frame.assign(label_id=ids)
+    frame.attrs[_WAS_WIDE] = wide
+    return frame
+
+
+def _is_wide(frame: pd.DataFrame, vocabulary: Vocabulary) -> bool:
+    """Whether a frame has a column an attribute, which may be called as columns of long ones are."""
+    indexed = frame.index.name == "label_id"
+    if not indexed and "label_id" not in frame:
+        return False
+    long = {"value", "attribute_id", "attribute_name"} & set(frame.columns)
+    if not long or (not indexed and "value" in long and len(long) > 1):
+        return not long
+    taken = long | ({"label_id"} & set(frame.columns) if indexed else set())
+    return taken <= set(vocabulary.things(Attribute)["name"])
+
+
+@contextmanager
+def naming_cells(frame: pd.DataFrame) -> Iterator[None]:
+    """Say of problems of a frame that was wide in which column of which label they are; of a column once."""
+    try:
+        yield
+    except FrameError as error:
+        if not frame.attrs.get(_WAS_WIDE):
+            raise
+        labels, names = frame["label_id"].tolist(), frame["attribute_name"].tolist()
+        cells: dict[tuple[Any, Any], Problem] = {}
+        for column, row, value, remedy in error.problems.itertuples(index=False, name=None):
+            if column == "attribute_name":
+                unknown = Problem(value, labels[row], value, f"There is no such attribute. {remedy}")
+                cells.setdefault((names[row], None), unknown)
+            else:
+                cells[names[row], labels[row]] = Problem(names[row], labels[row], value, remedy)
+        raise FrameError(cells.values()) from None
 
 
 def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +25,7 @@ from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
     "CUT_ANEW",
+    "LABEL_COLUMNS",
     "Problems",
     "as_frame",
     "as_lists",
@@ -36,9 +39,13 @@ __all__ = [
     "finite_numbers",
     "ids_of_column",
     "indexed",
+    "misspelt",
+    "must_edit",
     "rows_of",
     "settle_classes",
     "table",
+    "warn_of_misspelt",
+    "without_read_names",
     "without_shape",
 ]
 
@@ -61,6 +68,10 @@ _BOUNDED = f"Its coordinates must be finite numbers of at most {_FARTHEST:,}."
 _MAX_EXACT = 2**53
 """From here on a float may stand for several whole numbers."""
 _FINITE = f"It must be a finite number of at most {MAX_NUMBER:,}."
+
+
+LABEL_COLUMNS = ("class_id", "class_name", "bbox", *BOX, "polygon", "mask", "z_index", "external_id")
+"""What can be said of a label, besides where it is."""
 
 
 class Problems:
@@ -195,6 +206,11 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     """
     rows = as_pandas(rows, records=False)
     if isinstance(rows, pd.DataFrame):
+        if rows.columns.nlevels > 1:
+            raise ValidationException(
+                f"The frame has columns of {rows.columns.nlevels} levels, as {shown(rows.columns[0])}: drop all levels "
+                "but one, as with .droplevel(0, axis=1)."
+            )
         twice = rows.columns[rows.columns.duplicated()]
         if len(twice):
             raise ValidationException(f"The frame has several columns named {shown(twice[0])}: drop all but one.")
@@ -384,6 +400,41 @@ def check_names(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocab
     return ids
 
 
+def misspelt(columns: Iterable[Any], known: Iterable[str]) -> list[str]:
+    """Say of columns that are passed over which of the known ones each may be meant to be, where one is very near.
+
+    Examples
+    --------
+    >>> misspelt(["clas_name", "Z index", "score", "x_min"], ["class_name", "z_index", "x_min"])
+    ["'clas_name' (did you mean 'class_name'?)", "'Z index' (did you mean 'z_index'?)"]
+    """
+    plain = {_plain(name): name for name in known}
+    strange = [name for name in columns if isinstance(name, str) and name not in plain.values()]
+    near = [get_close_matches(_plain(name)[:100], plain, n=1, cutoff=0.8) for name in strange]
+    return [f"{name!r} (did you mean {plain[found[0]]!r}?)" for name, found in zip(strange, near, strict=True) if found]
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def warn_of_misspelt(frame: pd.DataFrame, known: Iterable[str], stacklevel: int = 4) -> None:
+    """Warn of columns that are not sent and may be misspelt."""
+    if found := misspelt(frame.columns, known):
+        warnings.warn(f"Not sent, as no such column is known: {', '.join(found)}", stacklevel=stacklevel)
+
+
+def must_edit(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Refuse an edit that says nothing new, since it has none of the columns that can be edited."""
+    columns = [*columns]
+    if not {*columns} & {*frame.columns}:
+        hint = "".join(f" Perhaps {text}." for text in misspelt(frame.columns, columns))
+        raise ValidationException(
+            f"There is nothing to edit: the frame has none of the columns {', '.join(columns)}; it has "
+            f"{list(frame.columns)}.{hint}"
+        )
+
+
 def check_statuses(frame: pd.DataFrame) -> None:
     """Refuse rows whose ``status`` does not exist."""
     _require(frame, "status")
@@ -452,6 +503,15 @@ def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     return frame.join(now[missing])
 
 
+def without_read_names(frame: pd.DataFrame, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Of labels whose class has the name that it was read with, let the id count: it may have another name by now."""
+    known = vocabulary.held(LabelClass)
+    if known is None or not {"class_id", "class_name"} <= set(frame.columns):
+        return frame
+    names = _texts(frame, "class_name")
+    return frame.assign(class_name=names.mask(_texts(frame, "class_id", "id").map(known["name"]) == names))
+
+
 def settle_classes(frame: pd.DataFrame, vocabulary: Vocabulary, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Of id and name of a class that disagree in labels to be edited, keep the one that is not as the label has it.
 
@@ -472,8 +532,12 @@ def settle_classes(frame: pd.DataFrame, vocabulary: Vocabulary, read: Callable[[
     if not {"class_id", "class_name"} <= set(frame.columns):
         return frame
     ids, names = _texts(frame, "class_id", "id"), _texts(frame, "class_name")
-    known = vocabulary.things(LabelClass)["name"]
+    if not (ids.notna() & names.notna()).any():
+        return frame
+    known = vocabulary.current(LabelClass)["name"]
     differ = ids.notna() & names.notna() & (ids.map(known) != names)
+    if differ.any():  # what a class was once called, nobody needs to have chosen
+        differ &= ~vocabulary.were_named(LabelClass, ids, names)
     if not differ.any():
         return frame
     now = read()["class_id"].reindex(frame.index)
@@ -574,14 +638,16 @@ def _ids_by_name(
     ids, names = _texts(frame, id_column, "id", problems), _texts(frame, name_column, "name", problems)
     has_id, has_name = ids.notna(), names.notna()
     things = vocabulary.things(entity)
-    if (has_id & ~ids.isin(things.index)).any() or (has_name & ~names.isin(things["name"])).any():
-        vocabulary.forget(entity)  # what is not known may be newer than what was read
-        things = vocabulary.things(entity)
+    as_read = has_id & has_name & (ids.map(things["name"]) == names)  # whatever the thing is called now
+    if (has_id & ~ids.isin(things.index)).any() or (has_name & ~as_read).any():
+        things = vocabulary.current(entity)
+        if (has_id & has_name & ~as_read & ~names.isin(things["name"])).any():  # perhaps names that are given up
+            as_read |= vocabulary.were_named(entity, ids, names) & ~names.isin(things["name"])
     what = entity.plural.replace("_", " ")
 
     strange = has_id & ~ids.isin(things.index)
     problems.add(id_column, strange, f"It must be the id of one of this project's {what}.", ids)
-    differ = has_id & ~strange & has_name & (ids.map(things["name"]) != names)
+    differ = has_id & ~strange & has_name & ~as_read & (ids.map(things["name"]) != names)
     remedy = (
         f"It is not the name of the row's {id_column}. Drop the column that is out of date, as in "
         f".drop(columns={id_column!r}) after {name_column} was edited."
@@ -589,7 +655,7 @@ def _ids_by_name(
     problems.add(name_column, differ, remedy, names)
     named = has_name & ~has_id
     unknown = named & ~names.isin(things["name"])
-    problems.add(name_column, unknown, _suggestions(names, unknown, things["name"]), names)
+    problems.add(name_column, unknown, _suggestions(names, unknown, things["name"], what), names)
     several = things["name"][things["name"].duplicated(keep=False)]
     problems.add(
         name_column, named & names.isin(several), f"Several have this name; give {id_column!r} instead.", names
@@ -615,10 +681,10 @@ def _texts(
     return found
 
 
-def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str]) -> dict[int, str]:
+def _suggestions(texts: pd.Series[Any], bad: Any, choices: Iterable[str], what: str = "choices") -> dict[int, str]:
     """Say what would be right for each bad row; the same text is looked at once."""
     choices = list(choices)
-    found = {text: suggestion(text, choices) for text in texts[bad].unique()}
+    found = {text: suggestion(text, choices, what) for text in texts[bad].unique()}
     return {int(position): found[texts.iloc[position]] for position in np.flatnonzero(bad)}
 
 

@@ -192,7 +192,7 @@ class Client:
         return self._folder
 
     def close(self) -> None:
-        """Close the connections, and stop the embedded server if this client started it."""
+        """Close the connections, and stop the embedded server if this client started it; what it made is done with."""
         self._transport.close()
         if self._server is not None:
             self._server.stop()
@@ -201,6 +201,7 @@ class Client:
         return {**vars(self), "_server": None}  # which is stopped by the one that started it
 
     def __enter__(self) -> Self:
+        self._transport.check_open()
         return self
 
     def __exit__(
@@ -244,8 +245,12 @@ class Client:
         found = known.index[known["name"] == project_id]
         if len(found) != 1:
             many = f"{len(found)} projects have" if len(found) else "no project has"
-            hint = f"say which by its id: {list(found)}" if len(found) else suggestion(project_id, known["name"])
-            raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}; {hint}")
+            hint = (
+                f"say which by its id: {list(found)}"
+                if len(found)
+                else suggestion(project_id, known["name"], "projects")
+            )
+            raise NotFound(f"{many[0].upper()}{many[1:]} the id or name {project_id!r}. {hint[0].upper()}{hint[1:]}")
         return self._read_project(path_segment(found[0]), found[0])
 
     def create_project(self, workspace: Any, name: str, description: str | None = None) -> Project:

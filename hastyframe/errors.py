@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -351,6 +352,15 @@ def _restore(kind: type[HastyError], args: tuple[Any, ...], state: dict[str, Any
     return error
 
 
+_OF_NUMPY = re.compile(r"\bnp\.(?:\w+_|u?int\d+|float\d+)\(([^()]*)\)")
+
+
+def said(value: Any) -> str:
+    """Return a value as it stands in a message: 3 and ['a'], where NumPy says np.int64(3) and [np.str_('a')]."""
+    value = value.item() if hasattr(value, "dtype") and value.ndim == 0 else value
+    return _OF_NUMPY.sub(r"\1", repr(value))
+
+
 def _short(value: Any, width: int = 80) -> str:
-    text = repr(value.item() if hasattr(value, "dtype") and value.ndim == 0 else value)  # 3, not np.int64(3)
+    text = said(value)
     return text if len(text) <= width else text[: width - 1] + "…"

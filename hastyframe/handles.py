@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames
-from .arguments import check_fields, check_path, check_text, shown
+from .arguments import check_fields, check_file_name, check_path, check_text, shown
 from .edits import batches
 from .entities import ATTRIBUTE_TYPES, CLASS_TYPES, STATUSES, SUBJECT_TYPES
 from .errors import NotFound, ValidationException
@@ -311,7 +311,7 @@ class Image(Editable, entities.Image):
         """
         row = {"bbox": bbox, "polygon": polygon, "mask": mask, "z_index": z_index, "external_id": external_id}
         check_fields(entities.Label, row)
-        class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
+        class_id = self._vocabulary.expire().one_id(entities.LabelClass, label_class)
         row = {"class_id": class_id, **row}
         rows = checks.check_labels(self._on_me([row]), self._vocabulary, [self.id])
         path = self._list_path(entities.Label)
@@ -343,7 +343,8 @@ class Image(Editable, entities.Image):
         labels = checks.table(labels)
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
-        frame = checks.check_labels(self._on_me(labels), self._vocabulary, [self.id])
+        checks.warn_of_misspelt(labels, ["image_id", *checks.LABEL_COLUMNS], 3)
+        frame = checks.check_labels(self._on_me(labels), self._vocabulary.expire(), [self.id])
         return self._vocabulary.frame(entities.Label, batches.create_labels(self._requester, self.project_id, frame))
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
@@ -363,8 +364,11 @@ class Image(Editable, entities.Image):
         if not len(labels):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
-        frame, bare = completed(self._on_me(labels), self.get_labels)
-        frame = checks.check_labels(frame, self._vocabulary, [self.id], stored=True, bare=bare)
+        frame = self._on_me(labels)
+        checks.must_edit(frame, checks.LABEL_COLUMNS)
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS], 3)
+        frame, bare = completed(frame, self.get_labels)
+        frame = checks.check_labels(frame, self._vocabulary.expire(), [self.id], stored=True, bare=bare)
         return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 
     def delete_labels(self, label_ids: Any) -> None:
@@ -411,7 +415,7 @@ class Image(Editable, entities.Image):
         new_name : str
             A file name that is new in its dataset.
         """
-        self._patch({"filename": check_text(new_name, "new_name", empty=False)})
+        self._patch({"filename": check_file_name(new_name, "new_name")})
 
     def move(self, dataset: Dataset | str) -> None:
         """Move the image to another dataset.
@@ -421,7 +425,7 @@ class Image(Editable, entities.Image):
         dataset : Dataset or str
             The dataset, or its id or name.
         """
-        dataset_id = self._vocabulary.one_id(entities.Dataset, dataset)
+        dataset_id = self._vocabulary.expire().one_id(entities.Dataset, dataset)
         self._patch({"dataset_id": dataset_id})
 
     def get_tags(self) -> pd.DataFrame:
@@ -441,7 +445,7 @@ class Image(Editable, entities.Image):
         pandas.DataFrame
             The tags as stored.
         """
-        ids = self._vocabulary.ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
+        ids = self._vocabulary.expire().ids(entities.TagClass, _of_dicts(tags, "tag_class_id"))
         rows = pd.DataFrame({"image_id": self.id, "tag_class_id": ids})
         return self._vocabulary.frame(entities.Tag, batches.add_tags(self._requester, self.project_id, rows))
 
@@ -467,7 +471,8 @@ class Image(Editable, entities.Image):
                 ids.append(tag["tag_id"])
             else:
                 others.append(tag)
-        class_ids = self._vocabulary.ids(entities.TagClass, _of_dicts(others, "tag_class_id")) if others else []
+        classes = _of_dicts(others, "tag_class_id")
+        class_ids = self._vocabulary.expire().ids(entities.TagClass, classes) if others else []
         for key, values in (("tag_id", ids), ("tag_class_id", class_ids)):
             if values:
                 rows = pd.DataFrame({"image_id": self.id, key: values})
@@ -524,7 +529,7 @@ class Label(Editable, entities.Label):
         """
         class_id: Any = label_class
         if class_id is not ...:
-            class_id = self._vocabulary.one_id(entities.LabelClass, label_class)
+            class_id = self._vocabulary.expire().one_id(entities.LabelClass, label_class)
         row = self._complete(
             {
                 "class_id": class_id,
@@ -564,7 +569,7 @@ class Label(Editable, entities.Label):
         value : str, float, int, bool or list of str
             The value; of a selection, the text or the id of a choice.
         """
-        attribute_id = self._vocabulary.one_id(entities.Attribute, attribute)
+        attribute_id = self._vocabulary.expire().one_id(entities.Attribute, attribute)
         frame = pd.DataFrame({"attribute_id": [attribute_id], "value": pd.Series([value], dtype=object)})
         [sent] = attributes.writable(self._vocabulary, frame)
         path = path_of(entities.LabelAttribute.path, project_id=self.project_id, label_id=self.id)

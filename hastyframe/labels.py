@@ -141,8 +141,7 @@ def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool 
     """
     if not 0 < iou <= 1:
         raise ValidationException(f"iou is {iou!r}; it must be above 0 and at most 1.")
-    if "image_id" not in labels:
-        raise ValidationException(f"The frame needs a column 'image_id'; it has {list(labels.columns)}.")
+    _require(labels, "image_id")
     runs, boxes = paint(_complete(labels), _generous_sizes(labels), "the labels")
     runs, boxes = masks.trim(runs, boxes)
     group = _group(labels, same_class)
@@ -249,6 +248,9 @@ def flatten(labels: pd.DataFrame, images: pd.DataFrame, classes: pd.DataFrame | 
     >>> {key: class_map.tolist() for key, class_map in hf.flatten(labels, images)}
     {'a': [[1, 1, 2], [2, 2, 2]]}
     """
+    _require(labels, "image_id", "class_name")
+    if classes is not None:
+        _require(classes, "name")
     names = labels["class_name"].astype("category").cat.categories if classes is None else classes["name"]
     number = pd.Index(names).get_indexer(labels["class_name"].astype(object)) + 1
     if (number == 0).any():
@@ -342,8 +344,16 @@ def _complete(labels: pd.DataFrame) -> pd.DataFrame:
     return labels.assign(**dict.fromkeys(missing, np.nan))
 
 
+def _require(frame: pd.DataFrame, *columns: str) -> None:
+    for column in columns:
+        if column not in frame:
+            raise ValidationException(f"The frame needs a column {column!r}; it has {list(frame.columns)}.")
+
+
 def _sizes(labels: pd.DataFrame, images: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Height and width of each label's image."""
+    _require(labels, "image_id")
+    _require(images, "width", "height")
     place = _places(labels, images)
     if (place < 0).any():
         bad = labels["image_id"].iloc[int(np.argmax(place < 0))]

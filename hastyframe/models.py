@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import answers, entities, frames, masks
-from .arguments import check_number, check_path, check_text, shown
+from .arguments import check_number, check_path, check_text, counted, shown
 from .errors import HastyError, InferenceException, UnexpectedAnswer, ValidationException
 from .handles import Handle
 from .http.parts import Failures
@@ -355,7 +355,9 @@ def _pictures(images: Any) -> list[_Picture]:
             raise ValidationException("An images frame has the index 'image_id' and a column 'public_url'.")
         without = images.index[images["public_url"].isna()]
         if len(without):
-            raise ValidationException(f"{len(without)} images have no public_url, the first is {without[0]!r}.")
+            raise ValidationException(
+                f"There is no public_url of {counted(len(without), 'image')}, the first is {without[0]!r}."
+            )
         names = images["name"] if "name" in images else images["public_url"]
         return [
             (key, str(name), url, None)

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import attributes, checks, frames, identity, masks
-from .arguments import text_problem
+from .arguments import color_problem, counted, file_name_problem
 from .edits import Changes, Contents, Difference, Journal, Plan, Record, compare, identities, reconcile
 from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagClass
 from .errors import JournalError, ValidationException
@@ -70,6 +70,13 @@ _SIDES = {
     "images": ("image_id", "image_id", "dataset_name"),
 }
 """For each kind, the columns of unit, id and what counts are made by."""
+_ALSO_READ = {
+    "labels": ["class_name"],
+    "images": ["dataset_name"],
+    "tags": ["tag_class_id", "tag_class_name"],
+    "label_attributes": ["attribute_id", "attribute_name"],
+}
+"""For each kind, the columns besides its fields that say what is to be changed."""
 
 
 # Labels ---------------------------------------------------------------------------------------------------------------
@@ -80,10 +87,12 @@ def plan_labels(
 ) -> Plan:
     """Plan labels from what they were to what they shall be."""
     choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
-    before, after = (_without_gaps(checks.as_frame(Label, frame)) for frame in (before, after))
+    vocabulary = project._vocabulary.expire()
+    before, after = (_without_gaps(checks.as_frame(Label, _rows(Label, frame))) for frame in (before, after))
     before = checks.indexed(Label, before)
-    if "class_id" not in before and "class_name" in before:
-        before = before.assign(class_id=_ids_of_names(project._vocabulary.things(LabelClass), before["class_name"]))
+    if "image_id" not in before:
+        raise ValidationException(f"The frame 'before' needs a column 'image_id'; it has {list(before.columns)}.")
+    before = _with_ids(before, "class_id", LabelClass, vocabulary)
     after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
     _refuse_bytes(after)
     was, now = identities(before.index), identities(after.index)
@@ -100,18 +109,20 @@ def plan_labels(
     remedy = "A label stays on its image: delete it, and create one on the other image."
     problems.add("image_id", moved, remedy)
     problems.throw()
-    new = _with_class(new, found.changed)
+    new = _with_class(old, new.assign(image_id=old["image_id"]), found.changed)
     created = created.drop(columns=[c for c in ("label_id",) if c in created])
+    created = created if len(created) or "image_id" in created else created.assign(image_id=None)
 
-    vocabulary = project._vocabulary
     gone = _gone(before, found, missing, "label_id")
-    images = project._images_among(pd.concat([part["image_id"] for part in (new, created, gone)]).dropna().unique())
+    on = [part["image_id"] for part in (new, created, gone) if "image_id" in part]
+    images = project._images_among(pd.concat(on).dropna().unique())
     if len(new):
         bare = checks.without_shape(old)
         new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True, bare=bare)[
             [*new.columns, "class_id"]
         ]
         new = new.loc[:, ~new.columns.duplicated()]
+        new = _named(new, "class_id", LabelClass, vocabulary) if "class_name" in new else new
         _refuse_resizing(old, new, found.changed)
     if len(created):
         created = _named(checks.check_labels(created, vocabulary, images.index), "class_id", LabelClass, vocabulary)
@@ -126,8 +137,19 @@ def plan_labels(
         changed = {**changed, **_spread(again, len(new))}
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images)
-    cautions = [] if undoes else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone)]
-    return _plan(project, "labels", changes, label_contents, cautions=cautions)
+    cautions = (
+        []
+        if undoes
+        else [*_cautions(len(before), len(gone)), *_equal_rows(created, gone), *_left_behind(old, new, changed)]
+    )
+    return _plan(project, "labels", changes, label_contents, cautions=cautions, read=(before, after))
+
+
+def _rows(entity: type[Entity], rows: Any) -> Any:
+    """Return rows as they are; where there are none and no columns either, with the columns of the entity."""
+    rows = checks.rows_of(rows)
+    nothing = not len(rows) and not (isinstance(rows, pd.DataFrame) and len(rows.columns))
+    return frames.from_records(entity, []) if nothing else rows
 
 
 def label_contents(labels: pd.DataFrame) -> list[Record]:
@@ -161,7 +183,31 @@ def _equal_rows(created: pd.DataFrame, gone: pd.DataFrame) -> list[str]:
     some = [frame[np.isin(own, others)] for frame, own, others in ((created, one, other), (gone, other, one))]
     counts = (Counter(_contents_as_bytes(frame)) for frame in some)
     equal = reduce(and_, counts).total()
-    return [f"creates {equal:,} labels that are equal to labels that it deletes: were their ids lost?"] if equal else []
+    if not equal:
+        return []
+    whom, what = ("that is", "its id") if equal == 1 else ("that are", "their ids")
+    return [f"creates {counted(equal, 'label')} {whom} equal to labels that it deletes: {what} may have been lost"]
+
+
+def _left_behind(old: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> list[str]:
+    """Say how many boxes move away from their polygons, and how many polygons from their boxes."""
+    outlines = next((frame["polygon"] for frame in (new, old) if "polygon" in frame), None)
+    if outlines is None or not any(name in changed for name in (*BOX, "polygon")):
+        return []
+    no = np.zeros(len(new), bool)
+    moved, redrawn = (np.logical_or.reduce([no, *(changed.get(n, no) for n in names)]) for names in (BOX, ["polygon"]))
+    boxes = (new if {*BOX} <= {*new.columns} else old).reindex(columns=list(BOX))
+    boxes = boxes.to_numpy(dtype=float, na_value=np.nan)
+    rows = np.flatnonzero((moved != redrawn) & outlines.notna().to_numpy() & ~np.isnan(boxes).any(axis=1))
+    if not len(rows):
+        return []
+    apart = np.abs(masks.polygon_bounds(outlines.iloc[rows]) - boxes[rows]).max(axis=1) > 1
+    found = []
+    for one, other, flags in (("box", "polygon", moved), ("polygon", "box", redrawn)):
+        if count := int((apart & flags[rows]).sum()):
+            what = f"its {other}" if count == 1 else f"their {counted(2, other)[2:]}"
+            found.append(f"moves {counted(count, one)} without {what}")
+    return found
 
 
 def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:
@@ -170,18 +216,20 @@ def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:
 
 
 def _with_class(
+    old: pd.DataFrame,
     new: pd.DataFrame,
     changed: Mapping[str, npt.NDArray[np.bool_]],
     id_column: str = "class_id",
     name_column: str = "class_name",
 ) -> pd.DataFrame:
-    """Of id and name of a class that disagree, keep the one that was changed."""
-    if not {id_column, name_column} <= set(changed):
+    """Of id and name of a class keep the one that was changed, and where neither was the id, whatever its name now."""
+    if name_column not in changed or id_column not in old:
         return new
-    by_name = changed[name_column] & ~changed[id_column]
-    by_id = changed[id_column] & ~changed[name_column]
-    ids, names = new[id_column].astype(object), new[name_column].astype(object)
-    return new.assign(**{id_column: ids.mask(by_name, None), name_column: names.mask(by_id, None)})
+    named = changed[name_column]
+    chosen = changed.get(id_column, np.zeros(len(new), bool))
+    ids = new.get(id_column, old[id_column]).astype(object).set_axis(new.index).mask(named & ~chosen, None)
+    names = new[name_column].astype(object).mask(~named & (chosen | ids.notna()), None)
+    return new.assign(**{id_column: ids, name_column: names})
 
 
 def _resolved(
@@ -311,18 +359,18 @@ def _plan_of_images(
     )
     nothing = new.iloc[:0]
     changes = Changes(nothing, old, new, nothing, changed, *_SIDES[kind], found.now, before)
-    return _plan(project, kind, changes, contents)
+    return _plan(project, kind, changes, contents, read=(before, after))
 
 
 def plan_images(project: Project, before: Any, after: Any) -> Plan:
     """Plan the names of images and the datasets that they are in."""
     before, after = _image_frames(before, after, {"name", "dataset_id", "dataset_name"})
-    vocabulary = project._vocabulary
-    if "dataset_id" not in before and "dataset_name" in before:
-        before = before.assign(dataset_id=_ids_of_names(vocabulary.things(Dataset), before["dataset_name"]))
+    vocabulary = project._vocabulary.expire()
+    before = _with_ids(before, "dataset_id", Dataset, vocabulary)
     was, now = identities(before.index), identities(after.index)
     found = _compared(before, after, was, now, ["name", "dataset_id", "dataset_name"])
-    old, new = before.iloc[found.was], _with_class(after.iloc[found.now], found.changed, "dataset_id", "dataset_name")
+    old, new = before.iloc[found.was], after.iloc[found.now]
+    new = _with_class(old, new, found.changed, "dataset_id", "dataset_name")
     if {"dataset_id", "dataset_name"} & set(new.columns):
         ids = checks.check_names(new, "dataset_id", Dataset, vocabulary)
         new = _named(new.assign(dataset_id=ids), "dataset_id", Dataset, vocabulary)
@@ -335,7 +383,7 @@ def plan_images(project: Project, before: Any, after: Any) -> Plan:
     nothing = new.iloc[:0].assign(image_id=new.index[:0])
     old, new = (frame.assign(image_id=frame.index) for frame in (old, new))
     changes = Changes(nothing, old, new, nothing, changed, *_SIDES["images"], found.now, before)
-    return _plan(project, "images", changes, image_contents)
+    return _plan(project, "images", changes, image_contents, read=(before, after))
 
 
 def image_contents(images: pd.DataFrame) -> list[Record]:
@@ -351,9 +399,9 @@ def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[
         return
     problems = checks.Problems(new)
     names = new["name"]
-    remedy = "It must be a file name: a text that is not empty."
-    bad = np.array([not isinstance(name, str) or not name or text_problem(name) is not None for name in names], bool)
-    problems.add("name", bad, remedy)
+    remedies = _remedies(names, file_name_problem)
+    bad = np.isin(np.arange(len(names)), list(remedies))
+    problems.add("name", bad, remedies)
     if "dataset_id" in new and {"name", "dataset_id"} <= set(before.columns):
         place = identities(new["dataset_id"], new["name"].where(~bad, None))
         others = before.drop(index=new.index)
@@ -371,6 +419,12 @@ def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[
     problems.throw()
 
 
+def _remedies(values: Iterable[Any], problem: Callable[[Any], str | None]) -> dict[int, str]:
+    """Say what would be right, for each value that has a problem by its position."""
+    found = ((position, problem(value)) for position, value in enumerate(values))
+    return {position: text[0].upper() + text[1:] for position, text in found if text is not None}
+
+
 def status_contents(images: pd.DataFrame) -> list[Record]:
     """Write statuses as the API takes them."""
     return [{"status": status} for status in images["status"].astype(object)]
@@ -378,18 +432,18 @@ def status_contents(images: pd.DataFrame) -> list[Record]:
 
 def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False) -> Plan:
     """Plan the tags of images: an image has a tag or does not have it."""
-    vocabulary = project._vocabulary
+    vocabulary = project._vocabulary.expire()
 
-    def read(tags: Any, name: str) -> pd.DataFrame:
-        frame = tags if isinstance(tags, pd.DataFrame) else pd.DataFrame(list(tags))
-        frame = frame if len(frame.columns) else frame.reindex(columns=["image_id", "tag_class_id"])
+    def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         if "image_id" not in frame:
             raise ValidationException(f"The frame {name!r} needs a column 'image_id'; it has {list(frame.columns)}.")
         ids = checks.check_names(frame, "tag_class_id", TagClass, vocabulary)
         frame = frame.assign(image_id=_ids(frame, "image_id"), tag_class_id=ids)
         return _named(frame, "tag_class_id", TagClass, vocabulary)
 
-    before, after = read(before, "before"), read(after, "after")
+    before = _with_ids(_tag_frame(before), "tag_class_id", TagClass, vocabulary)
+    after = _with_read_ids(_tag_frame(after), before, "tag_class_id")
+    before, after = checked(before, "before"), checked(after, "after")
     after = after[~after.duplicated(["image_id", "tag_class_id"])]
     was, now = (identities(frame["image_id"], frame["tag_class_id"]) for frame in (before, after))
     found = compare(before, after, was, now, [])
@@ -399,7 +453,12 @@ def plan_tags(project: Project, before: Any, after: Any, missing: Missing = "del
     nothing = after.iloc[:0]
     changes = Changes(created, nothing, nothing, gone, {}, *_SIDES["tags"], found.new, images)
     cautions = [] if undoes else _cautions(len(before), len(gone))
-    return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions)
+    return _plan(project, "tags", changes, tag_contents, new_have_keys=True, cautions=cautions, read=(before, after))
+
+
+def _tag_frame(tags: Any) -> pd.DataFrame:
+    frame = checks.table(tags)
+    return frame if len(frame.columns) else frame.reindex(columns=["image_id", "tag_class_id"])
 
 
 def tag_contents(tags: pd.DataFrame) -> list[Record]:
@@ -411,7 +470,11 @@ def plan_label_attributes(
     project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan the values of label attributes, long or wide."""
-    before, after = _values(project, before), _values(project, after)
+    vocabulary = project._vocabulary.expire()
+    before, after = (attributes.long_frame(frame, vocabulary) for frame in (before, after))
+    before = _with_ids(before, "attribute_id", Attribute, vocabulary)
+    after = _with_read_ids(after, before, "attribute_id")
+    before, after = _values(vocabulary, before), _values(vocabulary, after)
     was, now = (identities(frame["label_id"], frame["attribute_id"]) for frame in (before, after))
     found = compare(before, after, was, now, ["sent"])
     created, gone = after.iloc[found.new], _gone(before, found, missing, "value")
@@ -420,7 +483,15 @@ def plan_label_attributes(
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["label_attributes"], order)
     cautions = [] if undoes else _cautions(len(before), len(gone))
-    return _plan(project, "label_attributes", changes, value_contents, new_have_keys=True, cautions=cautions)
+    return _plan(
+        project,
+        "label_attributes",
+        changes,
+        value_contents,
+        new_have_keys=True,
+        cautions=cautions,
+        read=(before, after),
+    )
 
 
 def value_contents(values: pd.DataFrame) -> list[Record]:
@@ -428,28 +499,27 @@ def value_contents(values: pd.DataFrame) -> list[Record]:
     return [{"value": value} for value in values["sent"]]
 
 
-def _values(project: Project, values: Any) -> pd.DataFrame:
-    """Read values long or wide; ``sent`` is what the API has for them."""
-    frame = attributes.long_frame(values)
+def _values(vocabulary: Vocabulary, frame: pd.DataFrame) -> pd.DataFrame:
+    """Find the attributes of values; ``sent`` is what the API has for them."""
     if not len(frame):
         columns = ["label_id", "attribute_id", "attribute_name", "value", "sent"]
         return pd.DataFrame({name: pd.Series(dtype="str" if name.endswith("_id") else object) for name in columns})
-    ids = checks.check_names(frame, "attribute_id", Attribute, project._vocabulary)
-    frame = frame.assign(attribute_id=ids)
-    sent = attributes.writable(project._vocabulary, frame)
+    with attributes.naming_cells(frame):
+        ids = checks.check_names(frame, "attribute_id", Attribute, vocabulary)
+        frame = frame.assign(attribute_id=ids)
+        sent = attributes.writable(vocabulary, frame)
     held = np.empty(len(sent), dtype=object)
     held[:] = sent
-    names = project._vocabulary.things(Attribute)["name"]
-    named = frame["attribute_id"].map(names).astype("str")
-    return frame.assign(attribute_name=named, sent=pd.Series(held, frame.index, dtype=object))
+    frame = frame.assign(sent=pd.Series(held, frame.index, dtype=object))
+    return _named(frame, "attribute_id", Attribute, vocabulary)
 
 
 def plan_label_classes(
     project: Project, before: Any, after: Any, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan the label classes of a project."""
-    before = checks.indexed(LabelClass, frames.conform(LabelClass, before))
-    after = frames.conform(LabelClass, after).assign(project_id=project.id)
+    before, after = (checks.as_frame(LabelClass, _rows(LabelClass, frame)) for frame in (before, after))
+    before, after = checks.indexed(LabelClass, before), after.assign(project_id=project.id)
     if {"class_id", "id"} & {*after.columns, after.index.name}:
         after = checks.indexed(LabelClass, after)
     before = before.assign(project_id=project.id)
@@ -457,10 +527,19 @@ def plan_label_classes(
     _once(before, was, "class_id", "before")
     found = _compared(before, after, was, now, _FIELDS["label_classes"])
     problems = checks.Problems(after)
-    problems.add("name", after["name"].isna() | (after["name"] == ""), "A class needs a name.")
+    new = np.isin(np.arange(len(after)), found.new)
+    names = after["name"] if "name" in after else pd.Series(None, after.index, dtype="str")
+    problems.add("name", (names.isna() | (names == "")) & (new | ("name" in after)), "A class needs a name.", names)
+    if "color" in after:
+        remedies = _remedies(after["color"].where(after["color"].notna(), "#000000"), color_problem)
+        problems.add("color", np.isin(np.arange(len(after)), list(remedies)), remedies)
     if "class_type" in after:
         strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
         problems.add("class_type", strange, "It must be 'object' or 'background'.")
+    for name in {"color", "class_type", "norder"} & {*found.changed}:
+        lost = np.zeros(len(after), bool)
+        lost[found.now] = found.changed[name] & after[name].iloc[found.now].isna().to_numpy()
+        problems.add(name, lost, "A class has one: give another one, or set it back as it was read.")
     problems.throw()
     created, gone = after.iloc[found.new], _gone(before, found, missing, "class_id")
     if "class_type" in created:
@@ -473,7 +552,7 @@ def plan_label_classes(
         gone, caution = _with_their_labels(project, gone)
         cautions += caution
     changes = Changes(created, old, new, gone, found.changed, *_SIDES["label_classes"], order)
-    return _plan(project, "label_classes", changes, class_contents, cautions=cautions)
+    return _plan(project, "label_classes", changes, class_contents, cautions=cautions, read=(before, after))
 
 
 def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -485,8 +564,11 @@ def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.Data
     if not len(some):
         return classes, []
     first = [f"{count:,} of {name!r}" for name, count in zip(some["name"], some["labels"], strict=True)][:5]
-    more = f" and {len(some) - len(first)} more classes" if len(some) > len(first) else ""
-    return classes, [f"deletes {sum(labels):,} labels along with their classes, {', '.join(first)}{more}"]
+    more = f" and of {len(some) - len(first)} more" if len(some) > len(first) else ""
+    return classes, [
+        f"deletes {counted(sum(labels), 'label')} along with {'their classes' if len(some) > 1 else 'the class'}, "
+        f"{', '.join(first)}{more}, which its undo does not bring back"
+    ]
 
 
 def class_contents(classes: pd.DataFrame) -> list[Record]:
@@ -494,7 +576,9 @@ def class_contents(classes: pd.DataFrame) -> list[Record]:
     out = classes.reindex(columns=list(_FIELDS["label_classes"])).astype(object)
     out = out.where(out.notna(), None).rename(columns=_FIELDS["label_classes"])
     # What is not given is left to the server.
-    return [{k: v for k, v in record.items() if v is not None} for record in out.to_dict("records")]
+    return [
+        {k: v for k, v in record.items() if v is not None or k == "external_id"} for record in out.to_dict("records")
+    ]
 
 
 # Plain calls, and the way back ----------------------------------------------------------------------------------------
@@ -635,7 +719,20 @@ _READ: Mapping[str, Callable[[Project, list[Record]], pd.DataFrame]] = {
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **options: Any) -> Plan:
+def _plan(
+    project: Project,
+    kind: str,
+    changes: Changes,
+    contents: Contents,
+    *,
+    cautions: Iterable[str] = (),
+    read: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    **options: Any,
+) -> Plan:
+    """Make a plan; `read` are the two frames that it compares, of which the later one may have misspelt columns."""
+    cautions = [*cautions]
+    if read is not None and (strange := _misspelt(kind, *read)):
+        cautions.append(f"passes over {', '.join(strange)}")
     return Plan(
         project._requester,
         project.id,
@@ -644,8 +741,15 @@ def _plan(project: Project, kind: str, changes: Changes, contents: Contents, **o
         contents,
         _FIELDS[kind],
         project.undo,
+        cautions=cautions,
         **options,
     )
+
+
+def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Say which columns that only the later frame has may be misspelt."""
+    known = [*_FIELDS[kind], *_ALSO_READ.get(kind, ())]
+    return checks.misspelt(after.columns.difference(before.columns, sort=False), known)
 
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
@@ -665,6 +769,8 @@ def _cautions(read: int, deleted: int) -> list[str]:
     """Say that most of what was read is deleted, if so: where that is not meant, the later frame was a part of it."""
     if 2 * deleted <= read:
         return []
+    if read == 1:
+        return ["deletes the only row that was read (missing='keep' leaves it)"]
     return [f"deletes {deleted:,} of the {read:,} rows that were read (missing='keep' leaves them)"]
 
 
@@ -677,10 +783,36 @@ def _ids(frame: pd.DataFrame, column: str) -> pd.Series[str]:
     return ids
 
 
-def _ids_of_names(things: pd.DataFrame, names: pd.Series[Any]) -> pd.Series[str]:
-    """Return the ids of things by their names, missing where there is none."""
+def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
+    """Give a frame that has names alone the ids of what was called so when it was read, missing where there is none."""
+    name_column = f"{id_column.removesuffix('_id')}_name"
+    if id_column in frame or name_column not in frame:
+        return frame
+    names = identity.as_series(frame[name_column], "name")
+    was = names.map(_by_name(vocabulary.things(entity)))
+    now = names.map(_by_name(vocabulary.current(entity)))
+    problems = checks.Problems(frame)
+    remedy = f"Meanwhile something else has this name: read the frame again, or give {id_column!r} as well."
+    problems.add(name_column, was.notna() & now.notna() & (was != now), remedy)
+    problems.throw()
+    return frame.assign(**{id_column: was.fillna(now).astype("str")})
+
+
+def _by_name(things: pd.DataFrame) -> pd.Series[Any]:
+    """Return ids by names, of several of one name the first."""
     ids = pd.Series(things.index, index=things["name"], dtype=object)
-    return identity.as_series(names, "name").map(ids[~ids.index.duplicated()]).astype("str")
+    return ids[~ids.index.duplicated()]
+
+
+def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) -> pd.DataFrame:
+    """Give a frame that has names alone the ids of those that the earlier frame has, where a name is of one thing."""
+    name_column = f"{id_column.removesuffix('_id')}_name"
+    if id_column in after or name_column not in after or not {id_column, name_column} <= set(before.columns):
+        return after
+    pairs = before[[name_column, id_column]].astype(object).drop_duplicates()
+    pairs = pairs[~pairs[name_column].duplicated(keep=False)]
+    ids = identity.as_series(after[name_column], "name").astype(object).map(pairs.set_index(name_column)[id_column])
+    return after.assign(**{id_column: ids.astype("str")})
 
 
 def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
@@ -731,7 +863,7 @@ def _spread(again: Difference, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
 
 
 def _indexed_images(images: Any, which: str, columns: set[str]) -> pd.DataFrame:
-    frame = checks.indexed(Image, images) if isinstance(images, pd.DataFrame) else None
+    frame = checks.indexed(Image, checks.table(images)) if isinstance(images, pd.DataFrame) else None
     if frame is None or not columns & set(frame.columns):
         raise ValidationException(
             f"The frame {which!r} must be an images frame with a column {' or '.join(map(repr, sorted(columns)))}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -12,8 +12,17 @@ import numpy as np
 import pandas as pd
 
 from . import answers, attributes, checks, entities, frames, identity, pictures
-from .arguments import check_fields, check_flag, check_number, check_path, check_text, shown
-from .edits import Errors, Journal, Plan, Report, Sightings, carry_out
+from .arguments import (
+    check_fields,
+    check_file_name,
+    check_flag,
+    check_number,
+    check_path,
+    check_text,
+    file_name_problem,
+    shown,
+)
+from .edits import Errors, Journal, Plan, Report, Sightings, carry_out, check_options
 from .entities import (
     ATTRIBUTE_TYPES,
     CLASS_TYPES,
@@ -178,7 +187,7 @@ class Project(Editable, entities.Project):
             If the file is not an image; nothing was sent.
         """
         path = pictures.check_picture(check_path(filepath, "filepath"))
-        check_text(path.name, "The name of the file")
+        check_file_name(path.name, "The name of the file")
         check_text(external_id, "external_id", optional=True)
         dataset_id = self._dataset_id(dataset)
         picture = pictures.Picture(path, path.name, dataset_id, external_id)
@@ -210,7 +219,7 @@ class Project(Editable, entities.Project):
             Its id in a system of your own.
         """
         body = {
-            **({} if filename is None else {"filename": check_text(filename, "filename", empty=False)}),
+            **({} if filename is None else {"filename": check_file_name(filename, "filename")}),
             "url": check_text(url, "url", empty=False),
             "copy_original": check_flag(copy_original, "copy_original"),
             "external_id": check_text(external_id, "external_id", optional=True),
@@ -338,6 +347,7 @@ class Project(Editable, entities.Project):
         if status is not None:
             wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")}, index=rows)
         elif isinstance(images, pd.DataFrame) and "status" in images:
+            checks.warn_of_misspelt(images, ["status"])
             wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()}, index=rows)
         else:
             raise ValidationException("Which status? Give status=, or a frame with a column 'status'.")
@@ -419,7 +429,8 @@ class Project(Editable, entities.Project):
 
     def _plan_creates(self, labels: Any) -> Plan:
         frame = checks.as_frame(entities.Label, labels)
-        frame = checks.check_labels(frame, self._vocabulary, self._known_images(frame))
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS])
+        frame = checks.check_labels(frame, self._vocabulary.expire(), self._known_images(frame))
         return edit_plan(self, "labels", label_contents, creates=frame)
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
@@ -448,6 +459,9 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Label, [])
         checks.check_same_keys(labels)
         frame = checks.indexed(entities.Label, checks.as_frame(entities.Label, labels))
+        checks.must_edit(frame, checks.LABEL_COLUMNS)
+        checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS], 3)
+        frame = checks.without_read_names(frame, self._vocabulary.expire())
         read = None
         if "image_id" not in frame:
             read = self.get_labels()
@@ -562,16 +576,18 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not set; its `report` says which.
         """
-        frame = attributes.long_frame(values)
+        vocabulary = self._vocabulary.expire()
+        frame = attributes.long_frame(values, vocabulary)
         if not len(frame):
-            return attributes.readable(self._vocabulary, [])
-        ids = checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary)
-        frame = frame.assign(attribute_id=ids)
-        problems = checks.Problems(frame)
-        twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
-        problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
-        problems.throw()
-        sent = pd.Series(attributes.writable(self._vocabulary, frame), frame.index, dtype=object)
+            return attributes.readable(vocabulary, [])
+        with attributes.naming_cells(frame):
+            ids = checks.check_names(frame, "attribute_id", entities.Attribute, vocabulary)
+            frame = frame.assign(attribute_id=ids)
+            problems = checks.Problems(frame)
+            twice = frame.duplicated(["label_id", "attribute_id"], keep=False)
+            problems.add("label_id", twice, "Several rows give the label a value of the same attribute.")
+            problems.throw()
+            sent = pd.Series(attributes.writable(vocabulary, frame), frame.index, dtype=object)
         plan = edit_plan(self, "label_attributes", value_contents, edits=frame.assign(sent=sent))
         return attributes.readable(self._vocabulary, stored_records(plan))
 
@@ -621,7 +637,8 @@ class Project(Editable, entities.Project):
         frame = self._tag_rows(tags)
         if not len(frame):
             return self._vocabulary.records(entities.Tag, [])
-        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary)
+        checks.warn_of_misspelt(frame, ["tag_id", "image_id", "tag_class_id", "tag_class_name"], 3)
+        frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary.expire())
         self._check_images(frame)
         return stored(edit_plan(self, "tags", tag_contents, creates=frame), entities.Tag, self._vocabulary)
 
@@ -643,6 +660,7 @@ class Project(Editable, entities.Project):
         frame = self._tag_rows(tags)
         if not len(frame):
             return
+        self._vocabulary.expire()
         self._check_images(frame)
         if "tag_class_id" not in frame and "tag_id" in frame:
             known = self.get_tags(frame["image_id"])
@@ -683,7 +701,7 @@ class Project(Editable, entities.Project):
         name : str
             Its name.
         color : str, optional
-            ``#rrggbbaa``.
+            ``#rrggbb`` or ``#rrggbbaa``.
         class_type : str
             ``object`` or ``background``.
         norder : float, optional
@@ -810,7 +828,7 @@ class Project(Editable, entities.Project):
         name: str,
         export_format: str,
         dataset: Any = None,
-        image_status: str | Sequence[str] = "DONE",
+        image_status: str | Sequence[str] | None = "DONE",
         sign_urls: bool = False,
         semantic_format: str = "gs_asc",
         labels_order: str | Sequence[str] | None = None,
@@ -825,14 +843,19 @@ class Project(Editable, entities.Project):
             ``json_v1.1``, ``semantic_png``, ``json_coco`` or ``images``.
         dataset : Dataset, str, list of them, or pandas.DataFrame, optional
             Only these datasets: handles, ids, names, or a datasets frame.
-        image_status : str or list of str
-            Only images of these statuses.
+        image_status : str or list of str, optional
+            Only images of these statuses; None for all.
         sign_urls : bool
             Whether image addresses in the export are signed.
         semantic_format : str
             For ``semantic_png``: ``gs_asc``, ``gs_desc`` or ``class_color``.
         labels_order : list of str, optional
             For ``semantic_png``, what decides which label lies on top: ``z_index``, ``class_type``, ``class_order``.
+
+        Raises
+        ------
+        ValidationException
+            If a dataset or a status does not exist, or a list of them is empty: the server would export all images.
         """
         choose(export_format, EXPORT_FORMATS, "export format")
         choose(semantic_format, SEMANTIC_FORMATS, "semantic format")
@@ -840,8 +863,10 @@ class Project(Editable, entities.Project):
         body = {
             "export_name": check_text(name, "name", empty=False),
             "format": export_format,
-            "dataset_id": [] if dataset is None else self._vocabulary.ids(entities.Dataset, dataset),
-            "image_status": [] if image_status is None else _statuses(image_status),
+            "image_status": _some("image_status", image_status, _statuses),
+            "dataset_id": _some(
+                "dataset", dataset, lambda dataset: self._vocabulary.expire().ids(entities.Dataset, dataset)
+            ),
             "sign_urls": check_flag(sign_urls, "sign_urls"),
             "semantic_format": semantic_format,
             "labels_order": order,
@@ -980,7 +1005,9 @@ class Project(Editable, entities.Project):
         Notes
         -----
         Where classes are deleted, the labels of the project are counted, which takes a request an image; the plan says
-        how many are deleted along.
+        how many are deleted along. `Report.undo` creates the classes again, but not these labels: the server deletes
+        them itself, and the journal knows their number alone. To be able to go back, keep `get_labels`, or delete the
+        labels first, in a plan of their own.
         """
         return plan_label_classes(self, before, after, missing)
 
@@ -1009,7 +1036,8 @@ class Project(Editable, entities.Project):
         BatchError
             If some were not carried out.
         """
-        with Journal.open(journal) as opened:
+        check_options(errors, max_workers, verify)
+        with Journal.open(check_path(journal, "journal")) as opened:
             if opened.project_id != self.id:
                 raise JournalError(f"The journal {str(journal)!r} is of another project, {opened.project_id}.")
             return carry_out(
@@ -1031,7 +1059,7 @@ class Project(Editable, entities.Project):
         JournalError
             If there is none, or it has been taken back before.
         """
-        return undo(self, journal)
+        return undo(self, check_path(journal, "journal"))
 
     # Whole projects ---------------------------------------------------------------------------------------------------
 
@@ -1260,7 +1288,7 @@ class Project(Editable, entities.Project):
             if len(same) > 1:
                 raise NotFound(f"{len(same)} images are named {shown(key)}; say which by its id: {same}")
             if not same:
-                hint = suggestion(key, known["name"])
+                hint = suggestion(key, known["name"], "images")
                 raise NotFound(f"{shown(key)} is neither the id nor the name of one of the project's images. {hint}")
             found += same
         return found
@@ -1287,7 +1315,7 @@ class Project(Editable, entities.Project):
         return model
 
     def _dataset_id(self, dataset: Any) -> str:
-        return self._vocabulary.one_id(entities.Dataset, dataset)
+        return self._vocabulary.expire().one_id(entities.Dataset, dataset)
 
     def _image_ids(self, images: Any, dataset: Any = None, image_status: Any = None) -> list[str]:
         if images is None or dataset is not None or image_status is not None:
@@ -1339,8 +1367,9 @@ class Project(Editable, entities.Project):
         """Return those of the images that are there; by the listing, or one by one where that is less to read."""
         wanted = list(dict.fromkeys(image_ids))
         path = self._path(entities.Image)
+        page = self._requester.get(path, {"offset": 0, "limit": 1}) if wanted else {"meta": {"total": 0}}
         try:
-            total = int(self._requester.get(path, {"offset": 0, "limit": 1})["meta"]["total"]) if wanted else 0
+            total = int(page["meta"]["total"])
         except (TypeError, KeyError, ValueError):
             raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
@@ -1382,6 +1411,7 @@ class Project(Editable, entities.Project):
         if isinstance(images, pd.DataFrame):
             checks.rows_of(images)
             frame = images
+            checks.warn_of_misspelt(frame, ["path", "name", "external_id", "dataset_id", "dataset_name"], 5)
             checks.table(images[[name for name in ("name", "external_id") if name in images]])
             if "external_id" in frame:
                 problems = checks.Problems(frame)
@@ -1393,13 +1423,16 @@ class Project(Editable, entities.Project):
             raise ValidationException(f"The frame needs a column 'path'; it has {list(frame.columns)}.")
         problems = checks.Problems(frame)
         problems.add("path", frame["path"].isna(), "It must be the path of a picture.")
+        if "name" in frame:
+            bad = [bool(name) and file_name_problem(name) is not None for name in _texts(frame, "name")]
+            problems.add("name", bad, "It must be a file name, without '/' and line breaks.")
         problems.throw()
         paths = [check_path(path, f"The path number {number}") for number, path in enumerate(frame["path"])]
         names = [name or path.name for name, path in zip(_texts(frame, "name"), paths, strict=True)]
         if dataset is not None:
             dataset_ids = [self._dataset_id(dataset)] * len(frame)
         elif {"dataset_id", "dataset_name"} & set(frame.columns):
-            dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary).tolist()
+            dataset_ids = checks.check_names(frame, "dataset_id", entities.Dataset, self._vocabulary.expire()).tolist()
         else:
             raise ValidationException("Into which dataset? Give dataset=, or a column 'dataset_id' or 'dataset_name'.")
         rows = zip(paths, names, dataset_ids, _texts(frame, "external_id"), strict=True)
@@ -1421,9 +1454,10 @@ class Project(Editable, entities.Project):
         frame = checks.table(attribute_classes)
         if not len(frame):
             return []
+        vocabulary = self._vocabulary.expire()
         columns = {
-            "attribute_id": checks.check_names(frame, "attribute_id", entities.Attribute, self._vocabulary),
-            "class_id": checks.check_names(frame, "class_id", entities.LabelClass, self._vocabulary),
+            "attribute_id": checks.check_names(frame, "attribute_id", entities.Attribute, vocabulary),
+            "class_id": checks.check_names(frame, "class_id", entities.LabelClass, vocabulary),
         }
         for order in _MAP_KEYS[2:]:
             given = frame[order] if order in frame else pd.Series(0, index=frame.index)
@@ -1453,6 +1487,16 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
     if column not in frame:
         return [None] * len(frame)
     return [None if missing else str(value) for value, missing in zip(frame[column], frame[column].isna(), strict=True)]
+
+
+def _some(name: str, value: Any, read: Callable[[Any], list[str]]) -> list[str]:
+    """Read what an export is restricted to: none of anything would be everything to the server."""
+    if value is None:
+        return []
+    found = read(value)
+    if not found:
+        raise ValidationException(f"{name} is empty, so that there is nothing to export; for all images, give None.")
+    return found
 
 
 def _statuses(statuses: str | Sequence[str]) -> list[str]:

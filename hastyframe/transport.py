@@ -19,6 +19,7 @@ from weakref import WeakSet, WeakValueDictionary
 import orjson
 import requests
 
+from .arguments import check_workers
 from .errors import (
     AuthenticationException,
     HastyError,
@@ -127,12 +128,13 @@ class Transport:
             raise ValidationException(problem)
         self._key = api_key
         self.key_file = key_file
-        self.max_workers = _check_workers(max_workers)
+        self.max_workers = check_workers(max_workers)
         self.timeout = _check_timeout(timeout)
         self.retries = retries
         self.progress = progress
         self.limits = _check_limits(limits)
         self._reached = False
+        self._closed = False
         self._wires: list[Wire] = []
         self._start()
         self._token = uuid.uuid4().hex
@@ -175,8 +177,23 @@ class Transport:
         return _restored, (self._token, self.base_url, {name: getattr(self, name) for name in names})
 
     def close(self) -> None:
-        """Close the connections; a later request opens new ones."""
+        """Close the connections; a later request is refused."""
+        self._closed = True
         self._wire.close()
+
+    def check_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises
+        ------
+        ValidationException
+            If this is closed.
+        """
+        if self._closed:
+            raise ValidationException(
+                f"This client of {self.base_url} is closed. Make a new one, as with hf.Client(), and get the project "
+                "from it again."
+            )
 
     # Requests to the API ----------------------------------------------------------------------------------------------
 
@@ -367,6 +384,7 @@ class Transport:
         step: Callable[[T], Any],
         max_workers: int | None = None,
     ) -> None:
+        self.check_open()
         workers = max_workers or self.max_workers
         in_parallel(function, items, count=len(items), workers=workers, pace=self._pace, done=done, step=step)
 
@@ -555,6 +573,7 @@ class Transport:
         **parts
             Of the request: `params`, `data`, `headers`.
         """
+        self.check_open()
         request = self._named(method, url)
         prepared = self._prepare(method, url, with_key, **parts)
         may_have_applied = False
@@ -705,12 +724,6 @@ def _found_key(base_url: str, key_file: Path | None) -> ApiKey:
         f"This connection to {base_url} was stored without its API key, as it always is. Set the environment variable "
         "HASTY_API_KEY in this process, then try again."
     )
-
-
-def _check_workers(max_workers: Any) -> int:
-    if isinstance(max_workers, bool) or not isinstance(max_workers, numbers.Integral) or max_workers < 1:
-        raise ValidationException(f"max_workers is {max_workers!r}; it must be a whole number, 1 or more.")
-    return int(max_workers)
 
 
 def _check_limits(limits: Any) -> Limits:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import frames, identity
-from .arguments import shown, text_problem
+from .arguments import a, shown, text_problem
 from .entities import Attribute, Dataset, Entity, Kind, LabelClass, TagClass
 from .errors import ValidationException
 from .intake import as_pandas
@@ -40,6 +40,9 @@ _LONGEST_NAME = 10_000
 class Vocabulary:
     """What a project calls its classes, tags, attributes and datasets; read once, and again when something is new.
 
+    Others may give a name to something else. So a call that writes begins with :meth:`expire`, and whatever turns names
+    into ids asks for the :meth:`current` ones.
+
     Parameters
     ----------
     transport : Transport
@@ -52,6 +55,8 @@ class Vocabulary:
         self._transport = proxy(transport)  # which keeps this one
         self._project_id = project_id
         self._frames: dict[str, pd.DataFrame] = {}
+        self._expired: set[str] = set()
+        self._pairs: dict[str, set[tuple[str, str]]] = {}
         self._lock = threading.RLock()
 
     @classmethod
@@ -60,12 +65,48 @@ class Vocabulary:
         return transport.cached((cls, project_id), lambda: cls(transport, project_id))
 
     def things(self, entity: type[Entity]) -> pd.DataFrame:
-        """Return the frame of all label classes, tag classes, attributes or datasets."""
+        """Return the frame of all label classes, tag classes, attributes or datasets, as it was last read."""
         with self._lock:
             if entity.plural not in self._frames:
                 records = self._transport.listing(path_of(entity.path, project_id=self._project_id))
-                self._frames[entity.plural] = frames.with_unique_ids(entity, frames.from_records(entity, records))
+                found = frames.with_unique_ids(entity, frames.from_records(entity, records))
+                if "name" in found:
+                    self._pairs.setdefault(entity.plural, set()).update(zip(found.index, found["name"], strict=True))
+                self._frames[entity.plural] = found
+                self._expired.discard(entity.plural)
             return self._frames[entity.plural]
+
+    def held(self, entity: type[Entity]) -> pd.DataFrame | None:
+        """Return what :meth:`things` does if it has been read, as frames were made with it; None if it has not."""
+        return self._frames.get(entity.plural)
+
+    def were_named(self, entity: type[Entity], ids: pd.Series[Any], names: pd.Series[Any]) -> pd.Series[bool]:
+        """Whether each thing was ever read with the name beside it, so that a frame may have it from there."""
+        pairs = pd.DataFrame({"id": ids, "name": names})
+        some = pairs.drop_duplicates().itertuples(index=False, name=None)
+        known = self._pairs.get(entity.plural, set())
+        found = pd.DataFrame([pair for pair in some if pair in known], columns=["id", "name"], dtype="str")
+        keys = [pd.MultiIndex.from_frame(frame.astype(object)) for frame in (pairs, found)]
+        return pd.Series(keys[0].isin(keys[1]), index=ids.index)
+
+    def expire(self) -> Vocabulary:
+        """Let :meth:`current` read again what was read so far: a call begins that others may have changed names before.
+
+        Returns
+        -------
+        Vocabulary
+            This one.
+        """
+        with self._lock:
+            self._expired.update(self._frames)
+        return self
+
+    def current(self, entity: type[Entity]) -> pd.DataFrame:
+        """Return what :meth:`things` does, read since the last :meth:`expire`: what names mean now."""
+        with self._lock:
+            if entity.plural in self._expired:
+                self.forget(entity)
+            return self.things(entity)
 
     def forget(self, *entities: type[Entity]) -> None:
         """Read these again when they are next asked for."""
@@ -91,7 +132,7 @@ class Vocabulary:
         return self.frame(entity, [frames.to_arrow(entity, records)])
 
     def ids(self, entity: type[Entity], things: Any) -> list[str]:
-        """Return the ids of things that are given as handles, frames, ids or names.
+        """Return the ids of things that are given as handles, frames, ids or names, which are the :meth:`current` ones.
 
         Raises
         ------
@@ -100,9 +141,8 @@ class Vocabulary:
         """
         wanted = ids_of(entity, things, "name")
         known = self.things(entity)
-        if any(_id_in(known, key) is None and key not in known["name"].array for key in wanted):
-            self.forget(entity)  # it may be newer than what was read
-            known = self.things(entity)
+        if any(_id_in(known, key) is None for key in wanted):  # a name, or newer than what was read
+            known = self.current(entity)
         return [_id_in(known, key) or self._by_name(entity, key) for key in wanted]
 
     def one_id(self, entity: type[Entity], thing: Any) -> str:
@@ -113,7 +153,7 @@ class Vocabulary:
         return found[0]
 
     def _by_name(self, entity: type[Entity], name: str) -> str:
-        known = self.things(entity)
+        known = self.current(entity)
         found = known.index[known["name"] == name]
         what = entity.plural.replace("_", " ")
         if len(found) == 1:
@@ -124,7 +164,7 @@ class Vocabulary:
             )
         raise ValidationException(
             f"{shown(name)} is neither the id nor the name of one of the project's {what}. "
-            f"{suggestion(name, known['name'])}"
+            f"{suggestion(name, known['name'], what)}"
         )
 
     def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
@@ -193,7 +233,7 @@ def _one_id(entity: type[Entity], thing: Any, kind: identity.Kind) -> str | None
 
 def _is_none(entity: type[Entity], thing: Any) -> ValidationException:
     return ValidationException(
-        f"{shown(thing)} is no {entity.__name__}; give an id, a {entity.__name__}, a list of them, or a frame."
+        f"{shown(thing)} is no {entity.__name__}; give an id, {a(entity.__name__)}, a list of them, or a frame."
     )
 
 
@@ -215,8 +255,8 @@ def choose(value: str, choices: Sequence[str], what: str) -> str:
     return value
 
 
-def suggestion(value: Any, choices: Iterable[str]) -> str:
-    """Say what would be right: the nearest of the choices, or all of them.
+def suggestion(value: Any, choices: Iterable[str], what: str = "choices") -> str:
+    """Say what would be right: the nearest of the choices, or all of them; `what` they are called.
 
     Examples
     --------
@@ -224,13 +264,15 @@ def suggestion(value: Any, choices: Iterable[str]) -> str:
     "Did you mean 'DONE'?"
     >>> suggestion("x", ["NEW", "DONE"])
     "It must be one of 'NEW', 'DONE'."
+    >>> suggestion("x", [], "tag classes")
+    'There are no tag classes yet.'
     """
     choices = [str(choice) for choice in choices]
     near = get_close_matches(value[:200], choices, n=1) if isinstance(value, str) else []
     if near:
         return f"Did you mean {near[0]!r}?"
     if not choices:
-        return "There are none yet."
+        return f"There are no {what} yet."
     shown = ", ".join(map(repr, choices[:20]))
     return f"It must be one of {shown}{', ...' if len(choices) > 20 else '.'}"
 

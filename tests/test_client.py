@@ -107,3 +107,34 @@ def test_create_project_wants_one_workspace(client):
         client.create_project(client.get_workspaces().iloc[:0], "x")
     with pytest.raises(hf.ValidationException, match="there is no workspace"):
         client.create_project("nobody", "x")
+
+
+def test_a_closed_client_says_so(client, project, images, labels, pictures, tmp_path):
+    read = project.get_labels()
+    one = hf.Client(client.api_key, client.base_url, progress=False)
+    mine = one.get_project(project.id)
+    image = mine.get_image(images.index[0])
+    plan = mine.plan_labels(read, read.assign(z_index=3.0))
+    done = mine.plan_labels(read, read.assign(z_index=2.0)).apply(tmp_path / "done.jsonl")
+    one.close()
+    for call in (
+        one.get_projects,
+        mine.get_images,
+        lambda: mine.get_labels(images),
+        lambda: mine.create_labels(read),
+        lambda: mine.upload_images(pictures, "train"),
+        lambda: mine.download_images(images, tmp_path / "pictures"),
+        lambda: image.rename("new.png"),
+        lambda: plan.apply(tmp_path / "new.jsonl"),
+        lambda: mine.resume(tmp_path / "done.jsonl"),
+        done.undo,
+        done.verify,
+        one.__enter__,
+    ):
+        with pytest.raises(hf.ValidationException, match=r"^This client of http\S+ is closed. Make a new one"):
+            call()
+    assert not (tmp_path / "new.jsonl").exists()
+    one.close()
+    assert "Client(" in repr(one)
+    done_elsewhere = project.resume(tmp_path / "done.jsonl")
+    assert not len(done_elsewhere.failed)

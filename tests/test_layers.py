@@ -34,7 +34,7 @@ KNOWS: dict[str, set[str]] = {
     "images": {"errors", "limits"},
     "urls": {"errors"},
     "http": {"errors", "urls"},
-    "transport": {"errors", "progress", "limits", "urls", "http"},
+    "transport": {"errors", "arguments", "progress", "limits", "urls", "http"},
     "frames": {"errors", "entities", "masks"},
     "identity": {"frames"},
     "lists": {"masks", "frames"},

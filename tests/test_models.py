@@ -102,7 +102,7 @@ def test_predict_images_fetches_addresses_together(recorder, client, project, pi
 
 def test_frames_without_pictures(project, images):
     detector = project.get_detector()
-    with pytest.raises(hf.ValidationException, match="1 images have no public_url"):
+    with pytest.raises(hf.ValidationException, match="no public_url of 1 image"):
         detector.predict_images(images.assign(public_url=[None, *images["public_url"].iloc[1:]]))
     with pytest.raises(hf.ValidationException, match="index 'image_id' and a column 'public_url'"):
         detector.predict_images(images.reset_index(drop=True))

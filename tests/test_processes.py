@@ -286,7 +286,7 @@ def test_another_process_finds_the_key_of_an_embedded_server(tmp_path):
         file = tmp_path / "project.pickle"
         file.write_bytes(pickle.dumps((client, made(client, "Near"))))
         work = CHILD.format(
-            work="client, project = thing; client.close(); print(project.get_label_classes()['name'].tolist())"
+            work="client, project = thing; print(project.get_label_classes()['name'].tolist()); client.close()"
         )
         found = run(work, str(file), HASTY_API_KEY="of the platform")
         assert "['Near 0', 'Near 1', 'Near 2']" in found.stdout, found.stderr

@@ -547,3 +547,24 @@ def test_edits_of_rows_with_different_keys_are_refused(project, labels):
         with pytest.raises(hf.ValidationException, match="Row 1 leaves out 'mask'"):
             edit(rows)
     same(project.get_labels(), before)
+
+
+@pytest.mark.parametrize("empty", [[], (), pd.Series([], dtype="str"), pd.Index([]), np.array([])], ids=repr)
+def test_none_of_anything_is_nothing_and_not_everything(recorded, recorder, images, labels, empty):
+    for filters in ({"dataset": empty}, {"image_status": empty}, {"dataset": empty, "image_status": "NEW"}):
+        assert not len(recorded.get_images(**filters))
+        assert not len(recorded.get_labels(**filters))
+        assert not len(recorded.get_labels(images, **filters))
+        assert not len(recorded.pull(**filters).images)
+        for call in (
+            lambda filters=filters: recorded.export("x", "json_v1.1", **filters),
+            lambda filters=filters: recorded.read_export(**filters),
+        ):
+            with pytest.raises(hf.ValidationException, match="is empty, so that there is nothing to export"):
+                call()
+    with pytest.raises(hf.ValidationException, match="dataset is empty"):
+        recorded.export("x", "json_v1.1", dataset=recorded.get_datasets().iloc[:0])
+    for read in (recorded.get_labels, recorded.get_tags):
+        assert not len(read(empty))
+    assert not recorder.writes
+    assert len(recorded.read_export(image_status=None).images) == len(images)

@@ -324,7 +324,7 @@ def check_ids(report, project, wanted):
     assert found.to_numpy().tolist() == wanted.labels[found.columns].to_numpy().tolist()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 2])
 def test_push_whatever_breaks(server, tmp_path, monkeypatch, seed):
     monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.002)
     wanted = larger_set()

@@ -440,13 +440,24 @@ def test_cookies_are_neither_kept_nor_sent():
         assert all("cookie" not in seen.headers for seen in server.seen)
 
 
-def test_after_close_a_request_connects_again():
+def test_after_close_every_request_says_so():
     with serve(lambda seen: {"value": 1}) as server:
         one = connect(server)
         one.get("/v1/x")
         one.close()
-        assert one.get("/v1/x") == {"value": 1}
+        for call in (
+            lambda: one.get("/v1/x"),
+            lambda: one.post("/v1/x", {}),
+            lambda: one.map(lambda _: None, [1, 2]),
+            lambda: one.listing("/v1/x"),
+            lambda: one.upload(f"{server.url}/u", b""),
+        ):
+            with pytest.raises(
+                errors.ValidationException, match=f"This client of {server.url} is closed. Make a new one"
+            ):
+                call()
         one.close()
+        assert len(server.seen) == 1
 
 
 # Many at once ---------------------------------------------------------------------------------------------------------

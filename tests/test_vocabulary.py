@@ -69,7 +69,29 @@ def test_a_name_that_is_new_is_found(served):
     project, _, vocabulary = served
     assert vocabulary.ids(LabelClass, "cat") == ["c1"]
     project.label_classes.append({"id": "c3", "name": "bird"})
-    assert vocabulary.ids(LabelClass, ["bird", "c3"]) == ["c3", "c3"]
+    assert vocabulary.expire().ids(LabelClass, ["bird", "c3"]) == ["c3", "c3"]
+
+
+def test_a_name_that_is_anothers_now_is_found_by_the_next_call(served):
+    project, server, vocabulary = served
+    assert vocabulary.ids(LabelClass, ["cat", "c2"]) == ["c1", "c2"]
+    project.label_classes = [{"id": "c1", "name": "dog"}, {"id": "c2", "name": "cat"}]
+    server.seen.clear()
+    assert vocabulary.expire().ids(LabelClass, ["c1", "c2"]) == ["c1", "c2"]
+    assert not server.seen, "no name was turned into an id"
+    assert vocabulary.ids(LabelClass, ["cat", "dog", "c1"]) == ["c2", "c1", "c1"]
+    assert vocabulary.ids(LabelClass, "dog") == ["c1"]
+    assert len(server.seen) == 1, "once a call"
+
+
+def test_names_that_things_once_had(served):
+    project, _, vocabulary = served
+    vocabulary.things(LabelClass)
+    project.label_classes[0]["name"] = "lion"
+    vocabulary.expire().current(LabelClass)
+    ids, names = pd.Series(["c1", "c1", "c2", None, "c1"]), pd.Series(["cat", "lion", "cat", "cat", None])
+    assert vocabulary.were_named(LabelClass, ids, names).tolist() == [True, True, False, False, False]
+    assert not vocabulary.were_named(Dataset, ids, names).any()
 
 
 def test_a_class_that_is_new_gets_its_name_in_frames(served):
@@ -180,7 +202,7 @@ def test_choose():
     ("value", "choices", "said"),
     [
         ("ct", ["cat", "dog"], "Did you mean 'cat'?"),
-        ("zebra", [], "There are none yet."),
+        ("zebra", [], "There are no choices yet."),
         (float("nan"), ["man"], "It must be one of 'man'."),
         (None, ["Nonee"], "It must be one of 'Nonee'."),
         ("x" * 100_000, ["cat"], "It must be one of 'cat'."),

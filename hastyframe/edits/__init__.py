@@ -7,7 +7,7 @@ knows the API.
 """
 
 from .diff import Difference, compare, identities
-from .execute import Errors, carry_out, reconcile
+from .execute import Errors, carry_out, check_options, reconcile
 from .journal import Journal, Record
 from .plan import Changes, Contents, OnConflict, Plan
 from .report import Report
@@ -25,6 +25,7 @@ __all__ = [
     "Report",
     "Sightings",
     "carry_out",
+    "check_options",
     "compare",
     "identities",
     "reconcile",

@@ -8,9 +8,12 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from hastyframe.arguments import check_flag, check_workers
+from hastyframe.entities import LabelClass
 from hastyframe.errors import BatchError, JournalError
+from hastyframe.vocabulary import Vocabulary, choose
 
 from .journal import DONE, Journal
 from .report import Report, report_of
@@ -23,10 +26,18 @@ if TYPE_CHECKING:
 
     from .plan import Plan
 
-__all__ = ["Errors", "carry_out", "reconcile", "verified"]
+__all__ = ["Errors", "carry_out", "check_options", "reconcile", "verified"]
 
 Errors: TypeAlias = Literal["raise", "report"]
 Undo: TypeAlias = "Callable[[Path], Plan]"
+
+
+def check_options(errors: Any, max_workers: Any, verify: Any) -> None:
+    """Refuse options of a run that are none, before its journal is touched."""
+    choose(errors, ("raise", "report"), "way to treat errors")
+    check_flag(verify, "verify")
+    if max_workers is not None:
+        check_workers(max_workers)
 
 
 def carry_out(
@@ -41,6 +52,7 @@ def carry_out(
     verify: bool = False,
 ) -> Report:
     """Carry out an open journal from where it stands, with a bar of rows; the parameters are those of `Plan.apply`."""
+    transport.check_open()
     if journal.resumed:
         journal.refuse_undone()
     _claim_undo(journal)
@@ -67,6 +79,8 @@ def carry_out(
             )
             keep_journal(journal.path)
             raise
+    if journal.kind == LabelClass.plural:  # whose names frames show from now on
+        Vocabulary.of(transport, journal.project_id).forget(LabelClass)
     report = report_now(run.stopped)
     _warn_unswept(run, resource.unit)
     failed = report[report["message"].notna()]  # those without all of their attribute values as well
@@ -83,6 +97,7 @@ def carry_out(
 
 def verified(transport: Transport, path: Path, mend: bool, undo: Undo | None = None) -> Report:
     """Read back all that a journal says was done, and report each difference; with `mend`, mend what can be mended."""
+    transport.check_open()
     with Journal.open(path) as journal:
         journal.refuse_undone()
         resource = RESOURCES[journal.kind](transport, journal.project_id)
@@ -104,6 +119,7 @@ def reconcile(transport: Transport, journal: Journal) -> None:
     JournalError
         If that could not be read.
     """
+    transport.check_open()
     with transport.bar("Look for what was done", None, "row") as bar:
         run = Run(transport, journal, bar)
         run.reconcile()

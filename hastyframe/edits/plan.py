@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hastyframe.arguments import check_path, counted
 from hastyframe.errors import JournalError, PlanWarning, ValidationException
 from hastyframe.vocabulary import choose
 
-from .execute import Errors, carry_out
+from .execute import Errors, carry_out, check_options
 from .journal import Journal, Record
 from .report import Report
 from .run import Keep
@@ -285,7 +286,9 @@ class Plan:
         PlanWarning
             Of each of the `cautions`.
         """
-        choose(errors, ("raise", "report"), "way to treat errors")
+        self._transport.check_open()
+        check_options(errors, max_workers, verify)
+        journal = None if journal is None else check_path(journal, "journal")
         choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
         for caution in self.cautions:
             warnings.warn(f"This plan for {self._noun} {caution}.", PlanWarning, stacklevel=2)
@@ -326,8 +329,8 @@ class Plan:
         JournalError
             If the file holds something else; nothing was sent.
         """
-        options = {"on_conflict": "report"}
-        with Journal.create_or_open(Path(journal), self.kind, self._project_id, self._units(), options) as opened:
+        path, options = check_path(journal, "journal"), {"on_conflict": "report"}
+        with Journal.create_or_open(path, self.kind, self._project_id, self._units(), options) as opened:
             return self._carry_out(opened)
 
     def _carry_out(
@@ -437,12 +440,11 @@ class Plan:
         c = self._changes
         parts = {"create": len(c.creates), "edit": len(c.new), "delete": len(c.deletes)}
         what = ", ".join(f"{count:,} to {verb}" for verb, count in parts.items() if count)
-        if not what:
-            return f"Plan for {self._noun}: nothing to do"
-        units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
-        thing = c.unit.removesuffix("_id") + ("s" if units != 1 else "")
         careful = f". Careful: it {', and '.join(self.cautions)}." if self.cautions else ""
-        return f"Plan for {self._noun}: {what}, on {units:,} {thing}{careful}"
+        if not what:
+            return f"Plan for {self._noun}: nothing to do{careful}"
+        units = len(set().union(*(frame[c.unit].dropna().unique() for frame in (c.creates, c.new, c.deletes))))
+        return f"Plan for {self._noun}: {what}, on {counted(units, c.unit.removesuffix('_id'))}{careful}"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Give what a person looks at: counts, columns that change, examples."""

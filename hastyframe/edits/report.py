@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
+from hastyframe.arguments import check_flag
+
 from .journal import Journal
 
 if TYPE_CHECKING:
@@ -77,12 +79,13 @@ class Report(pd.DataFrame):  # type: ignore[misc] # pandas comes without types
         """
         if self.journal is None or self._verify is None:
             raise AttributeError("this report has no journal, so that it cannot be verified")
-        return self._verify(self.journal, mend)
+        return self._verify(self.journal, check_flag(mend, "mend"))
 
     def undo(self) -> Plan:
         """Plan the way back: what was deleted is created again, what was created is deleted, edits are reversed.
 
         Labels that are created again get new ids, and the attribute values that they had when they were deleted.
+        Label classes come back without the labels that the server deleted along with them.
 
         Returns
         -------

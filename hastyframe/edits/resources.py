@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hastyframe.answers import complete
+from hastyframe.arguments import a
 from hastyframe.attributes import complete_values
 from hastyframe.checks import CUT_ANEW
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
@@ -245,7 +246,7 @@ def _segment(key: str) -> str:
 
 def _object(entity: type[Entity], answer: Any) -> Record:
     if not isinstance(answer, dict) or not _is_id(answer.get("id")):
-        raise UnexpectedAnswer(f"The server answered a {entity.__name__} with something else.")
+        raise UnexpectedAnswer(f"The server answered with something else than {a(entity.noun())}.")
     return answer
 
 

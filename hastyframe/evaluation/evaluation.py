@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..arguments import counted
 from ..errors import ValidationException
 from ..intake import takes_frames
 from . import calibration, comparison, groups, matches, suspects, tables, tide
@@ -152,10 +153,10 @@ class Evaluation:
 
     def _title(self) -> str:
         what = "boxes" if self.iou == "bbox" else "masks"
-        sizes = [len(self.predictions), len(self.labels), len(self.images), self._core.classes]
-        return (
-            "Evaluation of {:,} predictions against {:,} labels on {:,} images, {:,} classes, by ".format(*sizes) + what
-        )
+        sizes = {"prediction": self.predictions, "label": self.labels, "image": self.images}
+        predictions, labels, images = (counted(len(frame), thing) for thing, frame in sizes.items())
+        classes = counted(self._core.classes, "class")
+        return f"Evaluation of {predictions} against {labels} on {images}, {classes}, by {what}"
 
     # Matches ----------------------------------------------------------------------------------------------------------
 

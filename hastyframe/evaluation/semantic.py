@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..arguments import counted
 from ..errors import ValidationException
 from ..intake import takes_frames
 
@@ -89,7 +90,7 @@ class SemanticEvaluation:
     def __repr__(self) -> str:
         figures = self.summary()
         said = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        return f"Evaluation of {self._counts.sum():,} pixels, {len(self._names) - 1:,} classes\n{said}"
+        return f"Evaluation of {self._counts.sum():,} pixels, {counted(len(self._names) - 1, 'class')}\n{said}"
 
     def confusion_matrix(self) -> pd.DataFrame:
         """Count pixels by their class and the class that was predicted.
@@ -150,6 +151,9 @@ def _names(labels: Maps, predictions: Maps, classes: pd.DataFrame | Sequence[str
         return [str(name) for name in classes]
     if not (isinstance(labels, pd.DataFrame) and isinstance(predictions, pd.DataFrame)):
         raise ValidationException("Class maps hold numbers: give `classes`, the names that they stand for.")
+    for frame in (labels, predictions):
+        if "class_name" not in frame:
+            raise ValidationException(f"The frame needs a column 'class_name'; it has {list(frame.columns)}.")
     found = [frame["class_name"].astype("category").cat.categories for frame in (labels, predictions)]
     return [str(name) for name in found[0].append(found[1]).unique()]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from hastyframe.identity import as_index, as_series
 
 from .. import frames
+from ..arguments import a, counted
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
 from ._fingerprint import all_different
@@ -157,13 +159,18 @@ def _texts(values: Any) -> pa.Array:
     return frames.arrow_array(values, pa.large_string())
 
 
+def _rows(flags: npt.NDArray[np.bool_]) -> str:
+    count = int(flags.sum())
+    return f"{counted(count, 'row')} {'has' if count == 1 else 'have'}"
+
+
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
     """Check that every id of a column is in the index of another frame."""
     lost = rows_in(to.index, frame[column]) < 0
     if lost.any():
         row = int(np.argmax(lost))
         raise ValidationException(
-            f"{int(lost.sum()):,} rows have a {column} that is not in {what}; the first is row {frame.index[row]!r} "
+            f"{_rows(lost)} {a(column)} that is not in {what}; the first is row {frame.index[row]!r} "
             f"with {frame[column].iloc[row]!r}. Add the row to {what} or drop these."
         )
 
@@ -178,7 +185,7 @@ def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValidationException(
-            f"{int(wrong.sum()):,} rows have a {kind}_id or {kind}_name that is not in {what}, or two that are not of "
+            f"{_rows(wrong)} {a(kind)}_id or {kind}_name that is not in {what}, or two that are not of "
             f"one row there; the first is row {frame.index[row]!r} with {frame[f'{kind}_id'].iloc[row]!r} and "
             f"{named.iloc[row]!r}. Add it to {what}, or drop the column that is not meant."
         )

@@ -308,13 +308,29 @@ def test_one_bad_row_does_not_sink_its_neighbours(project, images):
     assert set(report["id"].dropna()) == set(stored.index)
 
 
-def test_wrong_options_are_refused(project, images, labels):
+def test_wrong_options_are_refused(project, images, labels, tmp_path):
     plan = project.plan_labels(labels, labels.iloc[1:])
     with pytest.raises(hf.ValidationException, match="'report'"):
         plan.apply(errors="ignore")
     with pytest.raises(hf.ValidationException, match="'overwrite'"):
         plan.apply(on_conflict="overwritten")
+    (tmp_path / "j.jsonl").touch()
+    wrong = {"verify": ("no", 1, None), "max_workers": (0, -1, 1.5, "4", True), "errors": ("no", None)}
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(hf.ValidationException, match=name if name != "errors" else "treat errors"):
+                plan.apply(tmp_path / "new.jsonl", **{name: value})
+            with pytest.raises(hf.ValidationException, match=name if name != "errors" else "treat errors"):
+                project.resume(tmp_path / "j.jsonl", **{name: value})
+    for journal in (5, b"j.jsonl", ""):
+        for call in (plan.apply, project.resume, project.undo, lambda j: project.create_labels(labels, journal=j)):
+            with pytest.raises(hf.ValidationException, match="journal is"):
+                call(journal)
+    assert not (tmp_path / "new.jsonl").exists()
     assert len(project.get_labels(images)) == 4
+    report = plan.apply(max_workers=2, verify=True)
+    with pytest.raises(hf.ValidationException, match="mend is 'no'"):
+        report.verify(mend="no")
 
 
 # The other kinds ------------------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_a_plan_that_creates_what_it_deletes_says_so(project, images, labels):
     assert "deletes 4 of the 4" in first
     one = pd.concat([read.iloc[:3], read.iloc[3:].reset_index(drop=True)])
     assert project.plan_labels(read, one).cautions == [
-        "creates 1 labels that are equal to labels that it deletes: were their ids lost?"
+        "creates 1 label that is equal to labels that it deletes: its id may have been lost"
     ]
     other = pd.concat([read.iloc[:3], read.iloc[3:].assign(z_index=77.0).reset_index(drop=True)])
     assert project.plan_labels(read, other).cautions == []
@@ -176,12 +176,21 @@ def test_tags_and_values_that_are_missing(project, images, labels):
 def test_a_class_that_still_has_labels(project, images, labels):
     read = project.get_label_classes()
     plan = project.plan_label_classes(read, read[read["name"] != "coin"])
-    assert "deletes 2 labels along with their classes, 2 of 'coin'" in repr(plan).splitlines()[0]
+    first = repr(plan).splitlines()[0]
+    assert "deletes 2 labels along with the class, 2 of 'coin', which its undo does not bring back" in first
     assert plan.deletes["labels"].tolist() == [2]
+    project.delete_labels(labels[labels["class_name"] == "coin"].iloc[:1])
+    assert "deletes 1 label along with the class" in repr(
+        project.plan_label_classes(read, read[read["name"] != "coin"])
+    )
+    assert "deletes 3 labels along with their classes" in repr(project.plan_label_classes(read, read.iloc[:0]))
     assert project.plan_label_classes(read, read[read["name"] != "sky"]).cautions == [], "it has none"
     assert len(project.plan_label_classes(read, read.iloc[:1], missing="keep")) == 0
     with pytest.warns(hf.PlanWarning, match="2 of 'coin'"):
-        plan.apply()
+        report = plan.apply()
+    report.undo().apply()
+    assert "coin" in set(project.get_label_classes()["name"])
+    assert "coin" not in set(project.get_labels()["class_name"]), "as the plan said"
 
 
 # Images ---------------------------------------------------------------------------------------------------------------

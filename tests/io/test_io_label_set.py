@@ -31,10 +31,10 @@ def test_frames_are_completed(small):
     [
         (
             lambda s: (s.images, s.labels.assign(image_id="nowhere"), s.label_classes),
-            "3 rows have a image_id.*'nowhere'",
+            "3 rows have an image_id.*'nowhere'",
         ),
         (lambda s: (s.images, s.labels.assign(class_id="c2"), s.label_classes), "2 rows .*'l1' with 'c2' and 'cat'"),
-        (lambda s: (s.images, s.labels, s.label_classes.iloc[:1]), "1 rows .*'l2'"),
+        (lambda s: (s.images, s.labels, s.label_classes.iloc[:1]), "1 row .*'l2'"),
         (lambda s: (s.images, s.labels, s.label_classes.assign(name="cat")), "Two label classes are called 'cat'"),
         (lambda s: (s.images, s.labels, s.label_classes.assign(name=None)), "'c1' has no name"),
         (lambda s: (s.images, pd.concat([s.labels, s.labels]), s.label_classes), "Two labels have the id 'l1'"),
