@@ -19,7 +19,7 @@ from ..errors import ValidationException
 from ._fingerprint import all_different
 from ._lists import KEPT
 
-__all__ = ["belonging", "category", "complete", "nothing", "rows_in"]
+__all__ = ["belonging", "category", "complete", "nothing", "rows_by_value", "rows_in"]
 
 
 def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
@@ -143,6 +143,30 @@ def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
     return rows.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def rows_by_value(index: Any, ids: Any) -> NDArray[np.int64]:
+    """Row of each id in an index, -1 where it is not there: as it is spelled, else by value.
+
+    Parameters
+    ----------
+    index : pandas.Index of str
+        No id twice.
+    ids : pandas.Series or pandas.Index
+        Of any dtype.
+
+    Examples
+    --------
+    >>> rows_by_value(pd.Index(["2", "1"]), pd.Series([1.0, 2.0])).tolist()
+    [1, 0]
+    >>> rows_by_value(pd.Index(["1", "1.0"]), pd.Series(["1.0"])).tolist()
+    [1]
+    """
+    rows = rows_in(index, ids) if ids.dtype == "str" else np.full(len(ids), -1)
+    lost = (rows < 0) & ~np.asarray(ids.isna(), bool)
+    if lost.any() and (known := as_index(index)).is_unique:
+        rows[lost] = rows_in(known, as_index(pd.Index(ids[lost])))
+    return rows
+
+
 def _whole(texts: pa.LargeStringArray) -> pa.Int64Array | None:
     try:
         numbers = texts.cast(pa.int64())
@@ -158,28 +182,33 @@ def _texts(values: Any) -> pa.Array:
 
 
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
-    """Check that every id of a column is in the index of another frame."""
-    lost = rows_in(to.index, frame[column]) < 0
+    """Check that every id of a column is in the index of another frame, and spell it as it is spelled there."""
+    if (rows_in(to.index, frame[column]) >= 0).all():
+        return
+    rows = rows_by_value(to.index, frame[column])
+    lost = rows < 0
     if lost.any():
         row = int(np.argmax(lost))
         raise ValidationException(
             f"{int(lost.sum()):,} rows have a {column} that is not in {what}; the first is row {frame.index[row]!r} "
             f"with {frame[column].iloc[row]!r}. Add the row to {what} or drop these."
         )
+    frame[column] = to.index.take(rows).array
 
 
 def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
-    by_id = rows_in(to.index, frame[f"{kind}_id"])
+    ids = frame[f"{kind}_id"]
+    by_id = rows_by_value(to.index, ids)
     named = frame[f"{kind}_name"]
     by_name = np.append(rows_in(to["name"], named.cat.categories), -1)[named.cat.codes.to_numpy()]
-    codes = np.where(frame[f"{kind}_id"].notna().to_numpy(dtype=bool), by_id, by_name)
+    codes = np.where(ids.notna().to_numpy(dtype=bool), by_id, by_name)
     wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValidationException(
             f"{int(wrong.sum()):,} rows have a {kind}_id or {kind}_name that is not in {what}, or two that are not of "
-            f"one row there; the first is row {frame.index[row]!r} with {frame[f'{kind}_id'].iloc[row]!r} and "
+            f"one row there; the first is row {frame.index[row]!r} with {ids.iloc[row]!r} and "
             f"{named.iloc[row]!r}. Add it to {what}, or drop the column that is not meant."
         )
     frame[f"{kind}_id"] = to.index.take(codes).array

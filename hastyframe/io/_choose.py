@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hastyframe.identity import as_index
-
 from ..errors import ValidationException
+from ._belong import rows_by_value
 from ._records import DATASET
 
 if TYPE_CHECKING:
@@ -75,16 +74,26 @@ def _chosen(frame: pd.DataFrame, choice: Choice) -> NDArray[np.bool_]:
     if choice is None:
         return np.ones(len(frame), bool)
     if isinstance(choice, pd.Series) and choice.dtype in ("bool", "boolean"):
-        return choice.set_axis(as_index(choice.index)).reindex(frame.index).fillna(False).to_numpy(dtype=bool)
+        return _booleans(choice, frame)
     if isinstance(choice, np.ndarray) and choice.dtype == bool:
         if len(choice) != len(frame):
             raise ValidationException(f"{len(choice)} booleans for {len(frame)} rows: give one a row.")
         return choice
-    rows = frame.index.get_indexer(as_index(pd.Index(choice)))
+    ids = pd.Index(choice)
+    rows = rows_by_value(frame.index, ids)
     if (rows < 0).any():
-        raise ValidationException(f"There is no {frame.index.name} {pd.Index(choice)[rows < 0][0]!r}.")
+        raise ValidationException(f"There is no {frame.index.name} {ids[rows < 0].tolist()[0]!r}.")
     keep = np.zeros(len(frame), bool)
     keep[rows] = True
+    return keep
+
+
+def _booleans(choice: pd.Series[bool], frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Booleans in the order of a frame's rows, by their ids; False where one has none."""
+    place = rows_by_value(frame.index, choice.index)
+    there = place >= 0
+    keep = np.zeros(len(frame), bool)
+    keep[place[there]] = choice.fillna(False).to_numpy(dtype=bool)[there]
     return keep
 
 
