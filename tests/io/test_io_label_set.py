@@ -86,7 +86,7 @@ def test_ids_are_found_by_value_whatever_their_dtype(forms):
         assert label_set.tags["image_id"].tolist() == label_set.label_attributes["label_id"].tolist() == backwards
         assert label_set.labels["class_name"].tolist() == ["y", "x"]
         for choice in (refs[:1], pd.Series([True, False], index=pd.Index(refs))):
-            assert label_set.filter(images=choice).labels["class_name"].tolist() == ["y"]
+            assert label_set.filter(images=choice).labels["class_name"].tolist() == ["x"]
 
 
 def test_ids_that_differ_as_texts_are_two():
