@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from hastyframe.identity import as_index, as_series
 
 from .. import frames
+from ..arguments import shown
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
 from ._fingerprint import all_different
 from ._lists import KEPT
 
-__all__ = ["belonging", "category", "complete", "nothing", "rows_by_value", "rows_in"]
+if TYPE_CHECKING:
+    from .label_set import LabelSet
+
+__all__ = ["belonging", "category", "check_label_set", "complete", "nothing", "rows_by_value", "rows_in"]
 
 
 def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
@@ -63,6 +67,23 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
     return out
 
 
+def check_label_set(value: Any, name: str) -> LabelSet:
+    """Return a label set, and refuse what is none.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in the message.
+    """
+    from .label_set import LabelSet
+
+    if not isinstance(value, LabelSet):
+        raise ValidationException(f"{name} is {shown(value)}; it must be a LabelSet, as hf.read_coco returns it.")
+    return value
+
+
 def _kept(column: pd.Series[Any]) -> pd.Series[Any]:
     """Check a column that remembers how a file wrote labels, and give it the type that readers gave it."""
     name = str(column.name)
@@ -93,8 +114,13 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     columns = {name: frame[name] if name in frame else nothing(dtype, len(frame)) for name, dtype in dtypes.items()}
     columns |= {name: frame[name] for name in frame if name not in columns}
     frame = pd.DataFrame(columns, index=frame.index, copy=False)
+    if isinstance(frame.index, pd.MultiIndex):
+        raise ValidationException(f"The {entity.plural} have an index of several levels: give every row one id.")
     if frame.index.dtype != "str":
         frame.index = as_index(frame.index)
+    if (missing := frame.index.isna()).any():
+        row = int(np.argmax(missing))
+        raise ValidationException(f"Row {row:,} of the {entity.plural} has no id in the index: give every row its own.")
     frame.index = frame.index.rename(entity.id_name)
     if not all_different(_texts(frame.index)):
         twice = frame.index[frame.index.duplicated()][0]

@@ -45,13 +45,14 @@ def declared(folder: FolderIn, classes: Any) -> Declared:
         for path, found in _yamls(place, strict=given is None):
             shape = _key_points(found.get("kpt_shape"), place, path)
             if given is None:
-                return Declared(_names(found.get("names"), place, path), shape)
+                return Declared(_once(_names(found.get("names"), place, path), place, path), shape)
             if shape is not None:
                 return Declared(given, shape)
         if given is None and (list_of := next(_called(place, _LISTS), None)):
-            return Declared([line.strip() for line in read_text(place, list_of).splitlines() if line.strip()], None)
+            names = [line.strip() for line in read_text(place, list_of).splitlines() if line.strip()]
+            return Declared(_once(names, place, list_of), None)
     if given is None:
-        raise FormatError(folder.name, "", "it has neither data.yaml nor classes.txt", REMEDY)
+        raise folder.without("data.yaml or classes.txt", REMEDY)
     return Declared(given, None)
 
 
@@ -73,7 +74,24 @@ def _given(classes: Any) -> list[str]:
     names = list(classes)
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise ValidationException(f"classes is a list of names, and {shown(wrong[0])} is not one.")
+    if (twice := _twice(names)) is not None:
+        raise ValidationException(f"classes has {twice}: rename one.")
     return names
+
+
+def _once(names: list[str], folder: FolderIn, path: PurePosixPath) -> list[str]:
+    if (twice := _twice(names)) is not None:
+        raise FormatError(folder.name, str(path), f"it has {twice}", f"Rename one there. {REMEDY}")
+    return names
+
+
+def _twice(names: list[str]) -> str | None:
+    """Say which name stands twice, and where."""
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if first.setdefault(name, number) != number:
+            return f"the class name {name!r} twice, as {first[name]} and as {number}"
+    return None
 
 
 def _yamls(folder: FolderIn, strict: bool) -> Iterator[tuple[PurePosixPath, dict[str, Any]]]:
