@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .. import identity
 from ..arguments import check_number, shown
 from ..errors import ValidationException
 from ..painting import kinds
@@ -119,7 +120,7 @@ def _names(names: Sequence[str] | str, what: str) -> list[str]:
         return [names]
     if isinstance(names, bytes | Mapping) or not pd.api.types.is_list_like(names) or getattr(names, "ndim", 1) != 1:
         raise ValidationException(f"{shown(names)} is no {what} and no list of them.")
-    return list(names)
+    return [text if (text := identity.one(name, "name")) is not None else name for name in names]
 
 
 def sampled(label_set: LabelSet, n: int | None, share: float | None, seed: int) -> LabelSet:

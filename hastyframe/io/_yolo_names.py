@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..arguments import shown
 from ..errors import FormatError, ValidationException
+from ..identity import one
 from ._class_list import MOST_YAML, yaml_lists, yaml_names
 from ._load import FolderIn
 
@@ -67,8 +68,10 @@ def read_text(folder: FolderIn, path: PurePosixPath, most: int = MOST_TEXT) -> s
 def _given(classes: Any) -> list[str]:
     if isinstance(frame := getattr(classes, "label_classes", classes), pd.DataFrame) and "name" in frame:
         classes = frame["name"]
-    if isinstance(classes, Mapping) and set(classes) == set(range(len(classes))):
-        classes = [classes[number] for number in range(len(classes))]
+    if isinstance(classes, Mapping):
+        by_number = {one(number): name for number, name in classes.items()}
+        if by_number.keys() == set(map(str, range(len(classes)))):
+            classes = [by_number[str(number)] for number in range(len(classes))]
     if not isinstance(classes, Iterable) or isinstance(classes, str | bytes | Mapping):
         raise ValidationException(f"classes is a list of names, the first is class 0, and not {shown(classes)}.")
     names = list(classes)

@@ -189,24 +189,29 @@ def test_images_without_an_id(index, tmp_path):
 
 # Arguments ------------------------------------------------------------------------------------------------------------
 
+
+def kind(value):
+    return type(value).__name__
+
+
 NO_PATHS = [None, 5, 1.5, b"a", object(), pd.DataFrame()]
 
 
-@pytest.mark.parametrize("source", [*NO_PATHS, [1], {}, "a\0b"], ids=repr)
+@pytest.mark.parametrize("source", [*NO_PATHS, [1], {}, "a\0b"], ids=kind)
 @pytest.mark.parametrize("read", FOLDERS.values(), ids=FOLDERS)
 def test_what_is_no_folder_is_refused(read, source):
     with pytest.raises(hf.ValidationException, match="The folder is "):
         read(source)
 
 
-@pytest.mark.parametrize("source", [*NO_PATHS, "a\0b"], ids=repr)
+@pytest.mark.parametrize("source", [*NO_PATHS, "a\0b"], ids=kind)
 @pytest.mark.parametrize("read", FILES.values(), ids=FILES)
 def test_what_is_no_file_is_refused(read, source):
     with pytest.raises(hf.ValidationException, match="The file is "):
         read(source)
 
 
-@pytest.mark.parametrize("target", [*NO_PATHS, [1], {}, "", "a\0b"], ids=repr)
+@pytest.mark.parametrize("target", [*NO_PATHS, [1], {}, "", "a\0b"], ids=kind)
 @pytest.mark.parametrize("to", WRITERS)
 def test_what_cannot_be_written_to_is_refused(to, target, label_set):
     with pytest.raises(hf.ValidationException, match=r"to write to is "):
@@ -226,7 +231,7 @@ def test_folders_that_are_not_there_are_made(to, label_set, tmp_path):
             getattr(label_set, to)(target)
 
 
-@pytest.mark.parametrize("value", [5, b"x", 1.5, pd.DataFrame({"a": [1]})], ids=repr)
+@pytest.mark.parametrize("value", [5, b"x", 1.5, pd.DataFrame({"a": [1]})], ids=kind)
 def test_other_arguments_are_refused(value, label_set):
     for call in (
         label_set.merge,
@@ -241,6 +246,17 @@ def test_other_arguments_are_refused(value, label_set):
             call(value)
     with pytest.raises(hf.ValidationException, match="images is 'a'; it must be a frame"):
         hio.LabelSet("a", label_set.labels, label_set.label_classes)
+
+
+def test_names_and_numbers_of_classes_are_taken_by_value(tmp_path):
+    (tmp_path / "a.txt").write_text("1 .5 .5 .1 .1")
+    for classes in ({0: "7", 1: "8"}, {"1": "8", "0": "7"}, {np.int64(1): "8", 0.0: "7"}, {"0": "7", 1.0: "8"}):
+        label_set = hio.read_yolo(tmp_path, IMAGES, classes=classes, progress=False)
+        assert label_set.labels["class_name"].tolist() == ["8"]
+    for classes in ("8", ["8"], [8], [8.0], np.array([8]), pd.Series([8], dtype="category"), {8}):
+        assert label_set.filter(classes=classes).label_classes["name"].tolist() == ["8"]
+    with pytest.raises(hf.ValidationException, match="There is no class_name '9'"):
+        label_set.filter(classes=[9])
 
 
 def test_booleans_of_any_kind_choose_rows(label_set):

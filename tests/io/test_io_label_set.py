@@ -159,7 +159,8 @@ def test_sample_and_split():
 
 
 def test_merge(small):
-    twice = small.merge(small)
+    with pytest.warns(hio.FormatWarning, match="3 labels are equal to one of an earlier label set"):
+        twice = small.merge(small)
     assert repr(twice) == "LabelSet: 3 images in 2 datasets, 6 labels (2 boxes, 2 polygons, 2 masks), 2 classes"
     assert twice.labels.index.tolist() == ["l1", "l2", "l3", "l1-2", "l2-2", "l3-2"]
     parts = list(small.split("dataset_name").values())
