@@ -1120,7 +1120,8 @@ class Project(Editable, entities.Project):
         Raises
         ------
         FrameError
-            If files of images are missing; all are named, and no image or label was created.
+            If files of images are missing, if images have another width or height in the project or in their file, or
+            if one that names no dataset may be several of the project; all are named, and nothing was created.
         ValidationException
             If images were not uploaded; no label was created.
         JournalError

@@ -13,15 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from . import checks, entities
-from .arguments import check_path
-from .errors import FormatError, FrameError, OutcomeUnknown, Problem, UnexpectedAnswer, ValidationException
+from .errors import OutcomeUnknown, UnexpectedAnswer, ValidationException
 from .frames import BOX
 from .handles import Attribute, Dataset, LabelClass, TagClass
 from .io import FormatWarning, LabelSet, read_coco, read_hasty_json, read_semantic_png
 from .limits import DEFAULT_LIMITS, Limits
+from .locating import DEFAULT_DATASET, check_sizes, find_files, find_images, sizes_of
 from .painting import one_ring_each
-from .paths import inside, name_key, reading, with_mark
-from .pictures import picture_paths
+from .paths import with_mark
 from .vocabulary import choose
 
 if TYPE_CHECKING:
@@ -34,6 +33,9 @@ Datasets: TypeAlias = Literal["names", "folders"]
 
 _TRIES = 8
 """So often a thing is created of which nobody says that it was, and which is not there."""
+
+_DATASETS_AT_ONCE = 100
+"""So many ids fit into an address."""
 
 _READERS: Mapping[str, Callable[..., LabelSet]] = {
     "json_v1.1": read_hasty_json,
@@ -83,7 +85,13 @@ def push(
     values can be set again.
     """
     choose(datasets, list(get_args(Datasets)), "way to find the dataset of an image: datasets")
+    label_set = LabelSet(**label_set.frames(), info=label_set.info)  # its frames may have changed: by value, and whole
     wanted_images = _without_folders(label_set.images, datasets)
+    there = project.get_images()
+    places, image_ids = find_images(wanted_images, there)
+    wanted_images = wanted_images.assign(dataset_name=places)
+    files = find_files(wanted_images[pd.isna(image_ids)], images_folder)
+    check_sizes(wanted_images, image_ids, there, files)
     created = [
         *_push_named(project, "label class", project.get_label_classes, label_set.label_classes, _new_class(project)),
         *_push_named(project, "dataset", project.get_datasets, _datasets_of(wanted_images), _new_dataset(project)),
@@ -98,8 +106,7 @@ def push(
         create = lambda row: project.create_tag_class(row["name"])  # noqa: E731
         created += _push_named(project, "tag class", project.get_tag_classes, wanted, create)
 
-    there = project.get_images()
-    images = _push_images(project, wanted_images, there, images_folder)
+    images = _push_images(project, wanted_images, image_ids, files)
     ids = images.set_index("source_id")["id"]
     bare = checks.without_shape(label_set.labels)
     label_ids = _push_labels(project, _shaped(label_set, bare), ids, journal)
@@ -130,7 +137,7 @@ def _without_folders(images: pd.DataFrame, datasets: Datasets) -> pd.DataFrame:
         images["name"] = names.mask(nested, parts[2].reindex(images.index))
         return images
     short = plain.str.replace("/", "_", regex=False)
-    keys = images["dataset_name"].astype(object).fillna("default") + "/" + short
+    keys = images["dataset_name"].astype(object).fillna(DEFAULT_DATASET) + "/" + short
     clash = keys.duplicated(keep=False).to_numpy() & nested
     new = [with_mark(name, whole) if again else name for name, whole, again in zip(short, names, clash, strict=True)]
     images["name"] = pd.Series(new, images.index, dtype="str")
@@ -213,22 +220,17 @@ def _new_dataset(project: Project) -> Create:
 
 def _datasets_of(images: pd.DataFrame) -> pd.DataFrame:
     """Datasets of the images, in the order in which they appear."""
-    names = images["dataset_name"].astype(object)
-    names = names.where(names.notna(), "default").unique()
+    names = images["dataset_name"].astype(object).unique()
     return pd.DataFrame({"name": names, "norder": range(len(names))}, index=names)
 
 
-def _push_images(
-    project: Project, wanted: pd.DataFrame, there: pd.DataFrame, folder: str | Path | None
-) -> pd.DataFrame:
-    """Upload images that the project has none of that name for; ``kind, source_id, id, outcome``."""
-    datasets = wanted["dataset_name"].astype(object).where(wanted["dataset_name"].notna(), "default")
-    ids = _ids_of(datasets, wanted["name"], there)
+def _push_images(project: Project, wanted: pd.DataFrame, ids: NDArray[Any], paths: dict[Any, Path]) -> pd.DataFrame:
+    """Upload images that the project lacks, and look at what it made of them; ``kind, source_id, id, outcome``."""
     missing = pd.isna(ids)
     if missing.any():
-        paths = _paths(wanted[missing], datasets[missing], folder)
-        rows = pd.DataFrame({"path": paths, "name": wanted["name"][missing], "dataset_name": datasets[missing]})
-        report = project.upload_images(rows.assign(external_id=wanted["external_id"][missing]))
+        new = wanted[missing]
+        rows = new[["name", "dataset_name", "external_id"]].assign(path=[paths[row] for row in new.index])
+        report = project.upload_images(rows)
         failed = report["image_id"].isna()
         if failed.any():
             raise ValidationException(
@@ -236,69 +238,14 @@ def _push_images(
                 f"{report['path'][failed].iloc[0]}: {report['message'][failed].iloc[0]} No label was created. Push "
                 "again when it is mended: what is there already is kept."
             )
+        ids = ids.copy()
         ids[missing] = report["image_id"].to_numpy(dtype=object)
+        if not np.isnan(sizes_of(new)).all():
+            names = new["dataset_name"].unique().tolist()
+            stored = project.get_images(names if len(names) <= _DATASETS_AT_ONCE else None)
+            check_sizes(new, ids[missing], stored, {})
     outcomes = pd.Series(missing).map({True: "created", False: "there already"})
     return pd.DataFrame({"kind": "image", "source_id": wanted.index, "id": ids, "outcome": outcomes.to_numpy()})
-
-
-def _ids_of(datasets: pd.Series[str], names: pd.Series[str], there: pd.DataFrame) -> NDArray[Any]:
-    """Ids of images by dataset and name: by the very name, else by one whose accents are only spelled otherwise."""
-    places = [there["dataset_name"].astype(object), there["name"]]
-    ids = (
-        pd.Series(there.index, pd.MultiIndex.from_arrays(places))
-        .reindex(pd.MultiIndex.from_arrays([datasets, names]))
-        .to_numpy(dtype=object)
-    )
-    lost = pd.isna(ids)
-    if lost.any():
-        known = pd.Series(there.index, pd.MultiIndex.from_arrays([places[0], places[1].map(name_key)]))
-        known = known[~known.index.duplicated(keep=False)]
-        keys = pd.MultiIndex.from_arrays([datasets[lost], names[lost].map(name_key)])
-        ids[lost] = known.reindex(keys).to_numpy(dtype=object)
-    return ids
-
-
-def _paths(images: pd.DataFrame, datasets: pd.Series[str], folder: str | Path | None) -> list[Path]:
-    """Find the files of images, in a folder of the dataset's name or right in the folder; all that lack are named."""
-    if folder is None:
-        raise ValidationException(
-            f"The project lacks {len(images):,} of the images, the first is {images['name'].iloc[0]!r}. Give "
-            "images_folder=, where their files are."
-        )
-    paths, problems = [], []
-    folder = check_path(folder, "images_folder")
-    written = picture_paths(images.assign(dataset_name=datasets), folder)
-    names = zip(images.index, images["name"], images["file"], datasets, written, strict=True)
-    for row, short, name, dataset, downloaded in names:
-        choices = [*_plain(folder, dataset, name), downloaded, *_plain(folder, name)]
-        choices += [*_plain(folder, dataset, short), *_plain(folder, short)] if short != name else []
-        with reading(folder):
-            found = next((path for path in choices if path.is_file()), None) or _respelled(choices)
-        if found is None:
-            problems.append(Problem("name", row, name, f"There is no such file in {str(folder)!r}."))
-        else:
-            paths.append(found)
-    if problems:
-        raise FrameError(problems)
-    return paths
-
-
-def _respelled(paths: list[Path]) -> Path | None:
-    """Find a file whose name is one of these, only with its accents spelled otherwise."""
-    for path in paths:
-        if not path.name.isascii() and path.parent.is_dir():
-            for other in path.parent.iterdir():
-                if name_key(other.name) == name_key(path.name) and other.is_file():
-                    return other
-    return None
-
-
-def _plain(folder: Path, *names: str) -> list[Path]:
-    """Return the path of a file by its very name, if that stays in the folder."""
-    try:
-        return [folder.joinpath(*(inside(str(name), "the label set") for name in names))]
-    except FormatError:
-        return []
 
 
 def _push_labels(

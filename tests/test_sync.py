@@ -496,3 +496,145 @@ def test_images_are_found_however_their_accents_are_spelled(server, tmp_path):
     assert project.get_images()["name"].tolist() == [nfc]
     project.push(named(nfd))
     assert project.get_images()["name"].tolist() == [nfc] and len(project.get_labels()) == 2
+
+
+# What is where, and how large -----------------------------------------------------------------------------------------
+
+
+def coco_set(*names, size=(20, 10), **more):
+    images = [{"id": n, "file_name": name, "width": size[0], "height": size[1]} for n, name in enumerate(names)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 4, 3]} for n in range(len(names))]
+    return hf.read_coco({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "coin"}]}, **more)
+
+
+def picture(path, size=(20, 10), orientation=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", size)
+    exif = image.getexif()
+    if orientation:
+        exif[0x0112] = orientation
+    image.save(path, exif=exif)
+    return path
+
+
+def with_pictures(client, name, tmp_path, **datasets):
+    project = new_project(client, name)
+    for dataset, names in datasets.items():
+        project.create_dataset(dataset)
+        project.upload_images([picture(tmp_path / "there" / dataset / file) for file in names], dataset)
+    return project
+
+
+def test_labels_of_pictures_of_another_size_are_refused(server, tmp_path):
+    project = with_pictures(server, "sizes", tmp_path, default=["a.png", "b.png"])
+    with pytest.raises(hf.FrameError, match=r"'a.png' with 640 × 480 pixels, the project with 20 × 10") as caught:
+        project.push(coco_set("a.png", "b.png", size=(640, 480)))
+    assert caught.value.problems[["column", "row", "value"]].to_numpy().tolist() == [
+        ["width", "0", 640],
+        ["width", "1", 640],
+    ]
+    assert not len(project.get_label_classes())
+    picture(tmp_path / "new" / "c.png")
+    with pytest.raises(hf.FrameError, match=r"c.png' with 20 × 11 pixels, its file with 20 × 10") as caught:
+        project.push(coco_set("c.png", "a.png", size=(20, 11)), tmp_path / "new")
+    assert caught.value.problems[["column", "row", "value"]].to_numpy().tolist() == [
+        ["height", "0", 11],
+        ["height", "1", 11],
+    ]
+    assert len(project.get_images()) == 2 and not len(project.get_label_classes())
+
+
+@pytest.mark.parametrize("uploaded", [True, False])
+def test_a_turned_photograph_is_said_to_be_one(server, tmp_path, uploaded):
+    project = new_project(server, f"turn {uploaded}")
+    file = picture(tmp_path / "a.jpg", (60, 40), 6)
+    if uploaded:
+        project.create_dataset("default")
+        project.upload_images([file], "default")
+    with pytest.raises(hf.FrameError, match=r"60 × 40 pixels, .* with 40 × 60. That looks like a turn"):
+        project.push(coco_set("a.jpg", size=(60, 40)), tmp_path)
+    project.push(coco_set("a.jpg", size=(40, 60)), tmp_path)
+    assert len(project.get_labels()) == 1
+
+
+def test_what_the_server_makes_of_a_new_picture_is_looked_at(server, tmp_path, monkeypatch):
+    project = new_project(server, "stored otherwise")
+    picture(tmp_path / "a.png")
+    read = type(project).get_images
+    monkeypatch.setattr(type(project), "get_images", lambda *args: read(*args).assign(width=10, height=20))
+    with pytest.raises(hf.FrameError, match=r"the project with 10 × 20\. That looks like a turn"):
+        project.push(coco_set("a.png"), tmp_path)
+    assert not len(project.get_labels())
+
+
+def test_images_without_a_size_are_not_compared(server, tmp_path):
+    project = with_pictures(server, "no sizes", tmp_path, default=["a.png", "b.png"])
+    plain_set = coco_set("a.png", "b.png", size=(640, 480))
+    for sizes in ({"width": pd.NA, "height": pd.NA}, {"width": 0, "height": 0}):
+        images = plain_set.images.assign(**sizes)
+        project.push(hf.LabelSet(images, plain_set.labels, plain_set.label_classes))
+    assert len(project.get_labels()) == 4
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "c.png").write_text("no picture")
+    with pytest.raises(hf.FrameError, match="is not an image"):
+        project.push(coco_set("c.png"), tmp_path / "new")
+
+
+def test_an_image_without_a_dataset_is_the_only_one_of_its_name(server, tmp_path):
+    project = with_pictures(server, "elsewhere", tmp_path, photos=["a.png", "b\u00e9.png"])
+    with pytest.warns(hf.io.FormatWarning, match=r"2 of 2 images.*those in 'photos' are taken"):
+        report = project.push(coco_set("a.png", "be\u0301.png"))
+    assert report[report["kind"] == "image"]["outcome"].tolist() == ["there already"] * 2
+    assert project.get_datasets()["name"].tolist() == ["photos"]
+    assert len(project.get_labels()) == 2
+
+
+def test_an_image_without_a_dataset_that_may_be_several_is_refused(server, tmp_path):
+    project = with_pictures(server, "several", tmp_path, one=["a.png", "b.png"], two=["a.png"])
+    with pytest.raises(hf.FrameError, match="images of this name in 'one', 'two': say in dataset_name"):
+        project.push(coco_set("a.png", "b.png"))
+    assert project.get_datasets()["name"].tolist() == ["one", "two"] and not len(project.get_label_classes())
+    project.push(coco_set("a.png", dataset="two"))
+    labels = project.get_labels().join(project.get_images()["dataset_name"], on="image_id")
+    assert labels["dataset_name"].tolist() == ["two"]
+
+
+def test_a_missing_dataset_is_not_the_default_one_where_others_may_be_meant(server, tmp_path):
+    project = with_pictures(server, "several with default", tmp_path, default=["a.png"], two=["a.png"])
+    unsaid = coco_set("a.png")
+    unsaid = hf.LabelSet(unsaid.images.assign(dataset_name=None), unsaid.labels, unsaid.label_classes)
+    with pytest.raises(hf.FrameError, match="in 'default', 'two'"):
+        project.push(unsaid)
+    project.push(coco_set("a.png"))  # "default" may be meant, and is there
+    labels = project.get_labels().join(project.get_images()["dataset_name"], on="image_id")
+    assert labels["dataset_name"].tolist() == ["default"]
+
+
+def test_an_image_of_another_dataset_is_not_taken_where_datasets_are_said(server, tmp_path):
+    project = with_pictures(server, "said", tmp_path, photos=["a.png", "b.png"])
+    wanted = coco_set("a.png", "b.png", "c.png")
+    images = wanted.images.assign(dataset_name=["photos", "default", "default"])
+    picture(tmp_path / "new" / "b.png")
+    picture(tmp_path / "new" / "c.png")
+    project.push(hf.LabelSet(images, wanted.labels, wanted.label_classes), tmp_path / "new")
+    assert called(project) == ["default: b.png", "default: c.png", "photos: a.png", "photos: b.png"]
+
+
+def test_nothing_is_created_for_images_that_cannot_be_had(server, tmp_path):
+    project = with_pictures(server, "lacking", tmp_path, photos=["a.png"])
+    with pytest.raises(hf.ValidationException, match=r"lacks 1 of the images, the first is 'z.png' of the dataset"):
+        project.push(coco_set("z.png"))
+    with pytest.raises(hf.FrameError, match="There is no such file"):
+        project.push(coco_set("z.png"), tmp_path)
+    assert project.get_datasets()["name"].tolist() == ["photos"] and not len(project.get_label_classes())
+
+
+def test_ids_of_a_label_set_are_compared_by_value(server, tmp_path):
+    project = with_pictures(server, "by value", tmp_path, default=["a.png", "b.png"])
+    wanted = coco_set("a.png", "b.png")
+    dtypes = ("int64", "float64", "category", "string[pyarrow]", "int64[pyarrow]", "object")
+    for ids in (["1.0", "0.0"], *(pd.array([1, 0], dtype=dtype) for dtype in dtypes)):
+        wanted.labels = wanted.labels.assign(image_id=ids)
+        report = project.push(wanted)
+        names = project.get_labels().join(project.get_images()["name"], on="image_id")["name"]
+        assert names.loc[report.loc[report["kind"] == "label", "id"]].tolist() == ["b.png", "a.png"]

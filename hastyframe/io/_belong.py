@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from hastyframe.identity import as_index, as_series
 
 from .. import frames
-from ..arguments import a, counted
+from ..arguments import a, counted, shown
 from ..entities import STATUSES, Entity
 from ..errors import ValidationException
 from ._fingerprint import all_different
 from ._lists import KEPT
 
-__all__ = ["belonging", "category", "complete", "nothing", "rows_in"]
+if TYPE_CHECKING:
+    from .label_set import LabelSet
+
+__all__ = ["belonging", "category", "check_label_set", "complete", "nothing", "rows_by_value", "rows_in"]
 
 
 def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
@@ -65,6 +68,23 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
     return out
 
 
+def check_label_set(value: Any, name: str) -> LabelSet:
+    """Return a label set, and refuse what is none.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    name : str
+        What to call it in the message.
+    """
+    from .label_set import LabelSet
+
+    if not isinstance(value, LabelSet):
+        raise ValidationException(f"{name} is {shown(value)}; it must be a LabelSet, as hf.read_coco returns it.")
+    return value
+
+
 def _kept(column: pd.Series[Any]) -> pd.Series[Any]:
     """Check a column that remembers how a file wrote labels, and give it the type that readers gave it."""
     name = str(column.name)
@@ -95,8 +115,13 @@ def complete(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     columns = {name: frame[name] if name in frame else nothing(dtype, len(frame)) for name, dtype in dtypes.items()}
     columns |= {name: frame[name] for name in frame if name not in columns}
     frame = pd.DataFrame(columns, index=frame.index, copy=False)
+    if isinstance(frame.index, pd.MultiIndex):
+        raise ValidationException(f"The {entity.plural} have an index of several levels: give every row one id.")
     if frame.index.dtype != "str":
         frame.index = as_index(frame.index)
+    if (missing := frame.index.isna()).any():
+        row = int(np.argmax(missing))
+        raise ValidationException(f"Row {row:,} of the {entity.plural} has no id in the index: give every row its own.")
     frame.index = frame.index.rename(entity.id_name)
     if not all_different(_texts(frame.index)):
         twice = frame.index[frame.index.duplicated()][0]
@@ -145,6 +170,30 @@ def rows_in(index: Any, values: Any) -> NDArray[np.int64]:
     return rows.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def rows_by_value(index: Any, ids: Any) -> NDArray[np.int64]:
+    """Row of each id in an index, -1 where it is not there: as it is spelled, else by value.
+
+    Parameters
+    ----------
+    index : pandas.Index of str
+        No id twice.
+    ids : pandas.Series or pandas.Index
+        Of any dtype.
+
+    Examples
+    --------
+    >>> rows_by_value(pd.Index(["2", "1"]), pd.Series([1.0, 2.0])).tolist()
+    [1, 0]
+    >>> rows_by_value(pd.Index(["1", "1.0"]), pd.Series(["1.0"])).tolist()
+    [1]
+    """
+    rows = rows_in(index, ids) if ids.dtype == "str" else np.full(len(ids), -1)
+    lost = (rows < 0) & ~np.asarray(ids.isna(), bool)
+    if lost.any() and (known := as_index(index)).is_unique:
+        rows[lost] = rows_in(known, as_index(pd.Index(ids[lost])))
+    return rows
+
+
 def _whole(texts: pa.LargeStringArray) -> pa.Int64Array | None:
     try:
         numbers = texts.cast(pa.int64())
@@ -165,28 +214,33 @@ def _rows(flags: npt.NDArray[np.bool_]) -> str:
 
 
 def _refer(frame: pd.DataFrame, column: str, to: pd.DataFrame, what: str) -> None:
-    """Check that every id of a column is in the index of another frame."""
-    lost = rows_in(to.index, frame[column]) < 0
+    """Check that every id of a column is in the index of another frame, and spell it as it is spelled there."""
+    if (rows_in(to.index, frame[column]) >= 0).all():
+        return
+    rows = rows_by_value(to.index, frame[column])
+    lost = rows < 0
     if lost.any():
         row = int(np.argmax(lost))
         raise ValidationException(
             f"{_rows(lost)} {a(column)} that is not in {what}; the first is row {frame.index[row]!r} "
             f"with {frame[column].iloc[row]!r}. Add the row to {what} or drop these."
         )
+    frame[column] = to.index.take(rows).array
 
 
 def _name(frame: pd.DataFrame, kind: str, to: pd.DataFrame, what: str) -> None:
     """Complete the ids of a frame with the names in another and the other way round; they may not disagree."""
-    by_id = rows_in(to.index, frame[f"{kind}_id"])
+    ids = frame[f"{kind}_id"]
+    by_id = rows_by_value(to.index, ids)
     named = frame[f"{kind}_name"]
     by_name = np.append(rows_in(to["name"], named.cat.categories), -1)[named.cat.codes.to_numpy()]
-    codes = np.where(frame[f"{kind}_id"].notna().to_numpy(dtype=bool), by_id, by_name)
+    codes = np.where(ids.notna().to_numpy(dtype=bool), by_id, by_name)
     wrong = (codes < 0) | (named.notna().to_numpy(dtype=bool) & (codes != by_name))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValidationException(
             f"{_rows(wrong)} {a(kind)}_id or {kind}_name that is not in {what}, or two that are not of "
-            f"one row there; the first is row {frame.index[row]!r} with {frame[f'{kind}_id'].iloc[row]!r} and "
+            f"one row there; the first is row {frame.index[row]!r} with {ids.iloc[row]!r} and "
             f"{named.iloc[row]!r}. Add it to {what}, or drop the column that is not meant."
         )
     frame[f"{kind}_id"] = to.index.take(codes).array

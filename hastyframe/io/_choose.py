@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hastyframe.identity import as_index
-
+from .. import identity
+from ..arguments import check_number, shown
 from ..errors import ValidationException
+from ..painting import kinds
+from ._belong import rows_by_value
+from ._fingerprint import fingerprint
 from ._records import DATASET
+from ._report import FormatWarning
 
 if TYPE_CHECKING:
     from .label_set import Choice, LabelSet
@@ -36,7 +41,7 @@ def filtered(
     keep_label = _chosen(label_set.labels, labels) & _named(label_set.labels["class_name"], classes)
     kept_classes = label_set.label_classes
     if classes is not None:
-        kept_classes = kept_classes[kept_classes["name"].isin([classes] if isinstance(classes, str) else classes)]
+        kept_classes = kept_classes[kept_classes["name"].isin(_names(classes, "class_name"))]
     return _part(label_set, keep_image, keep_label, kept_classes, drop_empty)
 
 
@@ -74,28 +79,48 @@ def _chosen(frame: pd.DataFrame, choice: Choice) -> NDArray[np.bool_]:
         choice = choice(frame)
     if choice is None:
         return np.ones(len(frame), bool)
-    if isinstance(choice, pd.Series) and choice.dtype in ("bool", "boolean"):
-        return choice.set_axis(as_index(choice.index)).reindex(frame.index).fillna(False).to_numpy(dtype=bool)
-    if isinstance(choice, np.ndarray) and choice.dtype == bool:
-        if len(choice) != len(frame):
-            raise ValidationException(f"{len(choice)} booleans for {len(frame)} rows: give one a row.")
-        return choice
-    rows = frame.index.get_indexer(as_index(pd.Index(choice)))
+    if isinstance(choice, pd.Series) and pd.api.types.is_bool_dtype(choice.dtype):
+        return _booleans(choice, frame)
+    if not pd.api.types.is_list_like(choice) or getattr(choice, "ndim", 1) != 1:
+        raise ValidationException(f"{shown(choice)} chooses no rows: give booleans, ids or a function.")
+    ids = pd.Index(list(choice) if isinstance(choice, set | frozenset) else choice)
+    if pd.api.types.is_bool_dtype(ids.dtype):
+        if len(ids) != len(frame):
+            raise ValidationException(f"{len(ids)} booleans for {len(frame)} rows: give one a row.")
+        return ids.fillna(False).to_numpy(dtype=bool)
+    rows = rows_by_value(frame.index, ids)
     if (rows < 0).any():
-        raise ValidationException(f"There is no {frame.index.name} {pd.Index(choice)[rows < 0][0]!r}.")
+        raise ValidationException(f"There is no {frame.index.name} {ids[rows < 0].tolist()[0]!r}.")
     keep = np.zeros(len(frame), bool)
     keep[rows] = True
+    return keep
+
+
+def _booleans(choice: pd.Series[bool], frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Booleans in the order of a frame's rows, by their ids; False where one has none."""
+    place = rows_by_value(frame.index, choice.index)
+    there = place >= 0
+    keep = np.zeros(len(frame), bool)
+    keep[place[there]] = choice.fillna(False).to_numpy(dtype=bool)[there]
     return keep
 
 
 def _named(column: pd.Series[Any], names: Sequence[str] | str | None) -> NDArray[np.bool_]:
     if names is None:
         return np.ones(len(column), bool)
-    names = [names] if isinstance(names, str) else list(names)
+    names = _names(names, str(column.name))
     if unknown := [name for name in names if name not in column.cat.categories]:
         known = ", ".join(map(str, column.cat.categories[:10]))
         raise ValidationException(f"There is no {column.name} {unknown[0]!r}; there are {known}.")
     return column.isin(names).to_numpy(dtype=bool)
+
+
+def _names(names: Sequence[str] | str, what: str) -> list[str]:
+    if isinstance(names, str):
+        return [names]
+    if isinstance(names, bytes | Mapping) or not pd.api.types.is_list_like(names) or getattr(names, "ndim", 1) != 1:
+        raise ValidationException(f"{shown(names)} is no {what} and no list of them.")
+    return [text if (text := identity.one(name, "name")) is not None else name for name in names]
 
 
 def sampled(label_set: LabelSet, n: int | None, share: float | None, seed: int) -> LabelSet:
@@ -103,8 +128,10 @@ def sampled(label_set: LabelSet, n: int | None, share: float | None, seed: int) 
     total = len(label_set.images)
     if (n is None) == (share is None):
         raise ValidationException("Give n or share.")
-    n = round(total * share) if n is None and share is not None else n
-    if n is None or not 0 <= n <= total:
+    if share is not None:
+        n = round(total * check_number(share, "share", least=0, most=1))
+    n = check_number(n, "n", whole=True)
+    if not 0 <= n <= total:
         raise ValidationException(f"{n} of {total} images cannot be drawn.")
     keep = np.zeros(total, bool)
     keep[np.random.default_rng(seed).permutation(total)[:n]] = True
@@ -120,7 +147,9 @@ def split(label_set: LabelSet, by: Mapping[str, float] | str, stratify: bool, se
         if (lacking := images[by].isna()).any():
             raise ValidationException(f"image {images.index[lacking][0]!r} has no {by}: fill it first.")
         return {str(value): _part(label_set, (images[by] == value).to_numpy(bool)) for value in images[by].unique()}
-    shares = np.array(list(by.values()), dtype=float)
+    if not isinstance(by, Mapping):
+        raise ValidationException(f"by is {shown(by)}; it must be a column of images, or shares by name.")
+    shares = np.array([check_number(share, f"The share of {name!r}") for name, share in by.items()], dtype=float)
     if not len(shares) or not (shares >= 0).all() or not np.isfinite(shares).all() or shares.sum() == 0:
         raise ValidationException("Shares are numbers from 0, not all of them 0.")
     shares /= shares.sum()
@@ -165,6 +194,7 @@ def merged(label_sets: Sequence[LabelSet]) -> LabelSet:
     images = _Union("image")
     classes, attributes = _Union("class"), _Union("attribute")
     labels, values, tags = _Union("label"), _Union("value"), _Union("tag")
+    shapes: list[pd.DataFrame] = []
     for one in label_sets:
         image_ids = images.add(
             one.images, one.images["dataset_name"].astype("str").fillna(DATASET) + "/" + one.images["name"]
@@ -174,6 +204,7 @@ def merged(label_sets: Sequence[LabelSet]) -> LabelSet:
             image_id=one.labels["image_id"].map(image_ids), class_id=one.labels["class_id"].map(class_ids)
         )
         label_ids = labels.add(label_frame)
+        shapes.append(_shapes_of(label_frame))
         attribute_ids: dict[str, str] = {}
         if one.attributes is not None:
             attribute_ids = attributes.add(one.attributes, one.attributes["name"])
@@ -186,6 +217,7 @@ def merged(label_sets: Sequence[LabelSet]) -> LabelSet:
             )
         if one.tags is not None:
             tags.add(one.tags.assign(image_id=one.tags["image_id"].map(image_ids)))
+    _tell_of_copies(shapes)
     info: dict[str, Any] = {}
     for one in reversed(label_sets):
         info |= one.info
@@ -199,6 +231,25 @@ def merged(label_sets: Sequence[LabelSet]) -> LabelSet:
         info=info,
         skipped=pd.concat([one.skipped for one in label_sets], ignore_index=True),
     )
+
+
+def _shapes_of(labels: pd.DataFrame) -> pd.DataFrame:
+    """Image, class and geometry of labels, as far as they have one."""
+    there = (kinds(labels) != "nothing").to_numpy()
+    return labels.loc[there, ["image_id", "class_id"]].assign(shape=fingerprint(labels)[there])
+
+
+def _tell_of_copies(shapes: list[pd.DataFrame]) -> None:
+    """Warn of labels that are in several label sets: they are there several times now."""
+    each_once = pd.concat([one.drop_duplicates() for one in shapes], ignore_index=True)
+    many = int(each_once.duplicated().sum())
+    if many:
+        warnings.warn(
+            f"{many:,} labels are equal to one of an earlier label set, and are there twice now. To keep the first of "
+            "each: merged.filter(labels=lambda labels: ~labels.index.isin(hf.find_duplicates(labels).index)).",
+            FormatWarning,
+            stacklevel=4,
+        )
 
 
 class _Union:

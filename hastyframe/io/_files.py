@@ -7,10 +7,11 @@ import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
+from ..arguments import check_path
 from ..errors import FormatError
 from ..paths import writing
 from ..progress import bar
@@ -34,13 +35,17 @@ def name_of(file: Any) -> str:
 
 def write_file(file: File, data: bytes, member: str) -> None:
     """Write bytes to a path, to an open file, or, where the path ends in ``.zip``, as `member` of an archive."""
-    if not isinstance(file, str | os.PathLike):
+    if not isinstance(file, str | os.PathLike) and hasattr(file, "write"):
         file.write(data)
-    elif Path(file).suffix.lower() == ".zip":
-        with FolderOut(file) as folder:
+        return
+    path = check_path(file, "The file to write to")
+    if path.suffix.lower() == ".zip":
+        with FolderOut(path) as folder:
             folder.write(PurePosixPath(member), data)
-    else:
-        Path(file).write_bytes(data)
+        return
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def write_json(file: File, data: Any, member: str) -> None:
@@ -67,11 +72,14 @@ class FolderOut:
         if isinstance(folder, zipfile.ZipFile):
             self._archive, self.name = folder, name_of(folder)
             return
-        self._root, self.name = Path(folder), os.fspath(folder)
-        if self._root.suffix.lower() == ".zip":
-            self._archive, self._owned = zipfile.ZipFile(folder, "w", zipfile.ZIP_DEFLATED), True
-        else:
-            self._root.mkdir(parents=True, exist_ok=True)
+        self._root = check_path(folder, "The folder to write to")
+        self.name = str(self._root)
+        with writing(self._root):
+            if self._root.suffix.lower() == ".zip":
+                self._root.parent.mkdir(parents=True, exist_ok=True)
+                self._archive, self._owned = zipfile.ZipFile(self._root, "w", zipfile.ZIP_DEFLATED), True
+            else:
+                self._root.mkdir(parents=True, exist_ok=True)
 
     def write(self, path: PurePosixPath, data: bytes) -> None:
         """Write one file at a path that :func:`inside` has checked."""
@@ -80,8 +88,9 @@ class FolderOut:
             self._archive.writestr(str(path), data, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)
             return
         target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
 
     def put(self, path: PurePosixPath, source: FolderIn, member: PurePosixPath, link: bool) -> None:
         """Copy or link a file of another folder; one that is there already as the same file stays."""
@@ -92,6 +101,7 @@ class FolderOut:
                 raise FormatError(self.name, str(path), what, "Give link=False, and folders on disk")
             self.write(path, source.read(member))
             return
+        source.size(member)  # says what is wrong with it, if it cannot be read
         target = self._root / path
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -110,8 +120,11 @@ class FolderOut:
             with self._archive.open(str(path), "w", force_zip64=True) as file:
                 yield file
         else:
-            (self._root / path).parent.mkdir(parents=True, exist_ok=True)
-            with (self._root / path).open("wb") as file:
+            target = self._root / path
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = target.open("wb")
+            with file:
                 yield file
 
     def __enter__(self) -> Self:

@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import FormatError, ValidationException
+from ..entities import Image
+from ..errors import FormatError, FrameError, Problem, ValidationException
 from ..frames import BOX
 from ..images import SUFFIXES, read_head
 from ..intake import by_id
 from ..limits import Limits
 from ..masks import polygon_bounds
 from ..paths import inside, name_key
+from ._belong import complete
 from ._files import progress_bar
 from ._load import FolderIn
 from ._problems import Problems
@@ -33,6 +35,7 @@ __all__ = [
     "MOST_PIXELS",
     "PICTURES",
     "ImageNames",
+    "check_sizes",
     "file_paths",
     "full_boxes",
     "images_frame",
@@ -107,7 +110,11 @@ def known_images(
         frame = by_id(getattr(images, "images", images), "image_id", "images")
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
-        return frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET)
+        frame = complete(Image, frame if "dataset_name" in frame else frame.assign(dataset_name=DATASET))
+        if (nameless := frame["name"].isna()).any():
+            raise ValidationException(f"The image {frame.index[nameless][0]!r} has no name: give it one.")
+        check_sizes(frame)
+        return frame
     names, sizes = [], []
     with FolderIn(images, limits) as folder:
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
@@ -115,6 +122,36 @@ def known_images(
                 sizes.append(read_size(folder, path))
                 names.append(split_path(path, *PICTURES))
     return images_frame(names, sizes)
+
+
+def check_sizes(images: pd.DataFrame, *, needed: str = "") -> None:
+    """Refuse images whose width or height is no number of pixels.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        With ``name``, ``width`` and ``height``, which may be missing, or 0 where a file says so.
+    needed : str
+        Why every image must have both; empty where they may be missing.
+
+    Raises
+    ------
+    FrameError
+        All rows that are wrong.
+    """
+    problems = []
+    for side in ("width", "height"):
+        values = images[side].to_numpy(dtype=float, na_value=np.nan)
+        wrong = ~(values >= 1) if needed else values < 0
+        remedy = (
+            f"{needed}: give width and height of all of them, in pixels."
+            if needed
+            else "It is a number of pixels, or missing."
+        )
+        rows = zip(images.index[wrong], images[side][wrong], strict=True)
+        problems += [Problem(side, row, None if pd.isna(value) else value, remedy) for row, value in rows]
+    if problems:
+        raise FrameError(problems, "the images", "nothing was read")
 
 
 def pictures_in(folder: FolderIn) -> Iterator[PurePosixPath]:

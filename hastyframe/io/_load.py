@@ -10,6 +10,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -17,9 +18,10 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
-from ..errors import FormatError, NotFound, SizeLimitError
+from ..arguments import check_path
+from ..errors import FormatError, NotFound, SizeLimitError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
-from ..paths import inside
+from ..paths import inside, reading
 from ._files import name_of
 from ._growth import TEXT_BYTES, Growth
 from ._passed_over import is_passed_over
@@ -97,15 +99,52 @@ def load_json(
     import orjson
 
     text, name = _read(source, file, limits)
+    if (kind := _signature(bytes(text[:_HEAD]))) is not None:
+        raise FormatError(name, "", f"it is {kind} and not JSON", _remedy(kind))
     data = _in_utf8(text, name)
     try:
         parsed = parse(data) if parse else None
-        return orjson.loads(data) if parsed is None else parsed, name
+        parsed = orjson.loads(data) if parsed is None else parsed
+        if parsed is None:
+            raise FormatError(name, "", "it holds null and nothing else", "Write or fetch it again")
+        return parsed, name
     except orjson.JSONDecodeError as error:
         if (found := _with_nan(data)) is not None:
             return found, name
         what = "it is empty" if not bytes(data).strip() else f"it is not JSON, or cut short: {error.msg}"
         raise FormatError(name, f"character {error.pos:,} of {len(data):,}", what, "Write or fetch it again") from None
+
+
+_HEAD = 512
+_POINTER = "a pointer of Git LFS"
+_SIGNATURES = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x1f\x8b": "packed by gzip",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstandard",
+    b"7z\xbc\xaf": "packed by 7-Zip",
+    b"Rar!": "packed by RAR",
+    b"%PDF": "a PDF file",
+    b"PAR1": "a Parquet file",
+    b"<": "XML or HTML",
+    b"version https://git-lfs": _POINTER,
+}
+"""How files begin that are taken for JSON by mistake. No JSON begins so."""
+
+
+def _signature(head: bytes) -> str | None:
+    """Say what a file is that begins as no JSON does, None if that is not known."""
+    if head[257:262] == b"ustar":
+        return "packed by tar"
+    return next((kind for start, kind in _SIGNATURES.items() if head.startswith(start)), None)
+
+
+def _remedy(kind: str) -> str:
+    if kind == _POINTER:
+        return "Fetch its file: git lfs pull"
+    return "Unpack it, or give a zip archive" if kind.startswith("packed") else "Give the JSON file"
 
 
 def _in_utf8(text: Text, name: str) -> Text:
@@ -134,26 +173,36 @@ def _with_nan(text: Text) -> Any | None:
 def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str]:
     if isinstance(source, zipfile.ZipFile):
         return _read_json_member(source, file, limits)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) and hasattr(source, "read"):
         data = source.read()
         if isinstance(data, str):
             data = data.encode()
         return data, name_of(source)
-    path = Path(source)
+    if isinstance(source, bytes | bytearray):
+        raise ValidationException(
+            "The file is bytes; it must be a path, an open file or data: io.BytesIO makes a file."
+        )
+    path = check_path(source, "The file")
     if path.is_dir():
-        names = ", ".join(sorted(each.name for each in path.glob("*.json"))[:5]) or "none"
-        raise NotFound(f"{path}: it is a folder, and a file is wanted. Name one; JSON files in it: {names}.")
+        there = sorted(each.name for each in path.iterdir() if each.suffix.lower() in {".json", ".zip"})
+        names = ", ".join(there[:5]) or "none"
+        raise NotFound(f"{path}: it is a folder, and a file is wanted. Name one; JSON and zip files in it: {names}.")
     if not path.is_file():
-        raise NotFound(f"{path}: there is no such file. Check the path.")
+        raise NotFound(f"{path}: {_absent(path, 'file')}. Check the path.")
     if zipfile.is_zipfile(path):
         with _archive(path) as archive:
             return _read_json_member(archive, file, limits)
     return _content(path), str(path)
 
 
+def _absent(path: Path, what: str) -> str:
+    """Say of a path at which no file or folder is what is there."""
+    return "it is a link to what is not there" if path.is_symlink() else f"there is no such {what}"
+
+
 def _content(path: Path) -> Text:
     """Read a file into an array: NumPy takes large pages for it, which are there in half the time."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         text = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
         count = file.readinto(text.data)
         rest = file.read()  # of a file that grows, or does not know its size
@@ -210,12 +259,16 @@ class FolderIn:
         self.name = name_of(source)
         if isinstance(source, zipfile.ZipFile):
             self._archive = source
-        elif not isinstance(source, str | os.PathLike) or zipfile.is_zipfile(source):
+        elif not isinstance(source, str | os.PathLike) and hasattr(source, "read"):
             self._archive, self._owned = _archive(source), True
         else:
-            self._root = Path(source)
-            if not self._root.is_dir():
-                raise NotFound(f"{self._root}: there is no such folder or archive. Check the path.")
+            self._root = check_path(source, "The folder")
+            if zipfile.is_zipfile(self._root):
+                self._archive, self._owned = _archive(self._root), True
+            elif self._root.is_file():
+                raise NotFound(f"{self._root}: it is a file, and neither a folder nor a zip archive. Check the path.")
+            elif not self._root.is_dir():
+                raise NotFound(f"{self._root}: {_absent(self._root, 'folder or archive')}. Check the path.")
         self.paths = self._listed() if self._archive is None else self._members(self._archive)
 
     def above(self) -> Iterator[FolderIn]:
@@ -247,11 +300,23 @@ class FolderIn:
             self._infos[path] = info
         return sorted(self._infos)
 
+    def without(self, what: str, remedy: str = "Check the path") -> FormatError:
+        """Make the error of a folder in which there is nothing of what was looked for."""
+        ends = Counter(path.suffix.lower() or "no suffix" for path in self.paths)
+        there = ", ".join(f"{count:,} {end}" for end, count in ends.most_common(5)) or "none"
+        if len(self.paths) == ends[".zip"] == 1:
+            remedy = f"Read the archive: {self.paths[0]}"
+        return FormatError(self.name, "", f"there is no {what} in it or in its folders; its files: {there}", remedy)
+
     def size(self, path: PurePosixPath) -> int:
         """How many bytes a file of the folder takes, packed if it is packed."""
         if self._archive is not None:
             return self._infos[path].compress_size
-        found = (self._root / path).stat()
+        place = self._root / path
+        if place.is_symlink() and not place.exists():
+            raise FormatError(self.name, str(path), "it is a link to what is not there", "Mend the link, or delete it")
+        with reading(place):
+            found = place.stat()
         if not stat.S_ISREG(found.st_mode):
             raise FormatError(self.name, str(path), "it is a device or a pipe and not a file", "Leave it out")
         return found.st_size
@@ -265,7 +330,8 @@ class FolderIn:
         if self._archive is not None:
             return self._unpacked(self._archive, path, most)
         self._bounded(path, self.size(path), most)
-        return (self._root / path).read_bytes()
+        with reading(self._root / path):
+            return (self._root / path).read_bytes()
 
     @contextmanager
     def open(self, path: PurePosixPath, most: int = LARGEST) -> Iterator[IO[bytes]]:
@@ -274,7 +340,9 @@ class FolderIn:
             yield io.BytesIO(self._unpacked(self._archive, path, most))
             return
         self._bounded(path, self.size(path), most)
-        with (self._root / path).open("rb") as file:
+        with reading(self._root / path):
+            file = (self._root / path).open("rb")
+        with file:
             yield file
 
     def _unpacked(self, archive: zipfile.ZipFile, path: PurePosixPath, most: int) -> bytes:

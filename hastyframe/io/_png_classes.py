@@ -43,7 +43,7 @@ class PngClasses:
     def __init__(self, folder: FolderIn) -> None:
         path = next((path for path in folder.paths if path.name.lower() == "label_classes.json"), None)
         if path is None:
-            raise FormatError(folder.name, "label_classes.json", "it is missing", "Put it beside the folders of PNGs")
+            raise folder.without("label_classes.json", "Put it beside the folders of PNGs")
         data, _ = load_json(io.BytesIO(folder.read(path)))
         table = Table(data, f"{folder.name}, {path}", "label classes", limits=folder.limits)
         self._folder = folder

@@ -35,6 +35,8 @@ __all__ = [
     "rings_in",
 ]
 
+_RINGS = "segmentation"
+"""The key whose value is several lists of numbers, of which people forget the outer one."""
 LEAST = 3
 """A polygon has at least this many vertices."""
 
@@ -216,7 +218,12 @@ def _flatten(
         flat = np.fromiter(chain.from_iterable(lists), np.float64, int(lengths.sum()))
     except (TypeError, ValueError, OverflowError):
         wrong = [not _is_numbers(value) for value in lists]
-        raise table.all_wrong(rows[wrong], f"{key!r} should be a list of numbers") from None
+        bare_numbers = [row for row, value in zip(rows, lists, strict=True) if isinstance(value, int | float)]
+        unnested = set(bare_numbers) if key == _RINGS else set()
+        what, numbers = "a list of lists of numbers, one a ring, and is a list of numbers", "a list of numbers"
+        raise table.all_wrong(
+            rows[wrong], lambda row: f"{key!r} should be {what if row in unnested else numbers}"
+        ) from None
     offsets = offsets_of(lengths)
     _finite(flat, offsets, rows, table, key)
     return flat, offsets

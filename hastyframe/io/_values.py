@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, compress
 from typing import Any, TypeVar
 
@@ -17,19 +20,31 @@ from ..entities import Entity
 from ..errors import FileProblem, FormatError, ValidationException
 from ..frames import dtypes
 from ..limits import DEFAULT_LIMITS, Limits
-from ._belong import rows_in
+from ._belong import rows_by_value, rows_in
 from ._fingerprint import all_different
 from ._growth import TABLE_BYTES, Growth, check_depth, check_rows
 from ._lists import KEPT
 from ._problems import CORRECT, Problems
 from ._report import Losses
 
-__all__ = ["BadRows", "Columns", "Table", "blanked", "column_of", "further_columns", "located", "sifted", "whole_id"]
+__all__ = [
+    "CHECK",
+    "BadRows",
+    "Columns",
+    "Table",
+    "blanked",
+    "column_of",
+    "further_columns",
+    "located",
+    "sifted",
+    "whole_id",
+]
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
+CHECK = "Check what wrote the file"
 MOST_BAD = 100_000
 """So many bad rows of one kind are named; a file that has more is not what it should be."""
 
@@ -77,7 +92,7 @@ class Table:
             check_rows(self._length, file, what, limits)
             return
         if not isinstance(rows, list | tuple):
-            raise FormatError(file, what, f"it should be a list and is {_type(rows)}", "Check what wrote the file")
+            raise FormatError(file, what, f"it should be a list and is {_type(rows)}", CHECK)
         check_rows(len(rows), file, what, limits)
         if wrong := [row for row, value in enumerate(rows) if not isinstance(value, dict | Mapping)]:
             errors = [self._no_object(row, rows[row]) for row in wrong[:MOST_BAD]]
@@ -212,7 +227,7 @@ class Table:
 
     def refer(self, key: str, index: pd.Index[str], to: str) -> NDArray[np.int64]:
         """Rows of an index that these ids stand in; `to` says what the index is of."""
-        rows = rows_in(index, self._as_ids(key))
+        rows = self._rows_in(index, key)
         if (rows < 0).any():
             names = self.get(key)
             raise self.all_wrong(
@@ -222,7 +237,13 @@ class Table:
 
     def known(self, key: str, index: pd.Index[str]) -> NDArray[np.bool_]:
         """Tell which of these ids are in an index."""
-        return rows_in(index, self._as_ids(key)) >= 0
+        return self._rows_in(index, key) >= 0
+
+    def _rows_in(self, index: pd.Index[str], key: str) -> NDArray[np.int64]:
+        """Row of each id in an index, by value: ``"1.0"`` is 1, unless both are there."""
+        ids = self._as_ids(key)
+        rows = rows_in(index, ids)
+        return rows_by_value(index, pd.Index(ids.cast(pa.large_string()), dtype="str")) if (rows < 0).any() else rows
 
     def _as_ids(self, key: str) -> pa.Array:
         """Ids as numbers, where all of them are, else as texts."""
@@ -246,6 +267,7 @@ class Table:
         try:
             return pa.array(values, pa.float64()).to_numpy(zero_copy_only=False)
         except (pa.ArrowInvalid, TypeError, OverflowError):
+            values = [_read_number(value) if isinstance(value, str) else value for value in values]
             self._of_types(key, values, {int, float, bool}, "a number")
         try:
             return np.array(values, dtype=np.float64)
@@ -372,6 +394,20 @@ def blanked(values: list[Any]) -> list[Any]:
     return [None if type(value) is float and math.isnan(value) else value for value in values]
 
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+
+
+def _read_number(text: str) -> float | str:
+    """Read a number that stands as a text; a text that is something else stays.
+
+    Examples
+    --------
+    >>> _read_number("64"), _read_number("1e1 "), _read_number("64px")
+    (64.0, 10.0, '64px')
+    """
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
 def whole_id(value: Any) -> Any:
     """Make an int of an id that was written as 1.0."""
     return int(value) if type(value) is float and value.is_integer() else value
@@ -402,6 +438,8 @@ def plain(value: Any) -> Any:
         return dict(value)
     if value is pd.NA or value is pd.NaT:
         return None
+    if isinstance(value, uuid.UUID | Decimal):
+        return str(value) if isinstance(value, uuid.UUID) else float(value)
     for kind in (str, bool, int, float):
         if isinstance(value, kind) and type(value) is not kind:
             return kind(value)

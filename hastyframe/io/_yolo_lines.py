@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..errors import FormatError, ValidationException
+from ..errors import FormatError
 from ..frames import BOX
 from ..masks import Polygons, polygon_bounds
 from ..masks.ragged import offsets_of
@@ -151,8 +151,6 @@ def columns_of(
     if wrong.any():
         lines, layout = lines.taken(~wrong), layout.taken(~wrong)
     own = sizes[np.array(lines.images, np.int64)]
-    if np.isnan(own).any():
-        raise ValidationException("YOLO holds shares of the images: give width and height of all of them.")
     columns = _shapes(lines, layout, own)
     last = np.array([line[-1] for line in lines.numbers])
     if layout.scored.any():

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..arguments import shown
 from ..errors import FormatError, ValidationException
+from ..identity import one
 from ._class_list import MOST_YAML, yaml_lists, yaml_names
 from ._load import FolderIn
 
@@ -45,13 +46,14 @@ def declared(folder: FolderIn, classes: Any) -> Declared:
         for path, found in _yamls(place, strict=given is None):
             shape = _key_points(found.get("kpt_shape"), place, path)
             if given is None:
-                return Declared(_names(found.get("names"), place, path), shape)
+                return Declared(_once(_names(found.get("names"), place, path), place, path), shape)
             if shape is not None:
                 return Declared(given, shape)
         if given is None and (list_of := next(_called(place, _LISTS), None)):
-            return Declared([line.strip() for line in read_text(place, list_of).splitlines() if line.strip()], None)
+            names = [line.strip() for line in read_text(place, list_of).splitlines() if line.strip()]
+            return Declared(_once(names, place, list_of), None)
     if given is None:
-        raise FormatError(folder.name, "", "it has neither data.yaml nor classes.txt", REMEDY)
+        raise folder.without("data.yaml or classes.txt", REMEDY)
     return Declared(given, None)
 
 
@@ -66,14 +68,33 @@ def read_text(folder: FolderIn, path: PurePosixPath, most: int = MOST_TEXT) -> s
 def _given(classes: Any) -> list[str]:
     if isinstance(frame := getattr(classes, "label_classes", classes), pd.DataFrame) and "name" in frame:
         classes = frame["name"]
-    if isinstance(classes, Mapping) and set(classes) == set(range(len(classes))):
-        classes = [classes[number] for number in range(len(classes))]
+    if isinstance(classes, Mapping):
+        by_number = {one(number): name for number, name in classes.items()}
+        if by_number.keys() == set(map(str, range(len(classes)))):
+            classes = [by_number[str(number)] for number in range(len(classes))]
     if not isinstance(classes, Iterable) or isinstance(classes, str | bytes | Mapping):
         raise ValidationException(f"classes is a list of names, the first is class 0, and not {shown(classes)}.")
     names = list(classes)
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise ValidationException(f"classes is a list of names, and {shown(wrong[0])} is not one.")
+    if (twice := _twice(names)) is not None:
+        raise ValidationException(f"classes has {twice}: rename one.")
     return names
+
+
+def _once(names: list[str], folder: FolderIn, path: PurePosixPath) -> list[str]:
+    if (twice := _twice(names)) is not None:
+        raise FormatError(folder.name, str(path), f"it has {twice}", f"Rename one there. {REMEDY}")
+    return names
+
+
+def _twice(names: list[str]) -> str | None:
+    """Say which name stands twice, and where."""
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if first.setdefault(name, number) != number:
+            return f"the class name {name!r} twice, as {first[name]} and as {number}"
+    return None
 
 
 def _yamls(folder: FolderIn, strict: bool) -> Iterator[tuple[PurePosixPath, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
-from ._belong import complete
+from ._belong import check_label_set, complete
 from ._coco_shapes import Segments, check_painting, segments_in, shapes_in, shapes_out, with_sizes
 from ._coco_text import parse_coco, parse_detections
 from ._files import name_of, write_json
@@ -29,7 +29,7 @@ from ._records import DATASET, own_columns, own_numbers, records, says_something
 from ._report import Losses, OnLoss
 from ._shapes import bare
 from ._texts import names_bad_texts
-from ._values import Columns, Table, blanked, further_columns, sifted, whole_id
+from ._values import CHECK, Columns, Table, blanked, further_columns, sifted, whole_id
 
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
@@ -125,9 +125,9 @@ def read_coco(
     problems = Problems(errors)
     data, name = load_json(source, file=file, parse=partial(parse_coco, segmentation=segmentation), limits=limits)
     if not isinstance(data, Mapping):
-        raise FormatError(
-            name, "", "it is a bare list and not COCO instances", "Read detections with read_coco_detections"
-        )
+        is_list = isinstance(data, list | tuple)
+        what, remedy = ("a bare list", "Read detections with read_coco_detections") if is_list else ("no object", CHECK)
+        raise FormatError(name, "", f"it is {what} and not COCO instances", remedy)
     losses = Losses(f"Labels cannot carry all of {name}", on_loss)
     images, classes, annotations = (
         Table(data.get(key, empty), name, key, limits=limits, problems=problems)
@@ -306,6 +306,7 @@ def read_coco_detections(
     0                  a.jpg        dog    5.0    0.5
     """
     check_painting(masks)
+    label_set = check_label_set(label_set, "label_set")._as_it_is_now()
     problems = Problems(errors)
     data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
     if isinstance(data, Mapping) and not isinstance(data, Columns):

@@ -39,7 +39,8 @@ class LabelSet:
     """Images, labels and classes that belong together, as frames.
 
     Every ``read_*`` returns one and every ``to_*`` is a method of it. A label set is a value: its methods return new
-    ones. Its frames are plain DataFrames; change a copy and build a new label set from it.
+    ones. Its frames are plain DataFrames; change a copy and build a new label set from it. What was changed in its
+    place is checked when the label set is used.
 
     Parameters
     ----------
@@ -133,6 +134,10 @@ class LabelSet:
         """Return the frames that there are, by name."""
         return {name: frame for name in ENTITIES if (frame := getattr(self, name)) is not None}
 
+    def _as_it_is_now(self) -> LabelSet:
+        """Return a label set of the frames as they are now, checked: they may have been changed in their place."""
+        return LabelSet(**self.frames(), info=self.info, skipped=self.skipped)
+
     # Choosing ---------------------------------------------------------------------------------------------------------
 
     def filter(
@@ -184,7 +189,7 @@ class LabelSet:
         """
         from ._choose import filtered
 
-        return filtered(self, images, labels, classes, datasets, statuses, drop_empty)
+        return filtered(self._as_it_is_now(), images, labels, classes, datasets, statuses, drop_empty)
 
     def sample(self, n: int | None = None, *, share: float | None = None, seed: int = 0) -> LabelSet:
         """Draw images at random, with their labels.
@@ -205,7 +210,7 @@ class LabelSet:
         """
         from ._choose import sampled
 
-        return sampled(self, n, share, seed)
+        return sampled(self._as_it_is_now(), n, share, seed)
 
     def split(self, by: Mapping[str, float] | str, *, stratify: bool = False, seed: int = 0) -> dict[str, LabelSet]:
         """Split the images into several label sets.
@@ -236,7 +241,7 @@ class LabelSet:
         """
         from ._choose import split
 
-        return split(self, by, stratify, seed)
+        return split(self._as_it_is_now(), by, stratify, seed)
 
     def merge(self, *others: LabelSet) -> LabelSet:
         """Put label sets together.
@@ -259,6 +264,11 @@ class LabelSet:
         ValidationException
             An image that is there twice, with two sizes.
 
+        Warns
+        -----
+        FormatWarning
+            Labels that are in several of the sets, with the same image, class and geometry: all of them are kept.
+
         Examples
         --------
         >>> import hastyframe.io as hio
@@ -268,9 +278,10 @@ class LabelSet:
         >>> image("cat").merge(image("dog"))
         LabelSet: 1 image, 2 labels (2 boxes), 2 classes
         """
+        from ._belong import check_label_set
         from ._choose import merged
 
-        return merged([self, *others])
+        return merged([check_label_set(each, "A label set to merge")._as_it_is_now() for each in (self, *others)])
 
     # Writers ----------------------------------------------------------------------------------------------------------
 
@@ -285,13 +296,15 @@ class LabelSet:
         """Write Hasty JSON v1.1; see :func:`hastyframe.io.hasty_json.to_hasty_json`."""
         from .hasty_json import to_hasty_json
 
-        to_hasty_json(self, file, project_name=project_name, create_date=create_date, export_date=export_date)
+        to_hasty_json(
+            self._as_it_is_now(), file, project_name=project_name, create_date=create_date, export_date=export_date
+        )
 
     def to_coco(self, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
         """Write COCO instances; see :func:`hastyframe.io.coco.to_coco`."""
         from .coco import to_coco
 
-        to_coco(self, file, segmentation=segmentation, on_loss=on_loss)
+        to_coco(self._as_it_is_now(), file, segmentation=segmentation, on_loss=on_loss)
 
     def to_semantic_png(
         self,
@@ -306,7 +319,12 @@ class LabelSet:
         from .semantic_png import to_semantic_png
 
         to_semantic_png(
-            self, folder, semantic_format=semantic_format, labels_order=labels_order, on_loss=on_loss, progress=progress
+            self._as_it_is_now(),
+            folder,
+            semantic_format=semantic_format,
+            labels_order=labels_order,
+            on_loss=on_loss,
+            progress=progress,
         )
 
     def to_yolo(
@@ -324,7 +342,7 @@ class LabelSet:
         from .yolo import to_yolo
 
         to_yolo(
-            self,
+            self._as_it_is_now(),
             folder,
             task=task,
             images_folder=images_folder,
@@ -338,7 +356,7 @@ class LabelSet:
         """Write Pascal VOC annotations; see :func:`hastyframe.io.voc.to_voc`."""
         from .voc import to_voc
 
-        to_voc(self, folder, on_loss=on_loss, progress=progress)
+        to_voc(self._as_it_is_now(), folder, on_loss=on_loss, progress=progress)
 
     def to_parquet(self, folder: Folder, *, compression: str = "lz4") -> None:
         """Write a folder with one Parquet file a frame; see :func:`hastyframe.io.parquet.to_parquet`."""

@@ -138,9 +138,7 @@ def _read(folder: FolderIn, name: str, growth: Growth) -> pa.Table | None:
     path = PurePosixPath(f"{name}.parquet")
     if path not in folder.paths:
         if name in FRAMES[:3]:
-            raise FormatError(
-                folder.name, str(path), "it is missing", "A label set has images, labels and label_classes"
-            )
+            raise folder.without(str(path), "A label set has images, labels and label_classes")
         return None
     try:
         with folder.open(path) as file:

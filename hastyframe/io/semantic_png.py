@@ -45,7 +45,12 @@ MOST_CLASSES = 255
 
 @names_bad_texts("source")
 def read_semantic_png(
-    source: Folder, *, errors: OnError = "raise", progress: bool = True, limits: Limits = DEFAULT_LIMITS
+    source: Folder,
+    *,
+    errors: OnError = "raise",
+    on_loss: OnLoss = "warn",
+    progress: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
     """Read semantic PNGs, an export as it arrives or an unpacked one: what has one class in an image is one mask.
 
@@ -58,6 +63,8 @@ def read_semantic_png(
     errors : {"raise", "skip"}
         Whether pictures that are wrong are named in an error, all of them, or are left out and listed in ``skipped``
         of the label set.
+    on_loss : {"warn", "ignore", "raise"}
+        What to do where there is a list of classes and no PNG, which may be the wrong folder.
     progress : bool
         Whether to show a progress bar.
     limits : Limits
@@ -111,6 +118,10 @@ def read_semantic_png(
             check_rows(sum(map(len, found)), folder.name, "labels", limits)
         classes.finish()
     problems.throw()
+    if not paths:
+        losses = Losses(f"{folder.name} has the list of classes alone", on_loss)
+        losses.add(1, "no PNG in it or in its folders")
+        losses.report()
     images = images_frame(names, sizes)
     owner = np.repeat(np.arange(len(names)), list(map(len, found)))
     present = np.ones(len(owner), bool)

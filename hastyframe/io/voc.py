@@ -94,7 +94,7 @@ def read_voc(
     ------
     FormatError
         XML that is broken or plays tricks with entities, an object without name or place, a box that ends before it
-        begins; with file and object.
+        begins; with file and object. A folder without XML.
     SizeLimitError
         More than `limits` allow.
 
@@ -122,6 +122,8 @@ def read_voc(
     with FolderIn(source, limits) as folder:
         owners = _Owners(folder, images, progress, problems)
         paths = [path for path in folder.paths if path.suffix.lower() == ".xml"]
+        if not paths and not owners.told_of_none:
+            raise folder.without("annotation (.xml)")
         for path in progress_bar(paths, "VOC", progress):
             with problems.noting():
                 root = _parsed(folder, path)
@@ -209,6 +211,11 @@ class _Owners:
         self._names.append((dataset, name))
         self._sizes.append(size or (0, 0))
         return len(self._names) - 1
+
+    @property
+    def told_of_none(self) -> bool:
+        """Whether the images were given, and there are none."""
+        return self._given is not None and not len(self._given)
 
     def frame(self) -> pd.DataFrame:
         """Make the frame of all images."""

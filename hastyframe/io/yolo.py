@@ -14,7 +14,7 @@ from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside
 from ._files import FolderOut, progress_bar
-from ._folders import ImageNames, file_paths, known_images, pictures_in, split_path
+from ._folders import ImageNames, check_sizes, file_paths, known_images, pictures_in, split_path
 from ._growth import check_rows
 from ._load import FolderIn
 from ._passed_over import is_note, says_labels
@@ -42,6 +42,7 @@ def read_yolo(
     classes: Iterable[str] | Mapping[int, str] | None = None,
     tracks: bool | None = None,
     errors: OnError = "raise",
+    on_loss: OnLoss = "warn",
     progress: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> LabelSet:
@@ -72,6 +73,8 @@ def read_yolo(
     errors : {"raise", "skip"}
         Whether lines and files that are wrong are named in an error, all of them, or are left out and listed in
         ``skipped`` of the label set.
+    on_loss : {"warn", "ignore", "raise"}
+        What to do where there are pictures and no label file at all, which may be the wrong folder.
     progress : bool
         Whether to show a progress bar.
     limits : Limits
@@ -86,7 +89,10 @@ def read_yolo(
     Raises
     ------
     FormatError
-        A line that is none, a class without a name, a label file without a picture; with file and line.
+        A line that is none, a class without a name, a label file without a picture; with file and line. A folder with
+        neither label files nor pictures.
+    FrameError
+        Images with labels and without width and height.
     SizeLimitError
         More than `limits` allow.
 
@@ -110,8 +116,17 @@ def read_yolo(
     with FolderIn(source, limits) as folder:
         pictures = _beside(source, folder) if images is None else images
         frame = known_images(pictures, progress, limits, problems)
+        paths = _label_files(folder)
         names, key_points = declared(folder, classes)
-        lines = _lines(folder, ImageNames(frame), len(names), problems, progress)
+        if not paths and images is None and not len(frame) and not len(problems):
+            raise folder.without("label file (.txt), and no picture,")
+        lines = _lines(folder, paths, ImageNames(frame), len(names), problems, progress)
+    if not paths:
+        losses = Losses(f"{folder.name} labels nothing", on_loss)
+        losses.add(len(frame), "images without a label file, which is all of them")
+        losses.report()
+    labeled = frame.take(np.unique(np.array(lines.images, np.int64)))
+    check_sizes(labeled, needed="YOLO holds shares of the images")
     sizes = frame[["width", "height"]].to_numpy(dtype=float, na_value=np.nan).reshape(-1, 2)
     lines, shapes = columns_of(lines, sizes, key_points, tracks, problems)
     problems.throw()
@@ -139,14 +154,31 @@ def _beside(source: Folder, folder: FolderIn) -> Folder:
     return source
 
 
-def _lines(folder: FolderIn, images: ImageNames, classes: int, problems: Problems, progress: bool) -> Lines:
+def _label_files(folder: FolderIn) -> list[PurePosixPath]:
+    """Go through the texts of a folder but readmes, licences and lists."""
+    paths = [path for path in folder.paths if path.suffix.lower() == ".txt"]
+    return [path for path in paths if not (is_note(path.stem) and _is_note(folder, path))]
+
+
+def _is_note(folder: FolderIn, path: PurePosixPath) -> bool:
+    try:
+        return not says_labels(folder.read(path, MOST_TEXT)[:4096])
+    except FormatError:  # as a link to what is not there; it is of no use to labels either
+        return True
+
+
+def _lines(
+    folder: FolderIn,
+    paths: list[PurePosixPath],
+    images: ImageNames,
+    classes: int,
+    problems: Problems,
+    progress: bool,
+) -> Lines:
     """Read all label files; one that belongs to no picture is noted."""
     lines, owners = Lines(folder.name), dict[int, PurePosixPath]()
-    paths = [path for path in folder.paths if path.suffix.lower() == ".txt"]
     for path in progress_bar(paths, "YOLO", progress):
         row = images.row(*split_path(path.with_suffix(""), "labels"))
-        if is_note(path.stem) and not says_labels(folder.read(path, MOST_TEXT)[:4096]):
-            continue
         with problems.noting():
             if row is None:
                 raise _no_image(folder.name, path, images)

@@ -59,10 +59,36 @@ def polygon_area(polygons: Any) -> NDArray[np.float64]:
 
 def _with_overlaps(shapes: Polygons) -> Index:
     """Objects of which two rings overlap, or touch."""
+    some = _with_near_boxes(shapes)
+    return some[_overlap(_taken(shapes, some))] if len(some) else some
+
+
+def _with_near_boxes(shapes: Polygons) -> Index:
+    """Objects of which the bounds of two rings overlap or touch, or are no farther apart than rounding may say."""
     one, other = _pairs(shapes.offsets)
     if not len(one):
         return one
-    boxes = bounds_of(Polygons(shapes.points, shapes.rings, np.arange(len(shapes.rings))))
+    boxes = _boxes(shapes)
+    apart = np.maximum(boxes[one, :2], boxes[other, :2]) - np.minimum(boxes[one, 2:], boxes[other, 2:])
+    near = (apart <= _MARGIN * np.abs(boxes).max()).all(axis=1)
+    found = np.zeros(len(boxes), bool)
+    found[one[near]] = True
+    return np.flatnonzero(segment(np.add, found.astype(np.int64), shapes.offsets, 0))
+
+
+def _taken(shapes: Polygons, objects: Index) -> Polygons:
+    """Return some of the objects."""
+    points, rings, offsets = shapes
+    many = np.diff(offsets)[objects]
+    kept = spread(offsets[:-1][objects], many)
+    length = np.diff(rings)[kept]
+    return Polygons(points[spread(rings[:-1][kept], length)], offsets_of(length), offsets_of(many))
+
+
+def _overlap(shapes: Polygons) -> Index:
+    """Objects of which two rings overlap, or touch, among objects whose rings are near to each other."""
+    one, other = _pairs(shapes.offsets)
+    boxes = _boxes(shapes)
     low, high = np.maximum(boxes[one, :2], boxes[other, :2]), np.minimum(boxes[one, 2:], boxes[other, 2:])
     near = (low <= high).all(axis=1)
     one, other, box = one[near], other[near], np.concatenate([low, high], axis=1)[near]
@@ -70,6 +96,25 @@ def _with_overlaps(shapes: Polygons) -> Index:
     found[one[_meet(shapes, one, other, box)]] = True
     found |= _is_hole(shapes)
     return np.flatnonzero(segment(np.add, found.astype(np.int64), shapes.offsets, 0))
+
+
+def _boxes(shapes: Polygons) -> NDArray[np.float64]:
+    """Bounds of each ring."""
+    return bounds_of(Polygons(shapes.points, shapes.rings, np.arange(len(shapes.rings))))
+
+
+_MARGIN = 1e-9
+
+
+def _holds(boxes: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell of points whether they may lie inside of a ring with these bounds, each of its own.
+
+    To the left and right with a margin, beyond which no rounding says that a side is on the other side of the point.
+    """
+    (x, y), (left, top, right, bottom) = points.T, boxes.T
+    wider = _MARGIN * np.maximum(np.maximum(np.abs(left), np.abs(right)), np.abs(x))
+    found: NDArray[np.bool_] = (top <= y) & (y <= bottom) & (left - wider <= x) & (x <= right + wider)
+    return found
 
 
 def _pairs(offsets: Index) -> tuple[Index, Index]:
@@ -124,9 +169,8 @@ def _is_hole(shapes: Polygons) -> NDArray[np.bool_]:
     one = np.repeat(np.arange(len(each)), each)
     other = spread(np.repeat(offsets[:-1], siblings), each)
     middle = (points[rings[:-1]] + points[rings[:-1] + 1]) / 2 if len(points) else points
-    low = segment(np.minimum, points[:, 1], rings, 0.0, np.float64)
-    high = segment(np.maximum, points[:, 1], rings, 0.0, np.float64)
-    near = (one != other) & (low[other] <= middle[one, 1]) & (middle[one, 1] <= high[other])
+    boxes = _boxes(shapes)
+    near = (one != other) & _holds(boxes[other], middle[one])
     one, other = one[near], other[near]
     size = np.diff(rings)[other]
     within_memory(int(size.sum()), "Telling holes from parts")

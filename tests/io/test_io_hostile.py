@@ -111,7 +111,7 @@ def test_yolo(lines, says):
 def test_yolo_folders():
     with pytest.raises(hio.FormatError, match=r"b\.txt: there is no image"):
         hio.read_yolo(archive(**{"b.txt": ""}), IMAGES, classes=["cat"])
-    with pytest.raises(hio.FormatError, match=r"neither data\.yaml nor classes\.txt"):
+    with pytest.raises(hio.FormatError, match=r"no data\.yaml or classes\.txt"):
         hio.read_yolo(archive(**{"a.txt": ""}), IMAGES)
     for names in (
         "names: 5",
@@ -178,7 +178,7 @@ def test_voc_twice():
 @pytest.mark.parametrize(
     "members, says",
     [
-        ({"d/a.png": png(1, 1, b"\0\0")}, "label_classes.json: it is missing"),
+        ({"d/a.png": png(1, 1, b"\0\0")}, "no label_classes.json in it"),
         ({"label_classes.json": "{}"}, "a list"),
         ({"label_classes.json": "[{}]"}, "'class_name' is missing"),
         ({"label_classes.json": '[{"class_name": "a", "png_index": -1}]'}, "png_index"),
@@ -205,7 +205,7 @@ def test_parquet(tmp_path, small):
         with pytest.raises(hio.FormatError, match=r"labels\.parquet: it is no Parquet file"):
             hio.read_parquet(tmp_path / "a")
     labels.unlink()
-    with pytest.raises(hio.FormatError, match=r"labels\.parquet: it is missing"):
+    with pytest.raises(hio.FormatError, match=r"no labels\.parquet in it"):
         hio.read_parquet(tmp_path / "a")
 
 
@@ -240,7 +240,9 @@ def test_sources(tmp_path, small):
     assert len(hio.read_coco(two, file="a.json").labels) == 3
     with pytest.raises(NotFound, match="no such file"):
         hio.read_coco(tmp_path / "nothing.json")
-    with pytest.raises(NotFound, match=r"it is a folder, and a file is wanted\. .*JSON files in it: coco\.json\.$"):
+    with pytest.raises(
+        NotFound, match=r"it is a folder, and a file is wanted\. .*JSON and zip files in it: coco\.json\.$"
+    ):
         hio.read_coco(tmp_path)
     (tmp_path / "cut.json").write_bytes(data[: len(data) // 2])
     with pytest.raises(hio.FormatError, match=r"cut.json, character .*cut short.*Write or fetch it again"):

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import itertools
+import uuid
+from decimal import Decimal
+
 import pandas as pd
 import pytest
 
@@ -45,6 +49,52 @@ def test_frames_are_completed(small):
 def test_frames_that_do_not_belong_together(small, change, says):
     with pytest.raises(ValidationException, match=f"(?i){says}"):
         hio.LabelSet(*change(small))
+
+
+AS_IDS = {
+    "int64": [0, 1],
+    "float64": [0.0, 1.0],
+    "str": ["0", "1"],
+    "text of floats": ["0.0", "1.0"],
+    "string[pyarrow]": pd.array(["0", "1"], dtype="string[pyarrow]"),
+    "category": pd.Categorical([0, 1]),
+    "category of texts": pd.Categorical(["0.0", "1.0"]),
+    "int64[pyarrow]": pd.array([0, 1], dtype="int64[pyarrow]"),
+    "Decimal": [Decimal(0), Decimal("1.0")],
+}
+AS_UUIDS = {
+    "UUID": [uuid.UUID(int=n + (0xABCDEF << 60)) for n in (0, 1)],
+    "str": [str(uuid.UUID(int=n + (0xABCDEF << 60))) for n in (0, 1)],
+    "capitals": pd.array([str(uuid.UUID(int=n + (0xABCDEF << 60))).upper() for n in (0, 1)], dtype="string[pyarrow]"),
+}
+
+
+@pytest.mark.parametrize("forms", [AS_IDS, AS_UUIDS], ids=["numbers", "uuids"])
+def test_ids_are_found_by_value_whatever_their_dtype(forms):
+    for ids, refs in itertools.product(forms.values(), repeat=2):
+        boxes = {"x_min": 1, "y_min": 1, "x_max": 3, "y_max": 3}
+        label_set = hio.LabelSet(
+            pd.DataFrame({"name": ["a", "b"]}, index=pd.Index(ids)),
+            pd.DataFrame({"image_id": refs[::-1], "class_id": refs[::-1], **boxes}, index=pd.Index(ids)),
+            pd.DataFrame({"name": ["x", "y"]}, index=pd.Index(ids)),
+            tags=pd.DataFrame({"image_id": refs[::-1], "tag_class_name": "t"}),
+            attributes=pd.DataFrame({"name": ["k"], "attribute_type": ["INT"]}, index=["k"]),
+            label_attributes=pd.DataFrame({"label_id": refs[::-1], "attribute_name": "k", "value": [1, 2]}),
+        )
+        backwards = label_set.images.index[::-1].tolist()
+        assert label_set.labels["image_id"].tolist() == label_set.labels["class_id"].tolist() == backwards
+        assert label_set.tags["image_id"].tolist() == label_set.label_attributes["label_id"].tolist() == backwards
+        assert label_set.labels["class_name"].tolist() == ["y", "x"]
+        for choice in (refs[:1], pd.Series([True, False], index=pd.Index(refs))):
+            assert label_set.filter(images=choice).labels["class_name"].tolist() == ["x"]
+
+
+def test_ids_that_differ_as_texts_are_two():
+    images = pd.DataFrame({"name": ["a", "b"]}, index=["1", "1.0"])
+    labels = pd.DataFrame({"image_id": ["1.0", "1"], "class_name": "x"}, index=["p", "q"])
+    label_set = hio.LabelSet(images, labels, pd.DataFrame({"name": ["x"]}, index=["x"]))
+    assert label_set.labels["image_id"].tolist() == ["1.0", "1"]
+    assert label_set.filter(images=["1.0"]).labels.index.tolist() == ["p"]
 
 
 def test_classes_of_a_category_of_numbers_keep_their_names():
@@ -109,7 +159,8 @@ def test_sample_and_split():
 
 
 def test_merge(small):
-    twice = small.merge(small)
+    with pytest.warns(hio.FormatWarning, match="3 labels are equal to one of an earlier label set"):
+        twice = small.merge(small)
     assert repr(twice) == "LabelSet: 3 images in 2 datasets, 6 labels (2 boxes, 2 polygons, 2 masks), 2 classes"
     assert twice.labels.index.tolist() == ["l1", "l2", "l3", "l1-2", "l2-2", "l3-2"]
     parts = list(small.split("dataset_name").values())

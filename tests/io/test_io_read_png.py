@@ -113,7 +113,8 @@ def test_all_bad_pictures_are_named_or_skipped(tmp_path):
 
 
 def test_one_bit(tmp_path):
-    read(tmp_path, [CAT])
+    with pytest.warns(hio.FormatWarning, match="no PNG in it"):
+        read(tmp_path, [CAT])
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.PNG")
     assert classes_of(hio.read_semantic_png(tmp_path, progress=False)) == ["cat"]
 

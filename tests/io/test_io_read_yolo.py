@@ -171,13 +171,14 @@ def test_names_are_texts_and_stand_above(tmp_path):
 
 def test_names_three_folders_above_are_no_business_of_it(tmp_path):
     root = folder_of(tmp_path, {"classes.txt": "cat", "a/b/c/a.jpg": (4, 4)})
-    with pytest.raises(hio.FormatError, match=r"neither data\.yaml nor classes\.txt"):
+    with pytest.raises(hio.FormatError, match=r"no data\.yaml or classes\.txt"):
         hio.read_yolo(root / "a" / "b" / "c", progress=False)
 
 
 def test_a_yaml_of_another_name(tmp_path):
     root = folder_of(tmp_path, {"coco8.yaml": "names: {0: cat}", "args.yaml": "lr: 1", "hyp.yaml": ": :"})
-    assert hio.read_yolo(root, progress=False).label_classes["name"].tolist() == CAT
+    none = pd.DataFrame({"name": [], "width": [], "height": []})
+    assert hio.read_yolo(root, none, progress=False).label_classes["name"].tolist() == CAT
 
 
 def test_classes_may_be_given_in_many_ways(tmp_path):
