@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .arguments import shown
-from .errors import ValidationException
-from .frames import MASK, POLYGON, arrow_array
-from .lists import PARTS
+from ..arguments import shown
+from ..errors import ValidationException
+from ..frames import MASK, POLYGON, arrow_array
+from ..lists import PARTS
 
 __all__ = ["as_pandas", "by_id", "frame_of", "takes_frames"]
 
