@@ -34,7 +34,7 @@ from ._values import Columns, Table, blanked, further_columns, sifted, whole_id
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
 
-__all__ = ["read_coco", "read_coco_detections", "to_coco"]
+__all__ = ["load_detections", "read_coco", "read_coco_detections", "to_coco"]
 
 
 @unhurried_gc()
@@ -307,7 +307,7 @@ def read_coco_detections(
     """
     check_painting(masks)
     problems = Problems(errors)
-    data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
+    data, name = load_detections(source, segmentation=segmentation, file=file, limits=limits)
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
     losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
@@ -332,6 +332,33 @@ def read_coco_detections(
     if len(problems):
         frame.attrs["skipped"] = problems.frame.to_dict("records")
     return frame
+
+
+def load_detections(
+    source: Source, *, segmentation: bool = True, file: str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Any, str]:
+    """Parse detections, of which nothing is checked yet.
+
+    Parameters
+    ----------
+    source, segmentation, file, limits
+        As in :func:`read_coco_detections`.
+
+    Returns
+    -------
+    data : object
+        A dict of columns, where the file is as such files are; else what the JSON says, or what was given. Either is
+        a `source` of :func:`read_coco_detections`.
+    name : str
+        What to call it.
+
+    Examples
+    --------
+    >>> import io
+    >>> load_detections(io.BytesIO(b'[{"image_id": 7, "score": 0.5}]'))[0]["image_id"]
+    [7]
+    """
+    return load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
 
 
 def _predictions(

@@ -1,0 +1,127 @@
+"""What every source is brought to before it becomes a frame: a row an object, images and classes not yet looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..frames import POLYGON
+from ..masks.ragged import offsets_of
+from .masks import Shapes, no_masks, together
+
+__all__ = ["Objects", "blank", "concat", "polygons_of", "texts_of"]
+
+
+@dataclass
+class Objects:
+    """Objects of any source, a row each.
+
+    Parameters
+    ----------
+    rows : pandas.Index
+        What a row is called in an error.
+    image_id, image_name, class_id, class_name : numpy.ndarray of object
+        Texts, None where the source does not say. What may be either stands in both. An id of a class may be its number
+        in the model.
+    box : numpy.ndarray of float64, shape (n, 4)
+        ``[x_min, y_min, x_max, y_max]`` in pixels, NaN where there is none.
+    score : numpy.ndarray of float64
+        NaN where there is none.
+    polygon : pyarrow.Array
+        One ring each, null where there is none.
+    shapes : Shapes
+        Masks.
+    size : numpy.ndarray of float64, shape (n, 2)
+        Height and width of the picture that a mask was made for, NaN where that is not said.
+    more : dict
+        Further columns.
+    numbers : bool
+        Whether ids of images and classes are those of a COCO file.
+    """
+
+    rows: pd.Index[Any]
+    image_id: NDArray[Any]
+    image_name: NDArray[Any]
+    class_id: NDArray[Any]
+    class_name: NDArray[Any]
+    box: NDArray[np.float64]
+    score: NDArray[np.float64]
+    polygon: pa.Array
+    shapes: Shapes
+    size: NDArray[np.float64]
+    more: dict[str, Any] = field(default_factory=dict)
+    numbers: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def blank(rows: pd.Index[Any]) -> Objects:
+    """Return objects of which nothing is known yet."""
+    count = len(rows)
+    return Objects(
+        rows,
+        np.full(count, None, object),
+        np.full(count, None, object),
+        np.full(count, None, object),
+        np.full(count, None, object),
+        np.full((count, 4), np.nan),
+        np.full(count, np.nan),
+        pa.nulls(count, POLYGON),
+        no_masks(count),
+        np.full((count, 2), np.nan),
+    )
+
+
+def concat(parts: list[Objects]) -> Objects:
+    """Put the objects of several results one behind the other."""
+    if not parts:
+        return blank(pd.Index([], dtype="str"))
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("image_id", "image_name", "class_id", "class_name", "box", "score", "size")
+    }
+    names = dict.fromkeys(name for part in parts for name in part.more)
+    return Objects(
+        pd.Index([row for part in parts for row in part.rows], dtype="str"),
+        polygon=pa.concat_arrays([part.polygon for part in parts]),
+        shapes=together([part.shapes for part in parts]),
+        more={name: _column([(part.more.get(name), len(part)) for part in parts]) for name in names},
+        **columns,
+    )
+
+
+def _column(parts: list[tuple[Any, int]]) -> pd.Series[Any]:
+    """Put the values of a further column together, that some results may lack."""
+    columns = [
+        pd.Series(np.full(count, None) if values is None else values, dtype=object) for values, count in parts if count
+    ]
+    return pd.concat(columns, ignore_index=True).infer_objects() if columns else pd.Series(dtype=object)
+
+
+def texts_of(found: pa.Array) -> NDArray[Any]:
+    """Return Arrow texts as an array of texts, None where there is none."""
+    return found.to_numpy(zero_copy_only=False)
+
+
+def polygons_of(rings: list[NDArray[np.float64] | None]) -> pa.Array:
+    """Make a column of polygons of arrays of vertices, shape (k, 2); those of fewer than three are none.
+
+    Examples
+    --------
+    >>> polygons_of([np.array([[0, 0], [4, 0], [4, 4]]), None]).to_pylist()
+    [[[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]], None]
+    """
+    there = np.array([ring is not None and len(ring) > 2 for ring in rings], bool)
+    kept = [np.asarray(ring, np.float64).reshape(-1, 2) for ring, here in zip(rings, there, strict=True) if here]
+    lengths = np.zeros(len(rings), np.int64)
+    lengths[there] = [len(ring) for ring in kept]
+    points = np.concatenate([*kept, np.empty((0, 2))]).reshape(-1)
+    vertices = pa.FixedSizeListArray.from_arrays(pa.array(points), 2)
+    mask = None if there.all() else pa.array(~there)
+    return pa.ListArray.from_arrays(offsets_of(lengths).astype(np.int32), vertices, mask=mask).cast(POLYGON)

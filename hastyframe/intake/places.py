@@ -1,0 +1,392 @@
+"""Which image and which class something is, said in whatever way: by id, by name with or without folders, by number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .. import identity
+from ..arguments import shown
+from ..errors import ValidationException
+from ..images import SUFFIXES
+from ..paths import name_key
+from .frames import as_pandas, by_id
+from .objects import texts_of
+
+__all__ = ["COCO_ID", "Classes", "Images", "Placed"]
+
+COCO_ID = "coco_id"
+"""The column of a label set that has the numbers of an exported COCO file beside the ids of the project."""
+
+_CHOICES = 20_000
+"""Among so many names at most the nearest are looked for."""
+_SUGGESTED = 20
+"""For so many different names at most."""
+_SUGGESTIONS = 3
+
+
+class Placed(NamedTuple):
+    """Where things were found.
+
+    Parameters
+    ----------
+    ids, names : numpy.ndarray of object
+        A row each; None where there is none.
+    rows : numpy.ndarray of int64
+        Of images those of the frame; -1 where there is none.
+    wrong : dict of int to str
+        What to do about rows that were not found.
+    """
+
+    ids: NDArray[Any]
+    names: NDArray[Any]
+    rows: NDArray[np.int64]
+    wrong: dict[int, str]
+
+
+class _NotFound(Exception):  # caught where it is raised, and never seen
+    """What to do about something that was not found."""
+
+
+class Images:
+    """The images that there are, found by their ids or the names of their files.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame, LabelSet or None
+        Indexed by ``image_id``; ``name`` and ``dataset_name`` are looked at. None if nothing is known of them: then ids
+        stand for themselves, and so do names where there are no ids.
+    complete : bool
+        Whether there are no others. If there are, an id that is not among these stands for itself.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"name": ["a.jpg", "a.jpg"], "dataset_name": ["train", "val"]}, index=["i1", "i2"])
+    >>> names = np.array(["/data/val/a.jpg", "a.jpg"], object)
+    >>> found = Images(frame).place(np.full(2, None, object), names)
+    >>> found.ids.tolist(), list(found.wrong)
+    (['i2', None], [1])
+    """
+
+    def __init__(self, images: Any, *, complete: bool = True) -> None:
+        frame = None if images is None else by_id(getattr(images, "images", images), "image_id", "images")
+        self.frame, self._complete = frame, complete
+        if frame is None:
+            return
+        self.ids = texts_of(identity.texts(frame.index))
+        self.names = _texts(frame, ("name", "image_name", "file_name"), "name")
+        self._datasets = _texts(frame, ("dataset_name",), "name")
+        self._dataset_names = {dataset for dataset in self._datasets.tolist() if dataset is not None}
+        self._row_of_id = {id_: row for row, id_ in enumerate(self.ids.tolist())}
+        numbers = _texts(frame, (COCO_ID,), "id").tolist()
+        self._row_of_number = {number: row for row, number in enumerate(numbers) if number is not None}
+        self._rows_of_file: dict[str, list[int]] = defaultdict(list)
+        self._parts = [_parts(name or "") or [""] for name in self.names.tolist()]
+        for row, parts in enumerate(self._parts):
+            self._rows_of_file[parts[-1]].append(row)
+            if (stem := _stem(parts[-1])) != parts[-1]:
+                self._rows_of_file[stem].append(row)
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Height and width of each image, NaN where that is not known."""
+        columns = [] if self.frame is None else [self.frame.get(name) for name in ("height", "width")]
+        if not columns or any(column is None for column in columns):
+            return np.full((0 if self.frame is None else len(self.frame), 2), np.nan)
+        return np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+                                for column in columns])  # fmt: skip
+
+    def place(self, ids: NDArray[Any], names: NDArray[Any], *, numbers: bool = False) -> Placed:
+        """Find images.
+
+        Parameters
+        ----------
+        ids, names : numpy.ndarray of object
+            What is said of each row, None where nothing is.
+        numbers : bool
+            Whether ids are those of a COCO file.
+        """
+        if self.frame is None:
+            return _as_said(ids, names)
+
+        def find(id_: str | None, name: str | None) -> tuple[str | None, str | None, int]:
+            row = self._row(id_, name, numbers)
+            if row is not None:
+                return self.ids[row], self.names[row], row
+            if self._complete or id_ is None or _is_file(id_):
+                raise _NotFound(self._unknown(str(name if name is not None else id_), numbers))
+            return id_, (None if name == id_ else name), -1
+
+        return _each(find, ids, names)
+
+    def _row(self, id_: str | None, name: str | None, numbers: bool) -> int | None:
+        if id_ is None and name is None:
+            raise _NotFound("Say which image it is on.")
+        found = self._row_of_number.get(id_ or "", None) if numbers else None
+        found = self._row_of_id.get(id_ or "") if found is None else found
+        rows = self._named(name) if name is not None else []
+        if found is not None:
+            exact = [row for row in rows if self._parts[row][-1] == _parts(name or "")[-1]]
+            if exact and found not in exact:
+                raise _NotFound(f"As an id it is {self._called([found])}, as a name {self._called(exact)}: give one.")
+            return found
+        if not rows and id_ is not None and id_ != name and not id_.isdecimal():
+            rows = self._named(id_)
+        if len(rows) > 1:
+            raise _NotFound(f"Several images have this name: {self._called(rows)}. Give the id, or the folder as well.")
+        return rows[0] if rows else None
+
+    def _named(self, name: str) -> list[int]:
+        """Rows of the images that a name may mean: those that share the most of its folders."""
+        asked = _parts(name)
+        if not asked:
+            return []
+        agreed: dict[int, int] = {}
+        for row in self._rows_of_file.get(asked[-1], ()):
+            own = self._parts[row]
+            same = _agree(asked[:-1], own[:-1])
+            if same < min(len(asked), len(own)) - 1:
+                continue  # a folder in the name is another one
+            if same == len(own) - 1 and len(asked) > len(own) and (dataset := self._datasets[row]) is not None:
+                rest = asked[: len(asked) - len(own)]
+                deeper = _agree(rest, _parts(dataset))
+                if not deeper and rest[-1] in self._dataset_names:
+                    continue  # it is in another dataset
+                same += deeper
+            agreed[row] = same
+        whole = {row: same for row, same in agreed.items() if self._parts[row][-1] == asked[-1]} or agreed
+        most = max(whole.values(), default=0)
+        return [row for row, same in whole.items() if same == most]
+
+    def _called(self, rows: list[int]) -> str:
+        names = [
+            repr(f"{self._datasets[row]}/{self.names[row]}" if self._datasets[row] is not None else self.names[row])
+            if self.names[row] is not None
+            else repr(self.ids[row])
+            for row in rows
+        ]
+        return ", ".join(names if len(set(names)) == len(names) else [repr(self.ids[row]) for row in rows])
+
+    def _unknown(self, said: str, numbers: bool) -> str:
+        if numbers and said.isdecimal() and not any(id_.isdecimal() for id_ in self.ids.tolist() if id_):
+            return (
+                "It is the number of an image in a COCO file, and these images have other ids. Give the file that the "
+                "model was fed: images=hf.read_coco(file)."
+            )
+        file = _parts(said)[-1] if _parts(said) else said
+        near = _near(file, [name for name in self.names.tolist() if name] or self.ids.tolist())
+        more = "" if self._complete else " Give images=, those without labels as well."
+        return f"It is none of the {len(self.ids):,} images, by id or by name.{near}{more}"
+
+
+class Classes:
+    """The classes that there are, found by id, by name, or by their number in a model.
+
+    Parameters
+    ----------
+    classes : list of str, mapping, pandas.DataFrame, LabelSet or None
+        What the numbers of a model mean: names in their order, or names by number. Or the classes that there are:
+        a frame of label classes, a label set.
+    table : pandas.DataFrame, LabelSet or None
+        The classes that there are, where `classes` says what numbers mean, or nothing.
+    complete : bool
+        Whether there are no others than in the table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"name": ["cat", "dog"]}, index=["c1", "c2"])
+    >>> numbers = np.array(["1", "0"], object)
+    >>> Classes(["cat", "dog"], table).place(numbers, np.full(2, None, object)).ids.tolist()
+    ['c2', 'c1']
+    """
+
+    def __init__(self, classes: Any, table: Any = None, *, complete: bool = True) -> None:
+        self.mapping, given = _mapping(classes)
+        table = getattr(table if given is None else given, "label_classes", table if given is None else given)
+        self.frame = None if table is None else by_id(table, "class_id", "classes")
+        self._complete = complete
+        if self.frame is None:
+            return
+        self.ids = texts_of(identity.texts(self.frame.index))
+        self.names = _texts(self.frame, ("name", "class_name"), "name")
+        self._row_of_id = {id_: row for row, id_ in enumerate(self.ids.tolist()) if id_ is not None}
+        self._row_of_name = {name: row for row, name in enumerate(self.names.tolist()) if name is not None}
+        numbers = _texts(self.frame, (COCO_ID,), "id").tolist()
+        self._row_of_number = {number: row for row, number in enumerate(numbers) if number is not None}
+
+    def place(self, ids: NDArray[Any], names: NDArray[Any], *, numbers: bool = False) -> Placed:
+        """Find classes; parameters as of :meth:`Images.place`."""
+
+        def find(id_: str | None, name: str | None) -> tuple[str | None, str | None, int]:
+            if id_ is None and name is None:
+                raise _NotFound("Say which class it is of.")
+            name = self._meant(id_, name)
+            if self.frame is None:
+                return id_, name, -1
+            row = self._row(id_, name, numbers)
+            if row is not None:
+                return self.ids[row], self.names[row], row
+            if self._complete:
+                raise _NotFound(self._unknown(id_, name))
+            return (id_ if name is None else None), (name if name is not None else id_), -1
+
+        return _each(find, ids, names)
+
+    def categories(self, names: NDArray[Any]) -> pd.Index[Any]:
+        """Names of all classes, those that are known first."""
+        known = [] if self.frame is None else self.names.tolist()
+        if self.frame is None and self.mapping is not None:
+            known = list(self.mapping.values())
+        found = pd.Series(names, dtype=object).dropna().unique().tolist()
+        return pd.Index([name for name in dict.fromkeys([*known, *found]) if name is not None], dtype="str")
+
+    def _meant(self, id_: str | None, name: str | None) -> str | None:
+        """Name that was given for a number of the model, or for a name; the name itself where none was."""
+        if self.mapping is None:
+            return name
+        for said in (id_, name):
+            if said is not None and said in self.mapping:
+                return self.mapping[said]
+        for said in (name, id_):
+            if said is not None and (said in self.mapping.values() or self._is_known(said)):
+                return said
+        said = str(name if name is not None else id_)
+        if said.isdecimal():
+            raise _NotFound(f"It is none of the {len(self.mapping):,} numbers that classes= gives names for.")
+        raise _NotFound(f"It is none of the names in classes=.{_near(said, self.mapping.values())}")
+
+    def _is_known(self, said: str) -> bool:
+        return self.frame is not None and said in self._row_of_name
+
+    def _row(self, id_: str | None, name: str | None, numbers: bool) -> int | None:
+        if name is not None:
+            row = self._row_of_name.get(name)
+            if row is None:
+                row = self._row_of_id.get(name)
+            if row is not None or self.mapping is not None:
+                return row
+        if id_ is None or (name is not None and name != id_):
+            return None
+        row = self._row_of_number.get(id_) if numbers else None
+        row = self._row_of_id.get(id_) if row is None else row
+        return self._row_of_name.get(id_) if row is None else row
+
+    def _unknown(self, id_: str | None, name: str | None) -> str:
+        said = str(name if name is not None else id_)
+        if name is None and said.isdecimal():
+            return (
+                f"It is no id of the {len(self.ids):,} classes. If it is a number of the model, give its names: "
+                "classes=[...] in their order, or a dict of number to name."
+            )
+        known = [each for each in self.names.tolist() if each]
+        some = "" if near_to(said, known) or not known else f" There are {', '.join(map(repr, known[:10]))}."
+        return f"It is none of the {len(self.ids):,} classes, by name or by id.{_near(said, known)}{some}"
+
+
+def near_to(said: str, choices: Iterable[Any]) -> list[str]:
+    """Return the nearest of some choices, whatever the capitals."""
+    by_fold: dict[str, str] = {}
+    for choice in choices:
+        by_fold.setdefault(str(choice).casefold(), str(choice))
+    if len(by_fold) > _CHOICES:
+        return []
+    return [by_fold[found] for found in get_close_matches(said[:200].casefold(), by_fold, n=_SUGGESTIONS)]
+
+
+def _near(said: str, choices: Iterable[Any]) -> str:
+    found = near_to(said, choices)
+    return f" Nearest: {', '.join(map(repr, found))}." if found else ""
+
+
+def _each(find: Any, ids: NDArray[Any], names: NDArray[Any]) -> Placed:
+    """Look up each different pair of id and name once."""
+    first, inverse = _different(ids, names)
+    found_ids, found_names = np.full(len(first), None, object), np.full(len(first), None, object)
+    rows, remedies = np.full(len(first), -1), np.full(len(first), None, object)
+    for place, row in enumerate(first.tolist()):
+        try:
+            found_ids[place], found_names[place], rows[place] = find(ids[row], names[row])
+        except _NotFound as error:
+            remedies[place] = str(error)
+    wrong = np.flatnonzero(pd.notna(remedies)[inverse]) if len(first) else np.empty(0, np.int64)
+    return Placed(
+        found_ids[inverse],
+        found_names[inverse],
+        rows[inverse],
+        {row: remedies[inverse[row]] for row in wrong.tolist()},
+    )
+
+
+def _different(ids: NDArray[Any], names: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First row of each different pair, and which of them each row is."""
+    (id_codes, _), (name_codes, known) = pd.factorize(ids), pd.factorize(names)
+    pairs = (id_codes.astype(np.int64) + 1) * (len(known) + 1) + name_codes + 1
+    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _as_said(ids: NDArray[Any], names: NDArray[Any]) -> Placed:
+    """Let ids stand for themselves, and names where there are no ids, if there are no images to look them up in."""
+    no_id = pd.isna(ids)
+    found = np.where(no_id, names, ids)
+    same = np.array([a is not None and a == b and not _is_file(a) for a, b in zip(ids, names, strict=True)], bool)
+    wrong = dict.fromkeys(np.flatnonzero(pd.isna(found)).tolist(), "Say which image it is on: images=...")
+    files = names.copy()
+    files[same] = None
+    return Placed(found, files, np.full(len(ids), -1), wrong)
+
+
+def _mapping(classes: Any) -> tuple[dict[str, str] | None, Any]:
+    """Return what numbers or names mean, and the table of classes, whichever of them is given."""
+    if classes is None or hasattr(classes, "label_classes"):
+        return None, classes
+    if isinstance(classes, Mapping) and not all(isinstance(name, str) for name in classes.values()):
+        return None, as_pandas(classes)
+    if isinstance(classes, Mapping):
+        return {identity.one(key) or str(key): name for key, name in classes.items()}, None
+    if isinstance(classes, pd.Series):
+        return _mapping(classes.astype(object).to_dict())
+    frame = as_pandas(classes)
+    if isinstance(frame, pd.DataFrame):
+        return None, frame
+    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
+        raise ValidationException(
+            f"classes is {shown(classes)}; it must be a list of names, a dict of number to name, a frame of label "
+            "classes or a label set."
+        )
+    names = list(classes)
+    if strange := [name for name in names if not isinstance(name, str)]:
+        raise ValidationException(f"classes is a list of names, and {shown(strange[0])} is not one.")
+    return {str(number): name for number, name in enumerate(names)}, None
+
+
+def _texts(frame: pd.DataFrame, columns: tuple[str, ...], kind: identity.Kind) -> NDArray[Any]:
+    column = next((frame[name] for name in columns if name in frame), None)
+    return np.full(len(frame), None, object) if column is None else texts_of(identity.texts(column, kind))
+
+
+def _parts(name: str) -> list[str]:
+    """Folders and file of a name, however its slashes and accents are written."""
+    return [part for part in name_key(name).replace("\\", "/").split("/") if part not in ("", ".")]
+
+
+def _stem(file: str) -> str:
+    head, dot, suffix = file.rpartition(".")
+    return head if dot and head and f".{suffix.lower()}" in SUFFIXES else file
+
+
+def _is_file(text: str) -> bool:
+    return _stem(text) != text
+
+
+def _agree(one: list[str], other: list[str]) -> int:
+    """How many parts two paths have in common, from the end."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

@@ -1,0 +1,154 @@
+"""What a source is: a file, a folder, a table, results of a model; each is read by a module of its own."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import identity
+from ..arguments import shown
+from ..errors import ValidationException
+from ..io import LabelSet, read_coco
+from ..io.coco import load_detections
+from .coco_results import are_detections, objects_in_detections
+from .frames import as_pandas, frame_of
+from .objects import Objects, concat
+from .places import Classes, Images
+from .results import Options, is_result, objects_in_result, said_image
+from .tables import is_coco, objects_in_table, read_csv
+from .yolo import objects_in_folder, objects_in_label_set
+
+__all__ = ["is_list", "objects_in"]
+
+
+def is_list(images: Any) -> bool:
+    """Whether images are ids or names, one a result, and not a frame of images."""
+    if isinstance(images, pd.Series | pd.Index | np.ndarray):
+        return True
+    return isinstance(images, list | tuple) and not all(isinstance(image, Mapping) for image in images)
+
+
+def objects_in(source: Any, which: Any, images: Images, classes: Classes, options: Options) -> Objects:
+    """Find out what a source is, and read it.
+
+    Parameters
+    ----------
+    source : object
+        As of :func:`hastyframe.as_predictions`.
+    which : list, str or None
+        Which image each result is of, if that was said; or the folder of pictures.
+    images, classes : Images, Classes
+        Those that there are.
+    options : Options
+        How to read.
+    """
+    if isinstance(source, str | os.PathLike | zipfile.ZipFile):
+        return _in_files(source, which, images, classes, options)
+    if isinstance(source, LabelSet):
+        return objects_in_label_set(source)
+    if (results := _results(source)) is not None:
+        if isinstance(source, Mapping) and not is_result(source):
+            if which is not None:
+                raise ValidationException("The dict says which image each result is of: leave out the list images=.")
+            which = list(source)
+        return _in_results(results, which, images, options)
+    if isinstance(source, Mapping | list | tuple):
+        return _in_rows(source, images, options)
+    return _in_frame(source, images, options)
+
+
+def _results(source: Any) -> Iterable[Any] | None:
+    """Results of a model, if that is what a source is: one, several, or a dict of them."""
+    if is_result(source):
+        return [source]
+    if isinstance(source, Mapping):
+        return source.values() if source and all(map(is_result, source.values())) else None
+    if isinstance(source, list | tuple):
+        rows = all(isinstance(row, Mapping) for row in source)
+        return None if source and rows and not is_result(source[0]) else source
+    return source if isinstance(source, Iterator) else None
+
+
+def _in_rows(rows: Any, images: Images, options: Options) -> Objects:
+    """Read rows as dicts, their columns, or what COCO files have beside others."""
+    if isinstance(rows, Mapping) and "annotations" in rows:
+        if "images" in rows:
+            return objects_in_label_set(read_coco(rows))
+        rows = rows["annotations"]
+    if isinstance(rows, Mapping) and not any(np.iterable(rows.get(key)) for key in ("image_id", "score")):
+        rows = [rows] if "image_id" in rows else rows
+    if are_detections(rows) and options.box_format in (None, "xywh"):
+        return objects_in_detections(rows, images, masks=options.masks)
+    return objects_in_table(frame_of(rows), options.box_format, "the rows")
+
+
+def _in_frame(source: Any, images: Images, options: Options) -> Objects:
+    frame = as_pandas(source)
+    if not isinstance(frame, pd.DataFrame):
+        raise ValidationException(
+            f"source is {shown(source)}; it must be a frame, a dict of columns, rows as dicts, the path of a CSV or "
+            "JSON file or of a folder of YOLO, or results of ultralytics, supervision, torchvision, transformers or "
+            "detectron2."
+        )
+    if is_coco(frame) and "segmentation" in frame:
+        return _in_rows(frame.to_dict("records"), images, options)
+    return objects_in_table(frame, options.box_format, "the table")
+
+
+def _in_files(source: Any, which: Any, images: Images, classes: Classes, options: Options) -> Objects:
+    """Read a file by its suffix, or a folder."""
+    suffix = "" if isinstance(source, zipfile.ZipFile) else Path(source).suffix.lower()
+    if suffix in {".csv", ".tsv"}:
+        return objects_in_table(read_csv(source), options.box_format, Path(source).name)
+    if suffix == ".parquet":
+        from pyarrow import parquet
+
+        return _in_frame(parquet.read_table(source), images, options)
+    if suffix == ".feather":
+        from pyarrow import feather
+
+        return _in_frame(feather.read_table(source), images, options)
+    if suffix == ".json":
+        data, _ = load_detections(source, segmentation=options.masks)
+        whole = isinstance(data, Mapping) and {"annotations", "images"} <= data.keys()
+        return objects_in_label_set(read_coco(source)) if whole else _in_rows(data, images, options)
+    return objects_in_folder(source, images.frame if which is None else which, classes)
+
+
+def _in_results(results: Iterable[Any], which: Any, images: Images, options: Options) -> Objects:
+    """Read results, and say which image each is of."""
+    keys = [which] if isinstance(which, str) else None if which is None else list(which)
+    parts, silent = [], []
+    for number, result in enumerate(results):
+        part = objects_in_result(result, number, options)
+        id_, name = said_image(result) if keys is None else (None, None)
+        if keys is not None and number < len(keys):
+            part.image_id[:] = part.image_name[:] = identity.one(keys[number])
+        elif id_ is None and name is None:
+            silent.append(number)
+        else:
+            part.image_id[:], part.image_name[:] = identity.one(id_), name
+        parts.append(part)
+    if keys is not None and len(keys) != len(parts):
+        raise ValidationException(f"There are {len(parts):,} results, and images= names {len(keys):,}: name one each.")
+    if silent:
+        _by_order(parts, silent, images)
+    return concat(parts)
+
+
+def _by_order(parts: list[Objects], silent: list[int], images: Images) -> None:
+    """Take images in their order for results that do not say which image they are of."""
+    if images.frame is None or len(images.frame) != len(parts):
+        there = "" if images.frame is None else f", and images= has {len(images.frame):,}"
+        raise ValidationException(
+            f"There are {len(parts):,} results that do not say which image they are of{there}: give "
+            "images=[...] with an id or a name each, or a dict of image to result."
+        )
+    for number in silent:
+        parts[number].image_id[:] = images.ids[number]
