@@ -96,12 +96,12 @@ def concat(parts: list[Objects]) -> Objects:
     )
 
 
-def _column(parts: list[tuple[Any, int]]) -> pd.Series[Any]:
+def _column(parts: list[tuple[Any, int]]) -> Any:
     """Put the values of a further column together, that some results may lack."""
     columns = [
-        pd.Series(np.full(count, None) if values is None else values, dtype=object) for values, count in parts if count
+        np.full(count, None, object) if values is None else np.asarray(values, object) for values, count in parts
     ]
-    return pd.concat(columns, ignore_index=True).infer_objects() if columns else pd.Series(dtype=object)
+    return pd.Series(np.concatenate(columns), dtype=object).infer_objects().array
 
 
 def texts_of(found: pa.Array) -> NDArray[Any]:

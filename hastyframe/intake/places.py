@@ -120,7 +120,7 @@ class Images:
             row = self._row(id_, name, numbers)
             if row is not None:
                 return self.ids[row], self.names[row], row
-            if self._complete or id_ is None or _is_file(id_):
+            if self._complete or id_ is None or _is_file(id_) or _is_no_id(id_, self._row_of_id):
                 raise _NotFound(self._unknown(str(name if name is not None else id_), numbers))
             return id_, (None if name == id_ else name), -1
 
@@ -175,10 +175,10 @@ class Images:
         return ", ".join(names if len(set(names)) == len(names) else [repr(self.ids[row]) for row in rows])
 
     def _unknown(self, said: str, numbers: bool) -> str:
-        if numbers and said.isdecimal() and not any(id_.isdecimal() for id_ in self.ids.tolist() if id_):
+        if numbers and _is_no_id(said, self._row_of_id):
             return (
-                "It is the number of an image in a COCO file, and these images have other ids. Give the file that the "
-                "model was fed: images=hf.read_coco(file)."
+                "It is the number of an image in a COCO file, and these images have other ids. Bring them to these "
+                "ids by the file that the model was fed: hf.as_predictions(..., images=hf.read_coco(file))."
             )
         file = _parts(said)[-1] if _parts(said) else said
         near = _near(file, [name for name in self.names.tolist() if name] or self.ids.tolist())
@@ -233,8 +233,8 @@ class Classes:
             row = self._row(id_, name, numbers)
             if row is not None:
                 return self.ids[row], self.names[row], row
-            if self._complete:
-                raise _NotFound(self._unknown(id_, name))
+            if self._complete or (name is None and _is_no_id(id_ or "", self._row_of_id)):
+                raise _NotFound(self._unknown(id_, name, numbers))
             return (id_ if name is None else None), (name if name is not None else id_), -1
 
         return _each(find, ids, names)
@@ -245,7 +245,9 @@ class Classes:
         if self.frame is None and self.mapping is not None:
             known = list(self.mapping.values())
         found = pd.Series(names, dtype=object).dropna().unique().tolist()
-        return pd.Index([name for name in dict.fromkeys([*known, *found]) if name is not None], dtype="str")
+        return pd.Index(
+            [name for name in dict.fromkeys([*known, *found]) if name is not None], dtype="str", name="name"
+        )
 
     def _meant(self, id_: str | None, name: str | None) -> str | None:
         """Name that was given for a number of the model, or for a name; the name itself where none was."""
@@ -278,12 +280,17 @@ class Classes:
         row = self._row_of_id.get(id_) if row is None else row
         return self._row_of_name.get(id_) if row is None else row
 
-    def _unknown(self, id_: str | None, name: str | None) -> str:
+    def _unknown(self, id_: str | None, name: str | None, numbers: bool) -> str:
         said = str(name if name is not None else id_)
+        if numbers and _is_no_id(said, self._row_of_id):
+            return (
+                "It is the number of a category in a COCO file, and these classes have other ids. Bring them to "
+                "these ids by the file that the model was fed: hf.as_predictions(..., images=hf.read_coco(file))."
+            )
         if name is None and said.isdecimal():
             return (
                 f"It is no id of the {len(self.ids):,} classes. If it is a number of the model, give its names: "
-                "classes=[...] in their order, or a dict of number to name."
+                "hf.as_predictions(..., classes=[...]) in their order, or a dict of number to name."
             )
         known = [each for each in self.names.tolist() if each]
         some = "" if near_to(said, known) or not known else f" There are {', '.join(map(repr, known[:10]))}."
@@ -384,6 +391,11 @@ def _stem(file: str) -> str:
 
 def _is_file(text: str) -> bool:
     return _stem(text) != text
+
+
+def _is_no_id(said: str, known: Mapping[Any, int]) -> bool:
+    """Whether something is a number, and none of the ids that there are is one."""
+    return said.isdecimal() and bool(known) and not any(id_ is not None and id_.isdecimal() for id_ in known)
 
 
 def _agree(one: list[str], other: list[str]) -> int:

@@ -172,7 +172,7 @@ def predictions_on(labels: pd.DataFrame, source: Any, images: pd.DataFrame | Non
     by = "class_id" if "class_id" in labels and labels["class_id"].notna().all() else "class_name"
     table = _different(labels, by, {"class_name": "name"})
     classes = Classes(None, table if "name" in table or by == "class_id" else None, complete=False)
-    objects = objects_in(source, None, known, classes, Options(None, masks, 0.5))
+    objects = objects_in(source, None, known, classes, Options(None, masks, 0.5, "predictions"))
     return _assembled(Prediction, objects, known, classes, normalized=False)
 
 

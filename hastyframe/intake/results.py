@@ -36,11 +36,14 @@ class Options:
         Whether masks and outlines are wanted.
     threshold : float
         Above which probability a pixel belongs to an object.
+    name : str
+        What the argument is called that has them.
     """
 
     box_format: BoxFormat | None
     masks: bool
     threshold: float
+    name: str = "source"
 
 
 @dataclass

@@ -58,7 +58,7 @@ def objects_in(source: Any, which: Any, images: Images, classes: Classes, option
                 raise ValidationException("The dict says which image each result is of: leave out the list images=.")
             which = list(source)
         return _in_results(results, which, images, options)
-    if isinstance(source, Mapping | list | tuple):
+    if isinstance(source, Mapping) or (isinstance(source, list | tuple) and _are_rows(source)):
         return _in_rows(source, images, options)
     return _in_frame(source, images, options)
 
@@ -70,9 +70,12 @@ def _results(source: Any) -> Iterable[Any] | None:
     if isinstance(source, Mapping):
         return source.values() if source and all(map(is_result, source.values())) else None
     if isinstance(source, list | tuple):
-        rows = all(isinstance(row, Mapping) for row in source)
-        return None if source and rows and not is_result(source[0]) else source
+        return source if not source or any(map(is_result, source)) else None
     return source if isinstance(source, Iterator) else None
+
+
+def _are_rows(source: list[Any] | tuple[Any, ...]) -> bool:
+    return all(isinstance(row, Mapping) for row in source)
 
 
 def _in_rows(rows: Any, images: Images, options: Options) -> Objects:
@@ -92,13 +95,15 @@ def _in_frame(source: Any, images: Images, options: Options) -> Objects:
     frame = as_pandas(source)
     if not isinstance(frame, pd.DataFrame):
         raise ValidationException(
-            f"source is {shown(source)}; it must be a frame, a dict of columns, rows as dicts, the path of a CSV or "
-            "JSON file or of a folder of YOLO, or results of ultralytics, supervision, torchvision, transformers or "
-            "detectron2."
+            f"{options.name} is {shown(source)}; it must be a frame, a dict of columns, rows as dicts, the path of a "
+            "CSV or JSON file or of a folder of YOLO, or results of ultralytics, supervision, torchvision, "
+            "transformers or detectron2."
         )
     if is_coco(frame) and "segmentation" in frame:
         return _in_rows(frame.to_dict("records"), images, options)
-    return objects_in_table(frame, options.box_format, "the table")
+    objects = objects_in_table(frame, options.box_format, "the table")
+    objects.numbers = is_coco(frame)
+    return objects
 
 
 def _in_files(source: Any, which: Any, images: Images, classes: Classes, options: Options) -> Objects:

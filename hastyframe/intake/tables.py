@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import identity
@@ -21,6 +22,7 @@ from ..lists import ragged_of
 from ..masks import polygon_bounds
 from ..paths import reading
 from .arrays import as_numpy
+from .frames import as_pandas
 from .masks import Shapes
 from .objects import Objects, blank, texts_of
 
@@ -71,6 +73,8 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     path : path
         Commas, semicolons, tabs or bars between the columns, whose names are in the first line.
     """
+    from pyarrow import csv as arrow_csv
+
     path = Path(path)
     with reading(path):
         try:
@@ -79,18 +83,17 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
             separator = max(",;\t|", key=first.count)
             names = next(csv.reader([first], delimiter=separator), [])
             texts = [name for name in names if _plain(name) in _TEXT_COLUMNS]
-            return pd.read_csv(
+            table = arrow_csv.read_csv(
                 path,
-                sep=separator,
-                encoding="utf-8-sig",
-                dtype=dict.fromkeys(texts, "str"),
-                keep_default_na=False,
-                na_values={name: [""] if name in texts else _MISSING for name in names},
-                float_precision="round_trip",
-                index_col=False,
+                parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(texts, pa.string()), null_values=_MISSING
+                ),
             )
-        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        except (UnicodeDecodeError, pa.ArrowInvalid, csv.Error) as error:
             raise FormatError(str(path), "", f"it is no CSV: {error}", "Check what wrote the file") from None
+    frame: pd.DataFrame = as_pandas(table)
+    return frame.assign(**{name: frame[name].where(frame[name] != "", None) for name in texts})
 
 
 def is_coco(frame: pd.DataFrame) -> bool:
