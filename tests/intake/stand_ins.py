@@ -82,22 +82,42 @@ class Fetched:
         return self._values
 
 
-def ultralytics(boxes, scores, classes, *, path="a.jpg", names=None, masks=None, outlines=None, size=(60, 80), obb=None,
-                track=None):  # fmt: skip
+def ultralytics(
+    boxes, scores, classes, *, path="a.jpg", names=None, masks=None, outlines=None, size=(60, 80), obb=None, track=None
+):
     """``Results``: boxes in the picture's pixels, masks in those that the model saw."""
-    rows = SimpleNamespace(xyxy=Tensor(np.asarray(boxes, np.float32)), conf=Tensor(np.asarray(scores, np.float32)),
-                           cls=Tensor(np.asarray(classes, np.float32)), id=None if track is None else Tensor(track))  # fmt: skip
+    rows = SimpleNamespace(
+        xyxy=Tensor(np.asarray(boxes, np.float32)),
+        conf=Tensor(np.asarray(scores, np.float32)),
+        cls=Tensor(np.asarray(classes, np.float32)),
+        id=None if track is None else Tensor(track),
+    )
     shapes = None
     if masks is not None:
         shapes = SimpleNamespace(data=Tensor(np.asarray(masks, np.float32)), xy=outlines)
-    return SimpleNamespace(boxes=None if obb is not None else rows, masks=shapes, obb=obb, names=names or {},
-                           orig_shape=size, path=path, probs=None, keypoints=None)  # fmt: skip
+    return SimpleNamespace(
+        boxes=None if obb is not None else rows,
+        masks=shapes,
+        obb=obb,
+        names=names or {},
+        orig_shape=size,
+        path=path,
+        probs=None,
+        keypoints=None,
+    )
 
 
 def supervision(boxes, scores, classes, *, masks=None, data=None, tracks=None):
     """``Detections``."""
-    return SimpleNamespace(xyxy=np.asarray(boxes, np.float32), confidence=None if scores is None else np.asarray(scores, np.float32),
-                           class_id=np.asarray(classes, int), mask=masks, tracker_id=tracks, data=data or {}, metadata={})  # fmt: skip
+    return SimpleNamespace(
+        xyxy=np.asarray(boxes, np.float32),
+        confidence=None if scores is None else np.asarray(scores, np.float32),
+        class_id=np.asarray(classes, int),
+        mask=masks,
+        tracker_id=tracks,
+        data=data or {},
+        metadata={},
+    )
 
 
 def torchvision(boxes, scores, classes, *, masks=None, device="cuda:0"):
@@ -149,6 +169,10 @@ def detectron(boxes, scores, classes, *, masks=None, said="pred", device="cuda:0
 
 def mmdet(boxes, scores, classes, *, masks=None, path=None):
     """``DetDataSample``."""
-    found = SimpleNamespace(bboxes=Tensor(np.asarray(boxes, np.float32)), scores=Tensor(np.asarray(scores, np.float32)),
-                            labels=Tensor(np.asarray(classes)), **({} if masks is None else {"masks": Tensor(masks)}))  # fmt: skip
+    found = SimpleNamespace(
+        bboxes=Tensor(np.asarray(boxes, np.float32)),
+        scores=Tensor(np.asarray(scores, np.float32)),
+        labels=Tensor(np.asarray(classes)),
+        **({} if masks is None else {"masks": Tensor(masks)}),
+    )
     return SimpleNamespace(pred_instances=found, **({} if path is None else {"img_path": path}))

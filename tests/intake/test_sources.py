@@ -107,8 +107,10 @@ def yolo(tmp_path):
         boxes = seen.boxes.astype(float)
         shares = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], axis=1)
         shares /= [scene.WIDTH, scene.HEIGHT] * 2
-        lines = [f"{k} {' '.join(map(repr, map(float, b)))} {float(s)!r}\n"
-                 for k, b, s in zip(seen.classes, shares, seen.scores, strict=True)]  # fmt: skip
+        lines = [
+            f"{k} {' '.join(map(repr, map(float, b)))} {float(s)!r}\n"
+            for k, b, s in zip(seen.classes, shares, seen.scores, strict=True)
+        ]
         path = folder / dataset / name.replace(".jpg", ".txt")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines))
@@ -135,31 +137,125 @@ NAMES_OF = dict(enumerate(scene.CLASSES))
 
 SOURCES = {
     "our frame": lambda _: (reference(False), IMAGES),
-    "csv, corners, names": lambda tmp: (csv(tmp, table(("x1", "y1", "x2", "y2"), CORNERS, BY_NAME, file_name=LONG["path"])), IMAGES),
+    "csv, corners, names": lambda tmp: (
+        csv(tmp, table(("x1", "y1", "x2", "y2"), CORNERS, BY_NAME, file_name=LONG["path"])),
+        IMAGES,
+    ),
     "csv, sides, numbers": lambda tmp: (csv(tmp, table(("x", "y", "w", "h"), XYWH, BY_NUMBER, **IDS)), NAMED),
-    "csv, bbox as text": lambda tmp: (csv(tmp, pd.DataFrame({"image": LONG["path"], "bbox": CORNERS.tolist(), "confidence": LONG["score"], "label": NAMES})), IMAGES),
+    "csv, bbox as text": lambda tmp: (
+        csv(
+            tmp,
+            pd.DataFrame(
+                {"image": LONG["path"], "bbox": CORNERS.tolist(), "confidence": LONG["score"], "label": NAMES}
+            ),
+        ),
+        IMAGES,
+    ),
     "frame, x_center": lambda _: (table(("x_center", "y_center", "width", "height"), CENTERS, BY_NAME, **IDS), IMAGES),
-    "frame, left top right bottom": lambda _: (table(("Left", "Top", "Right", "Bottom"), CORNERS, BY_NAME, filename=LONG["path"]), IMAGES),
-    "frame, xmin and class ids": lambda _: (table(("xmin", "ymin", "xmax", "ymax"), CORNERS, {"class_id": LABELS.label_classes.index.take(LONG["number"])}, **IDS), IMAGES),
-    "frame, bbox as arrays, xywh": lambda _: (pd.DataFrame({"image": LONG["image_id"], "bbox": list(XYWH), "score": LONG["score"], "label": NAMES}), {**IMAGES, "box_format": "xywh"}),
-    "dict of columns": lambda _: ({"image": LONG["path"].tolist(), **LONG[scene.BOX].to_dict("list"), "prob": LONG["score"].tolist(), "label": NAMES.tolist()}, IMAGES),
-    "rows as dicts": lambda _: (table(("cx", "cy", "w", "h"), CENTERS, BY_NAME, path=LONG["path"]).to_dict("records"), IMAGES),
-    "frame, shares": lambda _: (table(("x", "y", "w", "h"), XYWH / np.tile([scene.WIDTH, scene.HEIGHT], 2), BY_NAME, **IDS), {**IMAGES, "normalized": True}),
-    "polars": lambda _: (pytest.importorskip("polars").from_pandas(table(("x1", "y1", "x2", "y2"), CORNERS, BY_NAME, **IDS)), IMAGES),
-    "ultralytics to_df": lambda _: (pd.DataFrame({"image": LONG["path"], "name": NAMES, "class": LONG["number"], "confidence": LONG["score"], "box": [dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)) for box in CORNERS.tolist()]}), IMAGES),
+    "frame, left top right bottom": lambda _: (
+        table(("Left", "Top", "Right", "Bottom"), CORNERS, BY_NAME, filename=LONG["path"]),
+        IMAGES,
+    ),
+    "frame, xmin and class ids": lambda _: (
+        table(
+            ("xmin", "ymin", "xmax", "ymax"),
+            CORNERS,
+            {"class_id": LABELS.label_classes.index.take(LONG["number"])},
+            **IDS,
+        ),
+        IMAGES,
+    ),
+    "frame, bbox as arrays, xywh": lambda _: (
+        pd.DataFrame({"image": LONG["image_id"], "bbox": list(XYWH), "score": LONG["score"], "label": NAMES}),
+        {**IMAGES, "box_format": "xywh"},
+    ),
+    "dict of columns": lambda _: (
+        {
+            "image": LONG["path"].tolist(),
+            **LONG[scene.BOX].to_dict("list"),
+            "prob": LONG["score"].tolist(),
+            "label": NAMES.tolist(),
+        },
+        IMAGES,
+    ),
+    "rows as dicts": lambda _: (
+        table(("cx", "cy", "w", "h"), CENTERS, BY_NAME, path=LONG["path"]).to_dict("records"),
+        IMAGES,
+    ),
+    "frame, shares": lambda _: (
+        table(("x", "y", "w", "h"), XYWH / np.tile([scene.WIDTH, scene.HEIGHT], 2), BY_NAME, **IDS),
+        {**IMAGES, "normalized": True},
+    ),
+    "polars": lambda _: (
+        pytest.importorskip("polars").from_pandas(table(("x1", "y1", "x2", "y2"), CORNERS, BY_NAME, **IDS)),
+        IMAGES,
+    ),
+    "ultralytics to_df": lambda _: (
+        pd.DataFrame(
+            {
+                "image": LONG["path"],
+                "name": NAMES,
+                "class": LONG["number"],
+                "confidence": LONG["score"],
+                "box": [dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)) for box in CORNERS.tolist()],
+            }
+        ),
+        IMAGES,
+    ),
     "coco list": lambda _: (coco_rows(), {"images": exported()}),
     "coco frame": lambda _: (pd.DataFrame(coco_rows()), {"images": exported()}),
-    "coco numpy scalars": lambda _: ([{**row, "image_id": np.int64(row["image_id"]), "bbox": np.array(row["bbox"])} for row in coco_rows()], {"images": exported()}),
+    "coco numpy scalars": lambda _: (
+        [{**row, "image_id": np.int64(row["image_id"]), "bbox": np.array(row["bbox"])} for row in coco_rows()],
+        {"images": exported()},
+    ),
     "yolo folder": lambda tmp: (yolo(tmp), NAMED),
-    "ultralytics": lambda _: ([stand_ins.ultralytics(seen.boxes, seen.scores, seen.classes, path=path, names=NAMES_OF) for seen, path in zip(SEEN, PATHS, strict=True)], IMAGES),
-    "ultralytics, streamed": lambda _: ((stand_ins.ultralytics(seen.boxes, seen.scores, seen.classes, path=path, names=NAMES_OF) for seen, path in zip(SEEN, PATHS, strict=True)), IMAGES),
-    "supervision, names in data": lambda _: (dict(zip(PATHS, [stand_ins.supervision(seen.boxes, seen.scores, seen.classes, data={"class_name": np.array(scene.CLASSES)[seen.classes]}) for seen in SEEN], strict=True)), IMAGES),
+    "ultralytics": lambda _: (
+        [
+            stand_ins.ultralytics(seen.boxes, seen.scores, seen.classes, path=path, names=NAMES_OF)
+            for seen, path in zip(SEEN, PATHS, strict=True)
+        ],
+        IMAGES,
+    ),
+    "ultralytics, streamed": lambda _: (
+        (
+            stand_ins.ultralytics(seen.boxes, seen.scores, seen.classes, path=path, names=NAMES_OF)
+            for seen, path in zip(SEEN, PATHS, strict=True)
+        ),
+        IMAGES,
+    ),
+    "supervision, names in data": lambda _: (
+        dict(
+            zip(
+                PATHS,
+                [
+                    stand_ins.supervision(
+                        seen.boxes,
+                        seen.scores,
+                        seen.classes,
+                        data={"class_name": np.array(scene.CLASSES)[seen.classes]},
+                    )
+                    for seen in SEEN
+                ],
+                strict=True,
+            )
+        ),
+        IMAGES,
+    ),
     "supervision, a list": lambda _: (each(stand_ins.supervision), NAMED),
     "torchvision": lambda _: (dict(zip(LABELS.images.index, each(stand_ins.torchvision), strict=True)), NAMED),
-    "transformers": lambda _: (dict(zip(PATHS, each(stand_ins.transformers), strict=True)), {"images": LABELS, "classes": NAMES_OF}),
+    "transformers": lambda _: (
+        dict(zip(PATHS, each(stand_ins.transformers), strict=True)),
+        {"images": LABELS, "classes": NAMES_OF},
+    ),
     "detectron2": lambda _: (each(stand_ins.detectron), NAMED),
-    "mmdet": lambda _: ([stand_ins.mmdet(seen.boxes, seen.scores, seen.classes, path=path) for seen, path in zip(SEEN, PATHS, strict=True)], NAMED),
-}  # fmt: skip
+    "mmdet": lambda _: (
+        [
+            stand_ins.mmdet(seen.boxes, seen.scores, seen.classes, path=path)
+            for seen, path in zip(SEEN, PATHS, strict=True)
+        ],
+        NAMED,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -183,13 +279,45 @@ def test_the_same_boxes_give_the_same_figures(name, tmp_path):
 MASKED = {
     "coco": lambda: (coco_rows(True), {"images": exported()}),
     "supervision": lambda: (with_masks(stand_ins.supervision), NAMED),
-    "torchvision": lambda: (with_masks(lambda *rows, masks: stand_ins.torchvision(*rows, masks=np.where(masks, 0.9, 0.2))), NAMED),
+    "torchvision": lambda: (
+        with_masks(lambda *rows, masks: stand_ins.torchvision(*rows, masks=np.where(masks, 0.9, 0.2))),
+        NAMED,
+    ),
     "detectron2": lambda: (with_masks(stand_ins.detectron), NAMED),
     "mmdet": lambda: (with_masks(stand_ins.mmdet), NAMED),
-    "ultralytics, masks of the picture's size": lambda: (with_masks(stand_ins.ultralytics, names=NAMES_OF, path="image0.jpg", size=(scene.HEIGHT, scene.WIDTH)), IMAGES),
-    "run-lengths": lambda: ([{"boxes": seen.boxes, "scores": seen.scores, "labels": seen.classes, "masks": hf.masks.to_coco_rle(*hf.masks.trim(hf.masks.encode(seen.masks), (scene.HEIGHT, scene.WIDTH)), (scene.HEIGHT, scene.WIDTH))} for seen in SEEN], NAMED),
-    "transformers, a mask a segment": lambda: ([{"segmentation": stand_ins.Tensor(seen.masks.astype(int)), "segments_info": [{"id": row, "label_id": int(k), "score": float(s)} for row, (k, s) in enumerate(zip(seen.classes, seen.scores, strict=True))]} for seen in SEEN], NAMED),
-}  # fmt: skip
+    "ultralytics, masks of the picture's size": lambda: (
+        with_masks(stand_ins.ultralytics, names=NAMES_OF, path="image0.jpg", size=(scene.HEIGHT, scene.WIDTH)),
+        IMAGES,
+    ),
+    "run-lengths": lambda: (
+        [
+            {
+                "boxes": seen.boxes,
+                "scores": seen.scores,
+                "labels": seen.classes,
+                "masks": hf.masks.to_coco_rle(
+                    *hf.masks.trim(hf.masks.encode(seen.masks), (scene.HEIGHT, scene.WIDTH)),
+                    (scene.HEIGHT, scene.WIDTH),
+                ),
+            }
+            for seen in SEEN
+        ],
+        NAMED,
+    ),
+    "transformers, a mask a segment": lambda: (
+        [
+            {
+                "segmentation": stand_ins.Tensor(seen.masks.astype(int)),
+                "segments_info": [
+                    {"id": row, "label_id": int(k), "score": float(s)}
+                    for row, (k, s) in enumerate(zip(seen.classes, seen.scores, strict=True))
+                ],
+            }
+            for seen in SEEN
+        ],
+        NAMED,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", MASKED)
