@@ -34,7 +34,10 @@ def as_numpy(value: Any) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, list | tuple):
-        return np.asarray([_item(each) for each in value])
+        try:
+            return np.asarray([_item(each) for each in value])
+        except ValueError:
+            raise ValidationException("It holds lists of different lengths, and is no array.") from None
     for bring in ("detach", "cpu"):  # PyTorch: what has gradients or is on a GPU refuses to be seen
         if callable(move := getattr(value, bring, None)):
             value = move()

@@ -17,7 +17,7 @@ from .objects import Objects, texts_of
 from .places import Images
 from .tables import objects_in_table
 
-__all__ = ["are_detections", "objects_in_detections"]
+__all__ = ["are_detections", "objects_in_detections", "told"]
 
 
 def are_detections(data: Any) -> bool:
@@ -28,8 +28,17 @@ def are_detections(data: Any) -> bool:
     >>> are_detections([{"image_id": 1, "category_id": 18, "bbox": [1, 0, 4, 3], "score": 0.5}])
     True
     """
-    keys = set(data if isinstance(data, Mapping) else data[0] if data else ())
+    keys = set(told(data) if isinstance(data, Mapping) else data[0] if data else ())
     return {"image_id", "category_id"} <= keys and bool({"bbox", "segmentation"} & keys)
+
+
+def told(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that hold something."""
+    return {
+        key: values
+        for key, values in columns.items()
+        if isinstance(values, np.ndarray) or any(value is not None for value in values)
+    }
 
 
 def objects_in_detections(data: Any, images: Images, *, masks: bool) -> Objects:

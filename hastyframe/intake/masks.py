@@ -108,19 +108,23 @@ def read_segments(segments: Any, numbers: list[int]) -> Shapes:
 
     Examples
     --------
-    >>> read_segments([[0, 7], [2, 7]], [7, 2]).boxes.tolist()
+    >>> read_segments(np.array([[0, 7], [2, 7]]), [7, 2]).boxes.tolist()
     [[1, 0, 2, 2], [0, 1, 1, 2]]
     """
-    pixels = as_numpy(segments)
     if not numbers:
         return no_masks(0)
+    if isinstance(segments, list | tuple):
+        raise ValidationException(
+            "'segmentation' is a list of run-lengths, which does not say how large the picture is: leave out "
+            "return_coco_annotation."
+        )
+    pixels = as_numpy(segments)
     if pixels.ndim == 3:
         return _encoded(pixels != 0)
     if pixels.ndim != 2:
         raise ValidationException(
             f"'segmentation' has the shape {pixels.shape}; it must be (height, width), or (n, height, width) with a "
-            "mask a segment. Lists of run-lengths do not say how large the picture is: leave out "
-            "return_coco_annotation."
+            "mask a segment."
         )
     wanted = np.asarray(numbers)
     some = max(1, _AT_ONCE // max(pixels.size, 1))

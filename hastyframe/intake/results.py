@@ -116,12 +116,16 @@ def _objects(found: _Found, number: int, options: Options) -> Objects:
         raise ValidationException(
             f"its boxes are xyxy, whatever the model, and box_format is {options.box_format!r}: leave that out."
         )
+    boxes = None if found.boxes is None else numbers(found.boxes, "boxes").reshape(-1, 4)
+    scores = None if found.scores is None else numbers(found.scores, "scores").reshape(-1)
+    said = found.classes if found.classes is not None else found.class_names
+    classes = None if said is None else as_numpy(said).reshape(-1)
     lengths = {
         name: len(value)
         for name, value in (
-            ("boxes", found.boxes),
-            ("scores", found.scores),
-            ("classes", found.classes if found.classes is not None else found.class_names),
+            ("boxes", boxes),
+            ("scores", scores),
+            ("classes", classes),
             ("masks", found.masks and found.masks.there),
             ("outlines", found.rings),
         )
@@ -132,15 +136,15 @@ def _objects(found: _Found, number: int, options: Options) -> Objects:
         told = ", ".join(f"{length} {name}" for name, length in lengths.items())
         raise ValidationException(f"it has {told}; they must be of one length.")
     objects = blank(pd.Index([f"result {number}, object {row}" for row in range(count)], dtype="str"))
-    if found.scores is not None:
-        objects.score = numbers(found.scores, "scores").reshape(-1)
-    _set_classes(objects, found)
-    if found.boxes is not None:
-        boxes = numbers(found.boxes, "boxes").reshape(-1, 4)
+    if scores is not None:
+        objects.score = scores
+    if classes is not None:
+        _set_classes(objects, classes, found)
+    if boxes is not None:
         objects.box = boxes_from(boxes, options.box_format or "xyxy")
     if found.rings is not None and options.masks:
         objects.polygon = polygons_of(found.rings)
-    if found.rings is not None and found.boxes is None:
+    if found.rings is not None and boxes is None:
         objects.box = _around(found.rings)
     if found.masks is not None:
         _set_masks(objects, found.masks, keep=options.masks)
@@ -159,18 +163,17 @@ def _set_masks(objects: Objects, shapes: Shapes, *, keep: bool) -> None:
             objects.size = np.where(shapes.there[:, None], np.array(shapes.size, float), np.nan)
 
 
-def _set_classes(objects: Objects, found: _Found) -> None:
+def _set_classes(objects: Objects, classes: NDArray[Any], found: _Found) -> None:
     """Set numbers of classes, and their names where the result has them."""
     if found.class_names is not None:
         objects.class_name = _texts(found.class_names, "name")
     if found.classes is None:
         return
-    codes = np.asarray(found.classes if isinstance(found.classes, list) else as_numpy(found.classes)).reshape(-1)
-    if codes.dtype.kind in "UO":
-        objects.class_name = _texts(codes, "name")
+    if classes.dtype.kind in "UO":
+        objects.class_name = _texts(classes, "name")
         objects.class_id = objects.class_name.copy()
         return
-    objects.class_id = _texts(codes, "id")
+    objects.class_id = _texts(classes, "id")
     if found.names is not None and found.class_names is None:
         names = found.names if isinstance(found.names, Mapping) else dict(enumerate(found.names))
         known = {identity.one(key): str(name) for key, name in names.items()}

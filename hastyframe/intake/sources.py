@@ -16,7 +16,7 @@ from ..arguments import shown
 from ..errors import ValidationException
 from ..io import LabelSet, read_coco
 from ..io.coco import load_detections
-from .coco_results import are_detections, objects_in_detections
+from .coco_results import are_detections, objects_in_detections, told
 from .frames import as_pandas, frame_of
 from .objects import Objects, concat
 from .places import Classes, Images
@@ -79,16 +79,26 @@ def _are_rows(source: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def _in_rows(rows: Any, images: Images, options: Options) -> Objects:
-    """Read rows as dicts, their columns, or what COCO files have beside others."""
-    if isinstance(rows, Mapping) and "annotations" in rows:
-        if "images" in rows:
-            return objects_in_label_set(read_coco(rows))
-        rows = rows["annotations"]
-    if isinstance(rows, Mapping) and not any(np.iterable(rows.get(key)) for key in ("image_id", "score")):
-        rows = [rows] if "image_id" in rows else rows
+    """Read rows as dicts, one of them, or a dict of columns."""
+    if isinstance(rows, Mapping):
+        if "annotations" in rows:
+            return (
+                objects_in_label_set(read_coco(rows))
+                if "images" in rows
+                else _in_rows(rows["annotations"], images, options)
+            )
+        if any(map(_is_column, rows.values())) and not are_detections([rows]):
+            return _in_frame(rows, images, options)
+        if _is_column(rows.get("image_id")):
+            return _in_rows(frame_of(rows).to_dict("records"), images, options)
+        rows = [rows]
     if are_detections(rows) and options.box_format in (None, "xywh"):
         return objects_in_detections(rows, images, masks=options.masks)
     return objects_in_table(frame_of(rows), options.box_format, "the rows")
+
+
+def _is_column(values: Any) -> bool:
+    return np.iterable(values) and not isinstance(values, str | bytes | Mapping)
 
 
 def _in_frame(source: Any, images: Images, options: Options) -> Objects:
@@ -121,8 +131,11 @@ def _in_files(source: Any, which: Any, images: Images, classes: Classes, options
         return _in_frame(feather.read_table(source), images, options)
     if suffix == ".json":
         data, _ = load_detections(source, segmentation=options.masks)
-        whole = isinstance(data, Mapping) and {"annotations", "images"} <= data.keys()
-        return objects_in_label_set(read_coco(source)) if whole else _in_rows(data, images, options)
+        if isinstance(data, Mapping) and {"annotations", "images"} <= data.keys():
+            return objects_in_label_set(read_coco(source))
+        if isinstance(data, Mapping) and are_detections(data) and options.box_format in (None, "xywh"):
+            return objects_in_detections(data, images, masks=options.masks)
+        return _in_rows(told(data) if isinstance(data, Mapping) else data, images, options)
     return objects_in_folder(source, images.frame if which is None else which, classes)
 
 
