@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .. import identity
 from ..entities import Label
 from ..frames import empty
 from ..io import LabelSet, read_coco_detections
-from .objects import Objects, texts_of
+from .objects import Objects, unsaid
 from .places import Images
 from .tables import objects_in_table
 
@@ -76,23 +75,18 @@ def _values(data: Any, key: str) -> Sequence[Any]:
     return [row.get(key) if isinstance(row, Mapping) else None for row in data]
 
 
-def _different(values: Sequence[Any]) -> NDArray[Any]:
-    """Ids that occur, as texts."""
-    found = texts_of(identity.texts(pd.Series(values, dtype=object)))
-    return pd.Series(found, dtype=object).dropna().unique()
-
-
 def _named(values: Sequence[Any]) -> pd.DataFrame:
-    ids = _different(values)
-    return pd.DataFrame({"name": pd.array(ids, dtype="str")}, index=pd.Index(ids, dtype="str"))
+    """Return a frame of the ids that occur, which are their own names."""
+    ids = pd.Index(pd.Series(pd.unique(pd.Series(values, dtype=object)), dtype=object).dropna())
+    found = pd.Index(identity.texts(ids).unique().drop_null(), dtype="str")
+    return pd.DataFrame({"name": found.array}, index=found)
 
 
 def _images(values: Sequence[Any], images: Images) -> pd.DataFrame:
     """Images of the detections, with the sizes that are known."""
     frame = _named(values)
-    ids = frame.index.to_numpy(object)
-    rows = images.place(ids, np.full(len(ids), None, object), numbers=True).rows
-    sizes = np.full((len(ids), 2), np.nan)
+    rows = images.place(identity.texts(frame.index), unsaid(len(frame)), numbers=True).rows
+    sizes = np.full((len(frame), 2), np.nan)
     if len(images.sizes):
         sizes[rows >= 0] = images.sizes[rows[rows >= 0]]
     return frame.assign(height=sizes[:, 0], width=sizes[:, 1])

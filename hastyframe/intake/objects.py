@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..frames import POLYGON
 from ..masks.ragged import offsets_of
-from .masks import Shapes, no_masks, together
+from .masks import Shapes, no_masks
 
-__all__ = ["Objects", "blank", "concat", "polygons_of", "texts_of"]
+__all__ = ["TEXT", "Objects", "blank", "polygons_of", "unsaid"]
+
+TEXT = pa.large_string()
 
 
 @dataclass
@@ -23,11 +26,11 @@ class Objects:
 
     Parameters
     ----------
-    rows : pandas.Index
+    rows : sequence
         What a row is called in an error.
-    image_id, image_name, class_id, class_name : numpy.ndarray of object
-        Texts, None where the source does not say. What may be either stands in both. An id of a class may be its number
-        in the model.
+    image_id, image_name, class_id, class_name : pyarrow.Array of large_string
+        Null where the source does not say. What may be either stands in both. An id of a class may be its number in the
+        model.
     box : numpy.ndarray of float64, shape (n, 4)
         ``[x_min, y_min, x_max, y_max]`` in pixels, NaN where there is none.
     score : numpy.ndarray of float64
@@ -44,11 +47,11 @@ class Objects:
         Whether ids of images and classes are those of a COCO file.
     """
 
-    rows: pd.Index[Any]
-    image_id: NDArray[Any]
-    image_name: NDArray[Any]
-    class_id: NDArray[Any]
-    class_name: NDArray[Any]
+    rows: Sequence[Any] | pd.Index[Any]
+    image_id: pa.Array
+    image_name: pa.Array
+    class_id: pa.Array
+    class_name: pa.Array
     box: NDArray[np.float64]
     score: NDArray[np.float64]
     polygon: pa.Array
@@ -61,15 +64,16 @@ class Objects:
         return len(self.rows)
 
 
-def blank(rows: pd.Index[Any]) -> Objects:
+def blank(rows: Sequence[Any] | pd.Index[Any]) -> Objects:
     """Return objects of which nothing is known yet."""
     count = len(rows)
+    nothing = unsaid(count)
     return Objects(
         rows,
-        np.full(count, None, object),
-        np.full(count, None, object),
-        np.full(count, None, object),
-        np.full(count, None, object),
+        nothing,
+        nothing,
+        nothing,
+        nothing,
         np.full((count, 4), np.nan),
         np.full(count, np.nan),
         pa.nulls(count, POLYGON),
@@ -78,35 +82,9 @@ def blank(rows: pd.Index[Any]) -> Objects:
     )
 
 
-def concat(parts: list[Objects]) -> Objects:
-    """Put the objects of several results one behind the other."""
-    if not parts:
-        return blank(pd.Index([], dtype="str"))
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("image_id", "image_name", "class_id", "class_name", "box", "score", "size")
-    }
-    names = dict.fromkeys(name for part in parts for name in part.more)
-    return Objects(
-        pd.Index([row for part in parts for row in part.rows], dtype="str"),
-        polygon=pa.concat_arrays([part.polygon for part in parts]),
-        shapes=together([part.shapes for part in parts]),
-        more={name: _column([(part.more.get(name), len(part)) for part in parts]) for name in names},
-        **columns,
-    )
-
-
-def _column(parts: list[tuple[Any, int]]) -> Any:
-    """Put the values of a further column together, that some results may lack."""
-    columns = [
-        np.full(count, None, object) if values is None else np.asarray(values, object) for values, count in parts
-    ]
-    return pd.Series(np.concatenate(columns), dtype=object).infer_objects().array
-
-
-def texts_of(found: pa.Array) -> NDArray[Any]:
-    """Return Arrow texts as an array of texts, None where there is none."""
-    return found.to_numpy(zero_copy_only=False)
+def unsaid(count: int) -> pa.Array:
+    """Return ids or names of which none is said."""
+    return pa.nulls(count, TEXT)
 
 
 def polygons_of(rings: list[NDArray[np.float64] | None]) -> pa.Array:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import identity
@@ -18,7 +19,7 @@ from ..errors import ValidationException
 from ..images import SUFFIXES
 from ..paths import name_key
 from .frames import as_pandas, by_id
-from .objects import texts_of
+from .objects import TEXT
 
 __all__ = ["COCO_ID", "Classes", "Images", "Placed"]
 
@@ -37,16 +38,16 @@ class Placed(NamedTuple):
 
     Parameters
     ----------
-    ids, names : numpy.ndarray of object
-        A row each; None where there is none.
+    ids, names : pyarrow.Array of large_string
+        A row each; null where there is none.
     rows : numpy.ndarray of int64
-        Of images those of the frame; -1 where there is none.
+        Rows of the frame in which they are; -1 where there is none.
     wrong : dict of int to str
         What to do about rows that were not found.
     """
 
-    ids: NDArray[Any]
-    names: NDArray[Any]
+    ids: pa.Array
+    names: pa.Array
     rows: NDArray[np.int64]
     wrong: dict[int, str]
 
@@ -69,9 +70,8 @@ class Images:
     Examples
     --------
     >>> frame = pd.DataFrame({"name": ["a.jpg", "a.jpg"], "dataset_name": ["train", "val"]}, index=["i1", "i2"])
-    >>> names = np.array(["/data/val/a.jpg", "a.jpg"], object)
-    >>> found = Images(frame).place(np.full(2, None, object), names)
-    >>> found.ids.tolist(), list(found.wrong)
+    >>> found = Images(frame).place(unsaid(2), pa.array(["/data/val/a.jpg", "a.jpg"], TEXT))
+    >>> found.ids.to_pylist(), list(found.wrong)
     (['i2', None], [1])
     """
 
@@ -80,7 +80,7 @@ class Images:
         self.frame, self._complete = frame, complete
         if frame is None:
             return
-        self.ids = texts_of(identity.texts(frame.index))
+        self.ids = _listed(identity.texts(frame.index))
         self.names = _texts(frame, ("name", "image_name", "file_name"), "name")
         self._datasets = _texts(frame, ("dataset_name",), "name")
         self._dataset_names = {dataset for dataset in self._datasets.tolist() if dataset is not None}
@@ -103,20 +103,20 @@ class Images:
         return np.column_stack([pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
                                 for column in columns])  # fmt: skip
 
-    def place(self, ids: NDArray[Any], names: NDArray[Any], *, numbers: bool = False) -> Placed:
+    def place(self, ids: pa.Array, names: pa.Array, *, numbers: bool = False) -> Placed:
         """Find images.
 
         Parameters
         ----------
-        ids, names : numpy.ndarray of object
-            What is said of each row, None where nothing is.
+        ids, names : pyarrow.Array of large_string
+            What is said of each row, null where nothing is.
         numbers : bool
             Whether ids are those of a COCO file.
         """
-        if self.frame is None:
-            return _as_said(ids, names)
 
         def find(id_: str | None, name: str | None) -> tuple[str | None, str | None, int]:
+            if self.frame is None:
+                return _as_said(id_, name)
             row = self._row(id_, name, numbers)
             if row is not None:
                 return self.ids[row], self.names[row], row
@@ -202,8 +202,7 @@ class Classes:
     Examples
     --------
     >>> table = pd.DataFrame({"name": ["cat", "dog"]}, index=["c1", "c2"])
-    >>> numbers = np.array(["1", "0"], object)
-    >>> Classes(["cat", "dog"], table).place(numbers, np.full(2, None, object)).ids.tolist()
+    >>> Classes(["cat", "dog"], table).place(pa.array(["1", "0"], TEXT), unsaid(2)).ids.to_pylist()
     ['c2', 'c1']
     """
 
@@ -214,14 +213,14 @@ class Classes:
         self._complete = complete
         if self.frame is None:
             return
-        self.ids = texts_of(identity.texts(self.frame.index))
+        self.ids = _listed(identity.texts(self.frame.index))
         self.names = _texts(self.frame, ("name", "class_name"), "name")
         self._row_of_id = {id_: row for row, id_ in enumerate(self.ids.tolist()) if id_ is not None}
         self._row_of_name = {name: row for row, name in enumerate(self.names.tolist()) if name is not None}
         numbers = _texts(self.frame, (COCO_ID,), "id").tolist()
         self._row_of_number = {number: row for row, number in enumerate(numbers) if number is not None}
 
-    def place(self, ids: NDArray[Any], names: NDArray[Any], *, numbers: bool = False) -> Placed:
+    def place(self, ids: pa.Array, names: pa.Array, *, numbers: bool = False) -> Placed:
         """Find classes; parameters as of :meth:`Images.place`."""
 
         def find(id_: str | None, name: str | None) -> tuple[str | None, str | None, int]:
@@ -239,15 +238,17 @@ class Classes:
 
         return _each(find, ids, names)
 
-    def categories(self, names: NDArray[Any]) -> pd.Index[Any]:
-        """Names of all classes, those that are known first."""
+    def categories(self, names: pa.Array) -> pd.Categorical:
+        """Return names as a category column that has all classes, those that are known first."""
         known = [] if self.frame is None else self.names.tolist()
         if self.frame is None and self.mapping is not None:
             known = list(self.mapping.values())
-        found = pd.Series(names, dtype=object).dropna().unique().tolist()
-        return pd.Index(
-            [name for name in dict.fromkeys([*known, *found]) if name is not None], dtype="str", name="name"
-        )
+        coded = names.dictionary_encode()
+        found = coded.dictionary.to_pylist()
+        categories = [name for name in dict.fromkeys([*known, *found]) if name is not None]
+        place = {name: code for code, name in enumerate(categories)}
+        codes = np.array([*(place[name] for name in found), -1])[coded.indices.fill_null(len(found)).to_numpy()]
+        return pd.Categorical.from_codes(codes, pd.Index(categories, dtype="str", name="name"))
 
     def _meant(self, id_: str | None, name: str | None) -> str | None:
         """Name that was given for a number of the model, or for a name; the name itself where none was."""
@@ -312,42 +313,46 @@ def _near(said: str, choices: Iterable[Any]) -> str:
     return f" Nearest: {', '.join(map(repr, found))}." if found else ""
 
 
-def _each(find: Any, ids: NDArray[Any], names: NDArray[Any]) -> Placed:
+def _each(find: Any, ids: pa.Array, names: pa.Array) -> Placed:
     """Look up each different pair of id and name once."""
     first, inverse = _different(ids, names)
-    found_ids, found_names = np.full(len(first), None, object), np.full(len(first), None, object)
-    rows, remedies = np.full(len(first), -1), np.full(len(first), None, object)
-    for place, row in enumerate(first.tolist()):
+    found: list[tuple[str | None, str | None, int]] = []
+    remedies: dict[int, str] = {}
+    pairs = zip(ids.take(pa.array(first)).to_pylist(), names.take(pa.array(first)).to_pylist(), strict=True)
+    for place, pair in enumerate(pairs):
         try:
-            found_ids[place], found_names[place], rows[place] = find(ids[row], names[row])
+            found.append(find(*pair))
         except _NotFound as error:
+            found.append((None, None, -1))
             remedies[place] = str(error)
-    wrong = np.flatnonzero(pd.notna(remedies)[inverse]) if len(first) else np.empty(0, np.int64)
+    places = pa.array(inverse)
+    wrong = np.flatnonzero(np.isin(inverse, list(remedies))) if remedies else np.empty(0, np.int64)
     return Placed(
-        found_ids[inverse],
-        found_names[inverse],
-        rows[inverse],
+        pa.array([id_ for id_, _, _ in found], TEXT).take(places),
+        pa.array([name for _, name, _ in found], TEXT).take(places),
+        np.array([row for _, _, row in found], np.int64)[inverse],
         {row: remedies[inverse[row]] for row in wrong.tolist()},
     )
 
 
-def _different(ids: NDArray[Any], names: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _different(ids: pa.Array, names: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First row of each different pair, and which of them each row is."""
-    (id_codes, _), (name_codes, known) = pd.factorize(ids), pd.factorize(names)
-    pairs = (id_codes.astype(np.int64) + 1) * (len(known) + 1) + name_codes + 1
+    id_codes, name_codes = _codes(ids), _codes(names)
+    pairs = (id_codes + 1) * (name_codes.max(initial=-1) + 2) + name_codes + 1
     _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
     return first, inverse
 
 
-def _as_said(ids: NDArray[Any], names: NDArray[Any]) -> Placed:
-    """Let ids stand for themselves, and names where there are no ids, if there are no images to look them up in."""
-    no_id = pd.isna(ids)
-    found = np.where(no_id, names, ids)
-    same = np.array([a is not None and a == b and not _is_file(a) for a, b in zip(ids, names, strict=True)], bool)
-    wrong = dict.fromkeys(np.flatnonzero(pd.isna(found)).tolist(), "Say which image it is on: images=...")
-    files = names.copy()
-    files[same] = None
-    return Placed(found, files, np.full(len(ids), -1), wrong)
+def _codes(texts: pa.Array) -> NDArray[np.int64]:
+    return texts.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _as_said(id_: str | None, name: str | None) -> tuple[str, str | None, int]:
+    """Let an id stand for itself, and a name where there is no id, if there are no images to look them up in."""
+    said = id_ if id_ is not None else name
+    if said is None:
+        raise _NotFound("Say which image it is on: images=...")
+    return said, None if name == id_ and not _is_file(said) else name, -1
 
 
 def _mapping(classes: Any) -> tuple[dict[str, str] | None, Any]:
@@ -376,7 +381,11 @@ def _mapping(classes: Any) -> tuple[dict[str, str] | None, Any]:
 
 def _texts(frame: pd.DataFrame, columns: tuple[str, ...], kind: identity.Kind) -> NDArray[Any]:
     column = next((frame[name] for name in columns if name in frame), None)
-    return np.full(len(frame), None, object) if column is None else texts_of(identity.texts(column, kind))
+    return np.full(len(frame), None, object) if column is None else _listed(identity.texts(column, kind))
+
+
+def _listed(texts: pa.Array) -> NDArray[Any]:
+    return texts.to_numpy(zero_copy_only=False)
 
 
 def _parts(name: str) -> list[str]:

@@ -19,7 +19,7 @@ from ..frames import BOX, MASK
 from ..io import FormatWarning
 from ..warning import warn
 from .objects import Objects
-from .places import Classes, Images
+from .places import Classes, Images, Placed
 from .results import Options
 from .sources import is_list, objects_in
 from .tables import BoxFormat
@@ -222,7 +222,7 @@ def _assembled(
     if normalized:
         unsized = np.isnan(sizes).any(axis=1) & (image.rows >= 0) | (images.frame is None)
         problems += _each(
-            "image", objects, unsized, objects.image_id, "Shares need width and height of its image: give images=."
+            "image", objects, unsized, image.ids.to_pylist(), "Shares need width and height of its image: give images=."
         )
         _scale(objects, sizes)
     problems += _wrong_shapes(objects, sizes)
@@ -235,7 +235,7 @@ def _assembled(
             "There are no scores, which say how sure the model is. Take them as labels with hf.as_labels, or give all "
             "one, as with .assign(score=1.0)."
         )
-    return _made(entity, objects, (image.ids, image.names), (klass.ids, klass.names), classes)
+    return _made(entity, objects, image, klass, classes)
 
 
 def _each_kind_first(problems: list[Problem]) -> list[Problem]:
@@ -244,9 +244,9 @@ def _each_kind_first(problems: list[Problem]) -> list[Problem]:
     return [problems[at] for at in np.argsort(again, kind="stable").tolist()]
 
 
-def _wrong(column: str, objects: Objects, wrong: Mapping[int, str], *said: NDArray[Any]) -> Iterator[Problem]:
+def _wrong(column: str, objects: Objects, wrong: Mapping[int, str], *said: pa.Array) -> Iterator[Problem]:
     for row, remedy in wrong.items():
-        value = next((values[row] for values in said if values[row] is not None), None)
+        value = next((values[row].as_py() for values in said if values[row].is_valid), None)
         yield Problem(column, objects.rows[row], value, remedy)
 
 
@@ -303,8 +303,8 @@ def _warn_of_shares(box: NDArray[np.float64]) -> None:
 def _made(
     entity: type[Entity],
     objects: Objects,
-    image: tuple[NDArray[Any], NDArray[Any]],
-    klass: tuple[NDArray[Any], NDArray[Any]],
+    image: Placed,
+    klass: Placed,
     classes: Classes,
 ) -> pd.DataFrame:
     index = _index(entity, objects)
@@ -314,18 +314,21 @@ def _made(
         shapes.runs.offsets.astype(np.int32), pa.array(shapes.runs.values, pa.int32()), mask=pa.array(~shapes.there)
     )
     made = {
-        "image_id": pd.array(image[0], dtype="str"),
-        "image_name": pd.array(image[1], dtype="str"),
-        "class_id": pd.array(klass[0], dtype="str"),
-        "class_name": pd.Categorical(klass[1], categories=classes.categories(klass[1])),
+        "image_id": pd.array(image.ids, dtype="str"),
+        "image_name": pd.array(image.names, dtype="str"),
+        "class_id": pd.array(klass.ids, dtype="str"),
+        "class_name": classes.categories(klass.names),
         **dict(zip(BOX, np.ascontiguousarray(box.T), strict=True)),
         "polygon": pd.array(objects.polygon, dtype=pd.ArrowDtype(objects.polygon.type)),
         "mask": pd.array(mask.cast(MASK), dtype=pd.ArrowDtype(MASK)),
         "score": objects.score,
     }
     declared, more = frames.dtypes(entity), dict(objects.more)
-    nothing = frames.empty(entity).reindex(index)
-    columns = {name: made.get(name, more.pop(name, nothing[name].array)) for name in declared}
+    nothing = frames.empty(entity)
+    for name in declared:
+        if name not in made:
+            made[name] = more.pop(name) if name in more else nothing[name].reindex(range(len(objects))).array
+    columns = {name: made[name] for name in declared}
     columns |= {name: values for name, values in more.items() if name not in made}
     return frames.conform(entity, pd.DataFrame(columns, index=index))
 
@@ -335,10 +338,10 @@ def _index(entity: type[Entity], objects: Objects) -> pd.Index[Any]:
     name = entity.id_name
     if name in objects.more:
         return identity.as_index(pd.Index(objects.more.pop(name))).rename(name)
-    if objects.rows.name == name:
+    if isinstance(objects.rows, pd.Index) and objects.rows.name == name:
         return identity.as_index(objects.rows).rename(name)
     first = int(entity is Label)
-    return pd.Index(pd.RangeIndex(first, first + len(objects)).astype("str"), name=name)
+    return pd.Index(pa.array(np.arange(first, first + len(objects))).cast(pa.large_string()), dtype="str", name=name)
 
 
 def _stood_in(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import identity
@@ -16,12 +18,14 @@ from ..arguments import shown
 from ..errors import ValidationException
 from ..masks import bbox
 from ..masks.polygon import as_polygons, polygon_bounds
+from ..masks.ragged import offsets_of, where
 from .arrays import as_numpy, numbers
 from .masks import Shapes, no_masks, read_masks, read_segments
-from .objects import Objects, blank, polygons_of, texts_of
+from .masks import together as put_together
+from .objects import TEXT, Objects, blank, polygons_of
 from .tables import BoxFormat, boxes_from
 
-__all__ = ["Options", "is_result", "objects_in_result", "said_image"]
+__all__ = ["Options", "Piece", "is_result", "read_result", "said_image", "together"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,23 @@ def said_image(thing: Any) -> tuple[Any, Any]:
     return None, str(path)
 
 
-def objects_in_result(result: Any, number: int, options: Options) -> Objects:
+@dataclass
+class Piece:
+    """The objects of one result, as arrays."""
+
+    count: int
+    boxes: NDArray[np.float64] | None
+    scores: NDArray[np.float64] | None
+    numbers: NDArray[Any] | None
+    """Of their classes."""
+    texts: list[Any] | None
+    """What their classes are called."""
+    either: bool
+    """Whether these texts may be ids as well."""
+    found: _Found
+
+
+def read_result(result: Any, number: int, options: Options) -> Piece:
     """Read a result.
 
     Parameters
@@ -106,26 +126,30 @@ def objects_in_result(result: Any, number: int, options: Options) -> Objects:
     if reader is None:
         raise ValidationException(f"Result {number} is {shown(result)}, and no result of a model on one image.")
     try:
-        return _objects(reader(result, options), number, options)
+        return _piece(reader(result, options), options)
     except ValidationException as error:
         raise ValidationException(f"Result {number} ({type(result).__name__}): {error}") from None
 
 
-def _objects(found: _Found, number: int, options: Options) -> Objects:
+def _piece(found: _Found, options: Options) -> Piece:
+    """Bring what a result has to arrays of one length."""
     if found.corners and options.box_format not in (None, "xyxy"):
         raise ValidationException(
             f"its boxes are xyxy, whatever the model, and box_format is {options.box_format!r}: leave that out."
         )
     boxes = None if found.boxes is None else numbers(found.boxes, "boxes").reshape(-1, 4)
     scores = None if found.scores is None else numbers(found.scores, "scores").reshape(-1)
-    said = found.classes if found.classes is not None else found.class_names
-    classes = None if said is None else as_numpy(said).reshape(-1)
+    classes = None if found.classes is None else as_numpy(found.classes).reshape(-1)
+    texts = None if found.class_names is None else list(found.class_names)
+    either = False
+    if classes is not None and classes.dtype.kind in "UO":
+        either, texts, classes = True, classes.tolist(), None
     lengths = {
         name: len(value)
         for name, value in (
             ("boxes", boxes),
             ("scores", scores),
-            ("classes", classes),
+            ("classes", texts if classes is None else classes),
             ("masks", found.masks and found.masks.there),
             ("outlines", found.rings),
         )
@@ -135,54 +159,111 @@ def _objects(found: _Found, number: int, options: Options) -> Objects:
     if set(lengths.values()) - {count}:
         told = ", ".join(f"{length} {name}" for name, length in lengths.items())
         raise ValidationException(f"it has {told}; they must be of one length.")
-    objects = blank(pd.Index([f"result {number}, object {row}" for row in range(count)], dtype="str"))
-    if scores is not None:
-        objects.score = scores
-    if classes is not None:
-        _set_classes(objects, classes, found)
     if boxes is not None:
-        objects.box = boxes_from(boxes, options.box_format or "xyxy")
-    if found.rings is not None and options.masks:
-        objects.polygon = polygons_of(found.rings)
-    if found.rings is not None and boxes is None:
-        objects.box = _around(found.rings)
-    if found.masks is not None:
-        _set_masks(objects, found.masks, keep=options.masks)
-    objects.more = {name: value for name, value in found.more.items() if len(value) == count}
+        boxes = boxes_from(boxes, options.box_format or "xyxy")
+    elif found.rings is not None:
+        boxes = _around(found.rings)
+    elif found.masks is not None:
+        boxes = bbox(found.masks.runs, found.masks.boxes).astype(np.float64)
+    return Piece(count, boxes, scores, classes, texts, either, found)
+
+
+class _Rows:
+    """What the rows of several results are called."""
+
+    name = None
+
+    def __init__(self, offsets: NDArray[np.int64]) -> None:
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        return int(self._offsets[-1])
+
+    def __getitem__(self, row: Any) -> str:
+        result, place = where(self._offsets, row)
+        return f"result {result}, object {place}"
+
+
+def together(pieces: list[Piece], keys: list[tuple[str | None, str | None]], options: Options) -> Objects:
+    """Put the objects of several results one behind the other.
+
+    Parameters
+    ----------
+    pieces : list of Piece
+        What they are.
+    keys : list of (str, str)
+        Id and name of the image of each.
+    options : Options
+        Whether masks are wanted.
+    """
+    counts = np.array([piece.count for piece in pieces], np.int64)
+    objects = blank(_Rows(offsets_of(counts)))
+    if not len(objects):
+        return objects
+    which = pa.array(np.repeat(np.arange(len(pieces)), counts))
+    objects.image_id = pa.array([id_ for id_, _ in keys], TEXT).take(which)
+    objects.image_name = pa.array([name for _, name in keys], TEXT).take(which)
+    objects.box = np.concatenate([_or_nan(piece.boxes, piece.count, 4) for piece in pieces])
+    objects.score = np.concatenate([_or_nan(piece.scores, piece.count) for piece in pieces])
+    objects.class_id, objects.class_name = _classes_of(pieces, counts)
+    if options.masks:
+        _set_shapes(objects, pieces, counts)
+    names = dict.fromkeys(name for piece in pieces for name in piece.found.more)
+    objects.more = {name: _column([(piece.found.more.get(name), piece.count) for piece in pieces]) for name in names}
     return objects
 
 
-def _set_masks(objects: Objects, shapes: Shapes, *, keep: bool) -> None:
-    """Set masks, and the tight boxes of objects that have none; without the masks where these are not wanted."""
-    lacking = np.isnan(objects.box).all(axis=1)
-    if lacking.any():
-        objects.box[lacking] = bbox(shapes.runs, shapes.boxes)[lacking]
-    if keep:
-        objects.shapes = shapes
-        if shapes.size is not None:
-            objects.size = np.where(shapes.there[:, None], np.array(shapes.size, float), np.nan)
+def _or_nan(values: NDArray[np.float64] | None, *shape: int) -> NDArray[np.float64]:
+    return np.full(shape, np.nan) if values is None else values
 
 
-def _set_classes(objects: Objects, classes: NDArray[Any], found: _Found) -> None:
-    """Set numbers of classes, and their names where the result has them."""
-    if found.class_names is not None:
-        objects.class_name = _texts(found.class_names, "name")
-    if found.classes is None:
-        return
-    if classes.dtype.kind in "UO":
-        objects.class_name = _texts(classes, "name")
-        objects.class_id = objects.class_name.copy()
-        return
-    objects.class_id = _texts(classes, "id")
-    if found.names is not None and found.class_names is None:
-        names = found.names if isinstance(found.names, Mapping) else dict(enumerate(found.names))
-        known = {identity.one(key): str(name) for key, name in names.items()}
-        objects.class_name = pd.Series(objects.class_id, dtype=object).map(known.get).to_numpy(object)
+def _set_shapes(objects: Objects, pieces: list[Piece], counts: NDArray[np.int64]) -> None:
+    """Set masks and outlines."""
+    if any(piece.found.rings is not None for piece in pieces):
+        rings = [piece.found.rings or [None] * piece.count for piece in pieces]
+        objects.polygon = polygons_of(list(chain.from_iterable(rings)))
+    if any(piece.found.masks is not None for piece in pieces):
+        shapes = [piece.found.masks or no_masks(piece.count) for piece in pieces]
+        objects.shapes = put_together(shapes)
+        sizes = np.array([each.size or (np.nan, np.nan) for each in shapes], np.float64)
+        objects.size = np.where(objects.shapes.there[:, None], np.repeat(sizes, counts, axis=0), np.nan)
 
 
-def _texts(values: Any, kind: identity.Kind) -> NDArray[Any]:
-    array = np.asarray(values)
-    return texts_of(identity.texts(pd.Series(array.astype(object) if array.dtype.kind == "U" else array), kind))
+def _classes_of(pieces: list[Piece], counts: NDArray[np.int64]) -> tuple[pa.Array, pa.Array]:
+    """Numbers of classes and their names, both as texts."""
+    numbered = np.concatenate([_or_nan(piece.numbers, piece.count) for piece in pieces]).astype(np.float64)
+    known, inverse = np.unique(numbered, return_inverse=True)
+    codes = identity.texts(pd.Series(known)).to_pylist()
+    names: NDArray[Any] = np.full(len(numbered), None, object)
+    ids = np.array([*codes, None], object)[inverse]
+    ends = np.cumsum(counts)
+    carried: dict[tuple[Any, ...], list[int]] = {}
+    for number, piece in enumerate(pieces):
+        if piece.texts is not None:
+            rows = slice(ends[number] - piece.count, ends[number])
+            names[rows] = _texts(piece.texts)
+            if piece.either:
+                ids[rows] = names[rows]
+        elif piece.found.names is not None:
+            said = piece.found.names
+            carried.setdefault(tuple(said.items() if isinstance(said, Mapping) else enumerate(said)), []).append(number)
+    for meant, numbers_ in carried.items():
+        by_text = {identity.one(key): str(name) for key, name in meant}
+        these = np.repeat(np.isin(np.arange(len(pieces)), numbers_), counts)
+        names[these] = np.array([*(by_text.get(code) for code in codes), None], object)[inverse[these]]
+    return pa.array(ids, TEXT), pa.array(names, TEXT)
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    return [identity.one(value, "name") for value in values]
+
+
+def _column(parts: list[tuple[Any, int]]) -> Any:
+    """Put the values of a further column together, that some results may lack."""
+    columns = [
+        np.full(count, None, object) if values is None else np.asarray(values, object) for values, count in parts
+    ]
+    return pd.Series(np.concatenate(columns), dtype=object).infer_objects().array
 
 
 def _around(rings: list[Any]) -> NDArray[np.float64]:

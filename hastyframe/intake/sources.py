@@ -18,9 +18,9 @@ from ..io import LabelSet, read_coco
 from ..io.coco import load_detections
 from .coco_results import are_detections, objects_in_detections, told
 from .frames import as_pandas, frame_of
-from .objects import Objects, concat
+from .objects import Objects
 from .places import Classes, Images
-from .results import Options, is_result, objects_in_result, said_image
+from .results import Options, Piece, is_result, read_result, said_image, together
 from .tables import is_coco, objects_in_table, read_csv
 from .yolo import objects_in_folder, objects_in_label_set
 
@@ -130,43 +130,47 @@ def _in_files(source: Any, which: Any, images: Images, classes: Classes, options
 
         return _in_frame(feather.read_table(source), images, options)
     if suffix == ".json":
-        data, _ = load_detections(source, segmentation=options.masks)
-        if isinstance(data, Mapping) and {"annotations", "images"} <= data.keys():
-            return objects_in_label_set(read_coco(source))
-        if isinstance(data, Mapping) and are_detections(data) and options.box_format in (None, "xywh"):
-            return objects_in_detections(data, images, masks=options.masks)
-        return _in_rows(told(data) if isinstance(data, Mapping) else data, images, options)
+        return _in_json(source, images, options)
     return objects_in_folder(source, images.frame if which is None else which, classes)
+
+
+def _in_json(source: Any, images: Images, options: Options) -> Objects:
+    data, _ = load_detections(source, segmentation=options.masks)
+    if isinstance(data, Mapping) and {"annotations", "images"} <= data.keys():
+        return objects_in_label_set(read_coco(source))
+    if isinstance(data, Mapping) and are_detections(data) and options.box_format in (None, "xywh"):
+        return objects_in_detections(data, images, masks=options.masks)
+    return _in_rows(told(data) if isinstance(data, Mapping) else data, images, options)
 
 
 def _in_results(results: Iterable[Any], which: Any, images: Images, options: Options) -> Objects:
     """Read results, and say which image each is of."""
-    keys = [which] if isinstance(which, str) else None if which is None else list(which)
-    parts, silent = [], []
+    given = [which] if isinstance(which, str) else None if which is None else list(which)
+    pieces: list[Piece] = []
+    keys: list[tuple[str | None, str | None]] = []
     for number, result in enumerate(results):
-        part = objects_in_result(result, number, options)
-        id_, name = said_image(result) if keys is None else (None, None)
-        if keys is not None and number < len(keys):
-            part.image_id[:] = part.image_name[:] = identity.one(keys[number])
-        elif id_ is None and name is None:
-            silent.append(number)
-        else:
-            part.image_id[:], part.image_name[:] = identity.one(id_), name
-        parts.append(part)
-    if keys is not None and len(keys) != len(parts):
-        raise ValidationException(f"There are {len(parts):,} results, and images= names {len(keys):,}: name one each.")
+        pieces.append(read_result(result, number, options))
+        if given is None:
+            id_, name = said_image(result)
+            keys.append((identity.one(id_), None if name is None else str(name)))
+    if given is not None:
+        if len(given) != len(pieces):
+            what = f"There are {len(pieces):,} results, and images= names {len(given):,}: name one each."
+            raise ValidationException(what)
+        keys = [(identity.one(key), identity.one(key, "name")) for key in given]
+    silent = [number for number, key in enumerate(keys) if given is None and key == (None, None)]
     if silent:
-        _by_order(parts, silent, images)
-    return concat(parts)
+        _take_in_order(keys, silent, images)
+    return together(pieces, keys, options)
 
 
-def _by_order(parts: list[Objects], silent: list[int], images: Images) -> None:
+def _take_in_order(keys: list[tuple[str | None, str | None]], silent: list[int], images: Images) -> None:
     """Take images in their order for results that do not say which image they are of."""
-    if images.frame is None or len(images.frame) != len(parts):
+    if images.frame is None or len(images.frame) != len(keys):
         there = "" if images.frame is None else f", and images= has {len(images.frame):,}"
         raise ValidationException(
-            f"There are {len(parts):,} results that do not say which image they are of{there}: give "
+            f"There are {len(keys):,} results that do not say which image they are of{there}: give "
             "images=[...] with an id or a name each, or a dict of image to result."
         )
     for number in silent:
-        parts[number].image_id[:] = images.ids[number]
+        keys[number] = images.ids[number], None

@@ -24,7 +24,7 @@ from ..paths import reading
 from .arrays import as_numpy
 from .frames import as_pandas
 from .masks import Shapes
-from .objects import Objects, blank, texts_of
+from .objects import Objects, blank
 
 __all__ = ["BoxFormat", "boxes_from", "is_coco", "objects_in_table", "read_csv"]
 
@@ -162,7 +162,7 @@ def _images(frame: pd.DataFrame, columns: Mapping[str, Any], objects: Objects) -
         (either if ids is None and names is None else None, ["image_id", "image_name"]),
     ):
         for field in fields if name is not None else ():
-            setattr(objects, field, texts_of(identity.texts(frame[name], "id" if field == "image_id" else "name")))
+            setattr(objects, field, identity.texts(frame[name], "id" if field == "image_id" else "name"))
     return {ids, names, either} - {None}
 
 
@@ -180,18 +180,18 @@ def _classes(frame: pd.DataFrame, columns: Mapping[str, Any], objects: Objects) 
             f"are {list(frame.columns)}."
         )
     if named is not None:
-        objects.class_name = texts_of(identity.texts(frame[named], "name"))
+        objects.class_name = identity.texts(frame[named], "name")
     if numbered is not None:
-        objects.class_id = texts_of(identity.texts(frame[numbered]))
+        objects.class_id = identity.texts(frame[numbered])
     elif named not in names:  # a text under 'label' may be an id as well
-        objects.class_id = texts_of(identity.texts(frame[named]))
+        objects.class_id = identity.texts(frame[named])
     return {named, numbered} - {None}
 
 
 def _holds_texts(column: pd.Series[Any]) -> bool:
     """Whether a column holds names, and not numbers, be they written as texts."""
-    texts = pd.Series(texts_of(identity.texts(column, "name")), dtype=object).dropna().unique()
-    return any(not text.lstrip("-").isdecimal() for text in texts.tolist())
+    texts = identity.texts(column, "name").unique().drop_null().to_pylist()
+    return any(not text.lstrip("-").isdecimal() for text in texts)
 
 
 def _first(columns: Mapping[str, Any], names: Iterable[str]) -> Any:
