@@ -70,7 +70,7 @@ class Images:
     Examples
     --------
     >>> frame = pd.DataFrame({"name": ["a.jpg", "a.jpg"], "dataset_name": ["train", "val"]}, index=["i1", "i2"])
-    >>> found = Images(frame).place(unsaid(2), pa.array(["/data/val/a.jpg", "a.jpg"], TEXT))
+    >>> found = Images(frame).place(pa.nulls(2, TEXT), pa.array(["/data/val/a.jpg", "a.jpg"], TEXT))
     >>> found.ids.to_pylist(), list(found.wrong)
     (['i2', None], [1])
     """
@@ -202,7 +202,7 @@ class Classes:
     Examples
     --------
     >>> table = pd.DataFrame({"name": ["cat", "dog"]}, index=["c1", "c2"])
-    >>> Classes(["cat", "dog"], table).place(pa.array(["1", "0"], TEXT), unsaid(2)).ids.to_pylist()
+    >>> Classes(["cat", "dog"], table).place(pa.array(["1", "0"], TEXT), pa.nulls(2, TEXT)).ids.to_pylist()
     ['c2', 'c1']
     """
 
@@ -226,9 +226,10 @@ class Classes:
         def find(id_: str | None, name: str | None) -> tuple[str | None, str | None, int]:
             if id_ is None and name is None:
                 raise _NotFound("Say which class it is of.")
-            name = self._meant(id_, name)
-            if self.frame is None:
-                return id_, name, -1
+            meant = self._meant(id_, name)
+            if self.frame is None:  # neither a number of the model nor a name is an id
+                return (None if meant is not None and (self.mapping or id_ == name) else id_), meant, -1
+            name = meant
             row = self._row(id_, name, numbers)
             if row is not None:
                 return self.ids[row], self.names[row], row

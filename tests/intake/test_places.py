@@ -139,18 +139,18 @@ def classed(labels, **options):
 @pytest.mark.parametrize(
     ("labels", "classes", "ids", "names"),
     [
-        ([1, 0], ["cat", "Traffic light"], ["1", "0"], ["Traffic light", "cat"]),
-        ([1, 0], {0: "cat", 1: "dog"}, ["1", "0"], ["dog", "cat"]),
-        ([1.0, 0.0], {"0": "cat", "1": "dog"}, ["1", "0"], ["dog", "cat"]),
+        ([1, 0], ["cat", "Traffic light"], [None, None], ["Traffic light", "cat"]),
+        ([1, 0], {0: "cat", 1: "dog"}, [None, None], ["dog", "cat"]),
+        ([1.0, 0.0], {"0": "cat", "1": "dog"}, [None, None], ["dog", "cat"]),
         (["c2", "cat"], CLASSES, ["c2", "c1"], ["Traffic light", "cat"]),
-        (["cat", "dog"], None, ["cat", "dog"], ["cat", "dog"]),
+        (["cat", "dog"], None, [None, None], ["cat", "dog"]),
         ([7, 3], None, ["7", "3"], [None, None]),
         ([18, 1], pd.DataFrame({"name": ["dog", "cat"]}, index=[18, 1]), ["18", "1"], ["dog", "cat"]),
     ],
 )
 def test_classes_are_found(labels, classes, ids, names):
     found = classed(labels, classes=classes)
-    assert found["class_id"].tolist() == ids
+    assert found["class_id"].astype(object).where(found["class_id"].notna(), None).tolist() == ids
     assert found["class_name"].astype(object).where(found["class_name"].notna(), None).tolist() == names
 
 
