@@ -80,7 +80,7 @@ class Images:
         self.frame, self._complete = frame, complete
         if frame is None:
             return
-        self.ids = _listed(identity.texts(frame.index))
+        self.ids = _ids(frame, "images")
         self.names = _texts(frame, ("name", "image_name", "file_name"), "name")
         self._datasets = _texts(frame, ("dataset_name",), "name")
         self._dataset_names = {dataset for dataset in self._datasets.tolist() if dataset is not None}
@@ -183,6 +183,8 @@ class Images:
         file = _parts(said)[-1] if _parts(said) else said
         near = _near(file, [name for name in self.names.tolist() if name] or self.ids.tolist())
         more = "" if self._complete else " Give images=, those without labels as well."
+        if not any(self.names.tolist()):
+            more = f" There is no column 'name' of images, which has the names of files.{more}"
         return f"It is none of the {len(self.ids):,} images, by id or by name.{near}{more}"
 
 
@@ -213,7 +215,7 @@ class Classes:
         self._complete = complete
         if self.frame is None:
             return
-        self.ids = _listed(identity.texts(self.frame.index))
+        self.ids = _ids(self.frame, "classes")
         self.names = _texts(self.frame, ("name", "class_name"), "name")
         self._row_of_id = {id_: row for row, id_ in enumerate(self.ids.tolist()) if id_ is not None}
         self._row_of_name = {name: row for row, name in enumerate(self.names.tolist()) if name is not None}
@@ -378,6 +380,16 @@ def _mapping(classes: Any) -> tuple[dict[str, str] | None, Any]:
     if strange := [name for name in names if not isinstance(name, str)]:
         raise ValidationException(f"classes is a list of names, and {shown(strange[0])} is not one.")
     return {str(number): name for number, name in enumerate(names)}, None
+
+
+def _ids(frame: pd.DataFrame, what: str) -> NDArray[Any]:
+    """Ids of images or classes, each there once."""
+    found = _listed(identity.texts(frame.index))
+    if (twice := pd.isna(found) | pd.Series(found, dtype=object).duplicated().to_numpy()).any():
+        raise ValidationException(
+            f"{what} has the id {frame.index[int(np.argmax(twice))]!r} twice, or it is none: its index must be the ids."
+        )
+    return found
 
 
 def _texts(frame: pd.DataFrame, columns: tuple[str, ...], kind: identity.Kind) -> NDArray[Any]:

@@ -229,7 +229,7 @@ def _assembled(
     if problems:
         raise FrameError(_each_kind_first(problems), f"the {entity.plural}", "nothing was read")
     if not normalized:
-        _warn_of_shares(objects.box)
+        _warn_of_shares(objects.box[~objects.shapes.there])
     if entity is Prediction and len(objects) and np.isnan(objects.score).all():
         raise ValidationException(
             "There are no scores, which say how sure the model is. Take them as labels with hf.as_labels, or give all "

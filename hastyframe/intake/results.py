@@ -137,7 +137,7 @@ def _piece(found: _Found, options: Options) -> Piece:
         raise ValidationException(
             f"its boxes are xyxy, whatever the model, and box_format is {options.box_format!r}: leave that out."
         )
-    boxes = None if found.boxes is None else numbers(found.boxes, "boxes").reshape(-1, 4)
+    boxes = None if found.boxes is None else _four(numbers(found.boxes, "boxes"))
     scores = None if found.scores is None else numbers(found.scores, "scores").reshape(-1)
     classes = None if found.classes is None else as_numpy(found.classes).reshape(-1)
     texts = None if found.class_names is None else list(found.class_names)
@@ -166,6 +166,12 @@ def _piece(found: _Found, options: Options) -> Piece:
     elif found.masks is not None:
         boxes = bbox(found.masks.runs, found.masks.boxes).astype(np.float64)
     return Piece(count, boxes, scores, classes, texts, either, found)
+
+
+def _four(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    if boxes.size and (boxes.ndim != 2 or boxes.shape[1] != 4):
+        raise ValidationException(f"its boxes have the shape {boxes.shape}; it must be (n, 4).")
+    return boxes.reshape(-1, 4)
 
 
 class _Rows:
@@ -299,6 +305,8 @@ def _ultralytics(result: Any, options: Options) -> _Found:
         corners = as_numpy(outlined.xyxyxyxy).reshape(-1, 4, 2)
         found = _Found(outlined.xyxy, outlined.conf, outlined.cls, rings=list(corners))
         boxes = outlined
+    elif boxes is None and getattr(result, "probs", None) is not None:
+        raise ValidationException("it says what the picture is as a whole, and has no boxes.")
     elif boxes is None:
         return _Found()
     else:

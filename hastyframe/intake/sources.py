@@ -50,17 +50,26 @@ def objects_in(source: Any, which: Any, images: Images, classes: Classes, option
     """
     if isinstance(source, str | os.PathLike | zipfile.ZipFile):
         return _in_files(source, which, images, classes, options)
-    if isinstance(source, LabelSet):
-        return objects_in_label_set(source)
     if (results := _results(source)) is not None:
         if isinstance(source, Mapping) and not is_result(source):
             if which is not None:
                 raise ValidationException("The dict says which image each result is of: leave out the list images=.")
             which = list(source)
         return _in_results(results, which, images, options)
+    _check_no_list(which)
+    if isinstance(source, LabelSet):
+        return objects_in_label_set(source)
     if isinstance(source, Mapping) or (isinstance(source, list | tuple) and _are_rows(source)):
         return _in_rows(source, images, options)
     return _in_frame(source, images, options)
+
+
+def _check_no_list(which: Any) -> None:
+    if which is not None:
+        raise ValidationException(
+            "The source says itself which image each row is on: images must be a frame of the images or a label set, "
+            f"and is {shown(which)}."
+        )
 
 
 def _results(source: Any) -> Iterable[Any] | None:
@@ -119,6 +128,8 @@ def _in_frame(source: Any, images: Images, options: Options) -> Objects:
 def _in_files(source: Any, which: Any, images: Images, classes: Classes, options: Options) -> Objects:
     """Read a file by its suffix, or a folder."""
     suffix = "" if isinstance(source, zipfile.ZipFile) else Path(source).suffix.lower()
+    if suffix in {".csv", ".tsv", ".parquet", ".feather", ".json"}:
+        _check_no_list(which)
     if suffix in {".csv", ".tsv"}:
         return objects_in_table(read_csv(source), options.box_format, Path(source).name)
     if suffix == ".parquet":
@@ -145,7 +156,7 @@ def _in_json(source: Any, images: Images, options: Options) -> Objects:
 
 def _in_results(results: Iterable[Any], which: Any, images: Images, options: Options) -> Objects:
     """Read results, and say which image each is of."""
-    given = [which] if isinstance(which, str) else None if which is None else list(which)
+    given = [which] if isinstance(which, str | os.PathLike) else None if which is None else list(which)
     pieces: list[Piece] = []
     keys: list[tuple[str | None, str | None]] = []
     for number, result in enumerate(results):
@@ -157,7 +168,8 @@ def _in_results(results: Iterable[Any], which: Any, images: Images, options: Opt
         if len(given) != len(pieces):
             what = f"There are {len(pieces):,} results, and images= names {len(given):,}: name one each."
             raise ValidationException(what)
-        keys = [(identity.one(key), identity.one(key, "name")) for key in given]
+        texts = [os.fspath(key) if isinstance(key, os.PathLike) else key for key in given]
+        keys = [(identity.one(key), identity.one(key, "name")) for key in texts]
     silent = [number for number, key in enumerate(keys) if given is None and key == (None, None)]
     if silent:
         _take_in_order(keys, silent, images)

@@ -18,9 +18,11 @@ from .. import identity
 from ..checks import Problems, as_lists
 from ..errors import FormatError, ValidationException
 from ..frames import BOX, MASK, POLYGON, arrow_array
+from ..io import FormatWarning
 from ..lists import ragged_of
 from ..masks import polygon_bounds
 from ..paths import reading
+from ..warning import warn
 from .arrays import as_numpy
 from .frames import as_pandas
 from .masks import Shapes
@@ -138,6 +140,12 @@ def objects_in_table(frame: pd.DataFrame, box_format: BoxFormat | None, what: st
         objects.score, used = _numbers(frame[score], problems), used | {score}
     _shapes(frame, objects, problems, what)
     problems.throw(what, "nothing was read")
+    if "segmentation" in frame:
+        warn(
+            "The column 'segmentation' is carried along and not read: it is read beside COCO's image_id and "
+            "category_id, and so is a column 'polygon' of lists of [x, y].",
+            FormatWarning,
+        )
     more = [name for name in frame if name not in used and name not in _TAKEN]
     objects.more = {name: frame[name].array for name in more}
     return objects
@@ -162,8 +170,16 @@ def _images(frame: pd.DataFrame, columns: Mapping[str, Any], objects: Objects) -
         (either if ids is None and names is None else None, ["image_id", "image_name"]),
     ):
         for field in fields if name is not None else ():
-            setattr(objects, field, identity.texts(frame[name], "id" if field == "image_id" else "name"))
+            column = _without_paths(frame[name])
+            setattr(objects, field, identity.texts(column, "id" if field == "image_id" else "name"))
     return {ids, names, either} - {None}
+
+
+def _without_paths(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column whose paths are texts."""
+    if column.dtype != object:
+        return column
+    return column.map(lambda value: os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
 def _classes(frame: pd.DataFrame, columns: Mapping[str, Any], objects: Objects) -> set[Any]:

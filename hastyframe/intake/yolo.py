@@ -30,8 +30,10 @@ def objects_in_folder(source: Any, images: Any, classes: Classes) -> Objects:
 
 def objects_in_label_set(label_set: LabelSet) -> Objects:
     """Read the labels of a label set."""
-    names = label_set.images["name"].reindex(label_set.labels["image_id"]).array
-    return objects_in_table(label_set.labels.assign(image_name=names), None, "the labels")
+    labels = label_set.labels
+    names = label_set.images["name"].reindex(labels["image_id"]).array
+    unsaid = [name for name in ("z_index", "external_id") if labels[name].isna().all()]
+    return objects_in_table(labels.drop(columns=unsaid).assign(image_name=names), None, "the labels")
 
 
 def _names(classes: Classes) -> list[str] | None:

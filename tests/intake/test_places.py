@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -209,3 +210,29 @@ def test_a_path_of_ultralytics_is_used_and_a_list_goes_before_it():
     result = stand_ins.ultralytics(BOXES, SCORES, [0, 1], path="/x/b.JPG", names={0: "cat", 1: "dog"})
     assert hf.as_predictions(result, images=IMAGES)["image_id"].unique().tolist() == [IDS[4]]
     assert hf.as_predictions([result], images=["z"])["image_id"].unique().tolist() == ["z"]
+
+
+def test_paths_are_names():
+    result = stand_ins.torchvision(BOXES, SCORES, [0, 1])
+    options = {"images": IMAGES, "classes": ["cat", "dog"]}
+    for source in ({Path("/x/b.JPG"): result}, pd.DataFrame({"path": [Path("b.JPG")] * 2, "bbox": BOXES.tolist(),
+                                                            "conf": SCORES, "label": [0, 1]})):  # fmt: skip
+        assert hf.as_predictions(source, **options)["image_id"].unique().tolist() == [IDS[4]]
+    found = hf.as_predictions([result], images=[Path("x/b.JPG")], classes=["cat", "dog"])
+    assert found["image_id"].unique().tolist() == [str(Path("x/b.JPG"))]
+
+
+def test_images_that_cannot_be_told_apart():
+    with pytest.raises(hf.ValidationException, match="images has the id 'i' twice"):
+        placed(["b.JPG"], table=IMAGES.set_axis(["i"] * 5))
+    with pytest.raises(hf.FrameError, match="no column 'name' of images"):
+        placed(["b.JPG"], table=IMAGES.drop(columns="name"))
+
+
+@pytest.mark.parametrize("which", ["a.jpg", ["a.jpg"], pd.Series(["a.jpg"])])
+def test_a_list_of_images_for_a_table_that_says_them(which, tmp_path):
+    frame = pd.DataFrame({"image": ["b.JPG"], "bbox": [[0, 0, 9, 9]], "conf": 0.5, "label": "cat"})
+    frame.to_csv(tmp_path / "a.csv")
+    for source in (frame, frame.to_dict("records"), frame.to_dict("list"), tmp_path / "a.csv"):
+        with pytest.raises(hf.ValidationException, match="says itself which image"):
+            hf.as_predictions(source, images=which)

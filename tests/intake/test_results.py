@@ -54,6 +54,11 @@ def test_what_is_no_array():
         read(boxes=object())
     with pytest.raises(hf.ValidationException, match="2 boxes, 3 scores"):
         read(scores=[0.1, 0.2, 0.3])
+    with pytest.raises(hf.ValidationException, match=r"boxes have the shape \(2, 5\)"):
+        read(boxes=np.zeros((2, 5)))
+    whole = SimpleNamespace(boxes=None, masks=None, obb=None, names=CLASSES, orig_shape=(6, 8), path="a.jpg", probs=1)
+    with pytest.raises(hf.ValidationException, match="the picture is as a whole"):
+        hf.as_predictions(whole, images=IMAGES)
     with pytest.raises(hf.ValidationException, match="no 'labels'"):
         read(labels=None)
 

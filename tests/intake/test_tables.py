@@ -232,3 +232,19 @@ def test_nothing(source):
     wanted = hf.as_predictions(rows(x1=0, y1=0, x2=5, y2=5)).iloc[:0]
     assert found.columns.tolist() == wanted.columns.tolist()
     assert found.drop(columns="class_name").dtypes.equals(wanted.drop(columns="class_name").dtypes)
+
+
+def test_a_column_that_is_not_read_is_said():
+    frame = rows(bbox=[0, 0, 4, 4], segmentation=[[0, 0, 4, 0, 4, 4]])
+    with pytest.warns(hf.FormatWarning, match="'segmentation' is carried along and not read"):
+        hf.as_predictions(frame)
+    frame = frame.rename(columns={"image": "image_id", "label": "category_id"})
+    assert hf.as_predictions(frame, images=None)["polygon"].notna().all()
+
+
+def test_a_label_set_with_scores():
+    labels = pd.DataFrame({"image_id": "i", "class_name": ["cat"], **dict(zip(BOX, (0, 0, 4, 4), strict=True))})
+    label_set = hf.io.LabelSet(SIZES, labels.assign(score=0.5), pd.DataFrame({"name": ["cat"]}, index=["c"]))
+    found = hf.as_predictions(label_set)
+    assert found.columns.tolist() == hf.as_predictions(rows(bbox=[0, 0, 4, 4])).columns.tolist()
+    assert found[["image_id", "image_name", "class_id"]].to_numpy().tolist() == [["i", "a.jpg", "c"]]
