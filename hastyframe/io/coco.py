@@ -18,7 +18,7 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._belong import complete
 from ._coco_shapes import Segments, check_painting, segments_in, shapes_in, shapes_out, with_sizes
-from ._coco_text import parse_coco, parse_detections
+from ._coco_text import OWN_ID, parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._growth import check_depth
@@ -183,18 +183,14 @@ def _labels(
     return labels
 
 
-_OWN_ID = "hasty_id"
-"""The key under which files of ours have ids that are no whole numbers, and so are none of COCO."""
-
-
 def _give_own_ids(images: pd.DataFrame, labels: pd.DataFrame, classes: pd.DataFrame) -> None:
     """Give rows the ids that they had before they were written with numbers."""
     for frame, column in ((images, "image_id"), (classes, "class_id"), (labels, None)):
-        if _OWN_ID not in frame or frame[_OWN_ID].dtype != "str" or not frame[_OWN_ID].is_unique:
+        if OWN_ID not in frame or frame[OWN_ID].dtype != "str" or not frame[OWN_ID].is_unique:
             continue
-        if frame[_OWN_ID].hasnans:
+        if frame[OWN_ID].hasnans:
             continue
-        numbers, ids = frame.index, pd.Index(frame.pop(_OWN_ID))
+        numbers, ids = frame.index, pd.Index(frame.pop(OWN_ID))
         frame.index = ids.rename(None)
         if column is not None:
             frame[COCO_ID] = numbers
@@ -505,10 +501,10 @@ def _further(entity: type[Any], frame: pd.DataFrame, numbers: list[int]) -> dict
     }[entity]
     if entity is LabelClass and (frame["norder"] == np.arange(1, len(frame) + 1)).all():
         declared = tuple(name for name in declared if name != "norder")  # the order of the list says it
-    own = [name for name in own_columns(entity, frame) if name not in {*KEPT, COCO_ID, _OWN_ID, "area", "iscrowd"}]
+    own = [name for name in own_columns(entity, frame) if name not in {*KEPT, COCO_ID, OWN_ID, "area", "iscrowd"}]
     columns = {name: values_out(frame[name]) for name in (*declared, *own) if says_something(frame[name]).any()}
     ids = frame.index.tolist()
-    return columns if ids == list(map(str, numbers)) else columns | {_OWN_ID: ids}
+    return columns if ids == list(map(str, numbers)) else columns | {OWN_ID: ids}
 
 
 def _crowds(labels: pd.DataFrame) -> list[int]:
