@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..frames import POLYGON
 from ..masks.ragged import offsets_of
 from .masks import Shapes, no_masks
 
-__all__ = ["TEXT", "Objects", "blank", "polygons_of", "unsaid"]
+__all__ = ["TEXT", "Objects", "blank", "polygons_of", "unsaid", "without_shapes"]
 
 TEXT = pa.large_string()
 
@@ -45,6 +45,8 @@ class Objects:
         Further columns.
     numbers : bool
         Whether ids of images and classes are those of a COCO file.
+    in_pixels : bool
+        Whether the source is known to have pixels, or brought to them already.
     """
 
     rows: Sequence[Any] | pd.Index[Any]
@@ -59,6 +61,7 @@ class Objects:
     size: NDArray[np.float64]
     more: dict[str, Any] = field(default_factory=dict)
     numbers: bool = False
+    in_pixels: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,6 +83,12 @@ def blank(rows: Sequence[Any] | pd.Index[Any]) -> Objects:
         no_masks(count),
         np.full((count, 2), np.nan),
     )
+
+
+def without_shapes(objects: Objects) -> Objects:
+    """Return objects as their boxes alone."""
+    count = len(objects)
+    return replace(objects, polygon=pa.nulls(count, POLYGON), shapes=no_masks(count))
 
 
 def unsaid(count: int) -> pa.Array:

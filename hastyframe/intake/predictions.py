@@ -18,7 +18,7 @@ from ..errors import FrameError, Problem, ValidationException
 from ..frames import BOX, MASK
 from ..io import FormatWarning
 from ..warning import warn
-from .objects import Objects
+from .objects import Objects, without_shapes
 from .places import Classes, Images, Placed
 from .results import Options
 from .sources import is_list, objects_in
@@ -200,6 +200,8 @@ def _frame(
     table = images if hasattr(images, "label_classes") else None
     looked_up = Classes(classes, table)
     objects = objects_in(source, which, known, looked_up, options)
+    if not options.masks:
+        objects = without_shapes(objects)
     return _assembled(entity, objects, known, looked_up, normalized=normalized)
 
 
@@ -219,7 +221,7 @@ def _assembled(
         *_wrong("image", objects, image.wrong, objects.image_name, objects.image_id),
         *_wrong("class", objects, klass.wrong, objects.class_name, objects.class_id),
     ]
-    if normalized:
+    if normalized and not objects.in_pixels:
         unsized = np.isnan(sizes).any(axis=1) & (image.rows >= 0) | (images.frame is None)
         problems += _each(
             "image", objects, unsized, image.ids.to_pylist(), "Shares need width and height of its image: give images=."
@@ -228,7 +230,7 @@ def _assembled(
     problems += _wrong_shapes(objects, sizes)
     if problems:
         raise FrameError(_each_kind_first(problems), f"the {entity.plural}", "nothing was read")
-    if not normalized:
+    if not normalized and not objects.in_pixels:
         _warn_of_shares(objects.box[~objects.shapes.there])
     if entity is Prediction and len(objects) and np.isnan(objects.score).all():
         raise ValidationException(

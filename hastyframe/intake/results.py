@@ -286,6 +286,8 @@ def _around(rings: list[Any]) -> NDArray[np.float64]:
 
 def _reader(thing: Any) -> Callable[[Any, Options], _Found] | None:
     """Find what reads a result."""
+    if isinstance(thing, pd.DataFrame | pd.Series):  # whose columns are attributes as well
+        return None
     if isinstance(thing, Mapping):
         return next((read for keys, read in _MAPPINGS if keys <= set(thing)), None)
     return next((read for names, read in _OBJECTS if all(_has(thing, name) for name in names)), None)

@@ -33,7 +33,9 @@ def objects_in_label_set(label_set: LabelSet) -> Objects:
     labels = label_set.labels
     names = label_set.images["name"].reindex(labels["image_id"]).array
     unsaid = [name for name in ("z_index", "external_id") if labels[name].isna().all()]
-    return objects_in_table(labels.drop(columns=unsaid).assign(image_name=names), None, "the labels")
+    objects = objects_in_table(labels.drop(columns=unsaid).assign(image_name=names), None, "the labels")
+    objects.in_pixels = True
+    return objects
 
 
 def _names(classes: Classes) -> list[str] | None:

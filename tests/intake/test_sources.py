@@ -417,6 +417,12 @@ def test_results_of_an_export_whose_images_are_not_given_are_refused():
     assert len(caught.value.problems) == 2 * len(LONG)
 
 
+def test_shares_of_yolo_are_known_to_be_shares(tmp_path):
+    folder = yolo(tmp_path)
+    said = hf.as_predictions(folder, normalized=True, box_format="cxcywh", **NAMED)
+    assert_frame_equal(said, hf.as_predictions(folder, **NAMED))
+
+
 def test_zip_and_parquet(tmp_path):
     frame = table(("x1", "y1", "x2", "y2"), CORNERS, BY_NAME, **IDS)
     frame.to_parquet(tmp_path / "a.parquet")

@@ -248,3 +248,15 @@ def test_a_label_set_with_scores():
     found = hf.as_predictions(label_set)
     assert found.columns.tolist() == hf.as_predictions(rows(bbox=[0, 0, 4, 4])).columns.tolist()
     assert found[["image_id", "image_name", "class_id"]].to_numpy().tolist() == [["i", "a.jpg", "c"]]
+
+
+def test_columns_that_are_called_as_attributes_of_results():
+    frame = rows(bboxes=0, labels=0, pred_classes=0, bbox=[0, 0, 4, 4])
+    assert hf.as_predictions(frame)["bboxes"].tolist() == [0]
+
+
+def test_tables_without_their_masks():
+    frame = rows(polygon=[[0, 0], [4, 0], [4, 4]])
+    found = hf.as_predictions(frame, masks=False)
+    assert found["polygon"].isna().all()
+    assert found[BOX].to_numpy().tolist() == [[0, 0, 4, 4]]
