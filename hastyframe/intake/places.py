@@ -26,10 +26,10 @@ __all__ = ["COCO_ID", "Classes", "Images", "Placed"]
 COCO_ID = "coco_id"
 """The column of a label set that has the numbers of an exported COCO file beside the ids of the project."""
 
-_CHOICES = 20_000
-"""Among so many names at most the nearest are looked for."""
-_SUGGESTED = 20
-"""For so many different names at most."""
+_CHOICES = 3_000
+"""Among so many names at most the nearest are looked for; of more, among those that begin alike."""
+_SUGGESTED = 10
+"""For so many different names at most: a message shows five."""
 _SUGGESTIONS = 3
 
 
@@ -77,11 +77,12 @@ class Images:
 
     def __init__(self, images: Any, *, complete: bool = True) -> None:
         frame = None if images is None else by_id(getattr(images, "images", images), "image_id", "images")
-        self.frame, self._complete = frame, complete
+        self.frame, self._complete, self._near = frame, complete, _Nearest()
         if frame is None:
             return
         self.ids = _ids(frame, "images")
         self.names = _texts(frame, ("name", "image_name", "file_name"), "name")
+        self._known = [name for name in self.names.tolist() if name]
         self._datasets = _texts(frame, ("dataset_name",), "name")
         self._dataset_names = {dataset for dataset in self._datasets.tolist() if dataset is not None}
         self._row_of_id = {id_: row for row, id_ in enumerate(self.ids.tolist())}
@@ -181,9 +182,9 @@ class Images:
                 "ids by the file that the model was fed: hf.as_predictions(..., images=hf.read_coco(file))."
             )
         file = _parts(said)[-1] if _parts(said) else said
-        near = _near(file, [name for name in self.names.tolist() if name] or self.ids.tolist())
+        near = self._near(file, self._known or self._row_of_id)
         more = "" if self._complete else " Give images=, those without labels as well."
-        if not any(self.names.tolist()):
+        if not self._known:
             more = f" There is no column 'name' of images, which has the names of files.{more}"
         return f"It is none of the {len(self.ids):,} images, by id or by name.{near}{more}"
 
@@ -212,7 +213,7 @@ class Classes:
         self.mapping, given = _mapping(classes)
         table = getattr(table if given is None else given, "label_classes", table if given is None else given)
         self.frame = None if table is None else by_id(table, "class_id", "classes")
-        self._complete = complete
+        self._complete, self._near = complete, _Nearest()
         if self.frame is None:
             return
         self.ids = _ids(self.frame, "classes")
@@ -266,7 +267,7 @@ class Classes:
         said = str(name if name is not None else id_)
         if said.isdecimal():
             raise _NotFound(f"It is none of the {len(self.mapping):,} numbers that classes= gives names for.")
-        raise _NotFound(f"It is none of the names in classes=.{_near(said, self.mapping.values())}")
+        raise _NotFound(f"It is none of the names in classes=.{self._near(said, self.mapping.values())}")
 
     def _is_known(self, said: str) -> bool:
         return self.frame is not None and said in self._row_of_name
@@ -297,23 +298,29 @@ class Classes:
                 "hf.as_predictions(..., classes=[...]) in their order, or a dict of number to name."
             )
         known = [each for each in self.names.tolist() if each]
-        some = "" if near_to(said, known) or not known else f" There are {', '.join(map(repr, known[:10]))}."
-        return f"It is none of the {len(self.ids):,} classes, by name or by id.{_near(said, known)}{some}"
+        near = self._near(said, known)
+        some = "" if near or not known else f" There are {', '.join(map(repr, known[:10]))}."
+        return f"It is none of the {len(self.ids):,} classes, by name or by id.{near}{some}"
 
 
-def near_to(said: str, choices: Iterable[Any]) -> list[str]:
-    """Return the nearest of some choices, whatever the capitals."""
-    by_fold: dict[str, str] = {}
-    for choice in choices:
-        by_fold.setdefault(str(choice).casefold(), str(choice))
-    if len(by_fold) > _CHOICES:
-        return []
-    return [by_fold[found] for found in get_close_matches(said[:200].casefold(), by_fold, n=_SUGGESTIONS)]
+class _Nearest:
+    """Says what is near to something that was not found; to the first few such things, since looking takes long."""
 
+    def __init__(self) -> None:
+        self._said = 0
 
-def _near(said: str, choices: Iterable[Any]) -> str:
-    found = near_to(said, choices)
-    return f" Nearest: {', '.join(map(repr, found))}." if found else ""
+    def __call__(self, said: str, choices: Iterable[Any]) -> str:
+        self._said += 1
+        if self._said > _SUGGESTED:
+            return ""
+        by_fold: dict[str, str] = {}
+        for choice in choices:
+            by_fold.setdefault(str(choice).casefold(), str(choice))
+        asked, likely = said[:200].casefold(), list(by_fold)
+        if len(likely) > _CHOICES:
+            likely = [choice for choice in likely if choice[:2] == asked[:2]][:_CHOICES]
+        found = get_close_matches(asked, likely, n=_SUGGESTIONS)
+        return f" Nearest: {', '.join(repr(by_fold[each]) for each in found)}." if found else ""
 
 
 def _each(find: Any, ids: pa.Array, names: pa.Array) -> Placed:

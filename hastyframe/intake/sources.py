@@ -140,9 +140,20 @@ def _in_files(source: Any, which: Any, images: Images, classes: Classes, options
         from pyarrow import feather
 
         return _in_frame(feather.read_table(source), images, options)
-    if suffix == ".json":
+    if suffix == ".json" or _packs_json(source, suffix):
         return _in_json(source, images, options)
     return objects_in_folder(source, images.frame if which is None else which, classes)
+
+
+def _packs_json(source: Any, suffix: str) -> bool:
+    """Whether an archive has a JSON file in it, and no label files of YOLO."""
+    if isinstance(source, zipfile.ZipFile):
+        suffixes = {Path(name).suffix.lower() for name in source.namelist()}
+        return ".json" in suffixes and ".txt" not in suffixes
+    if suffix != ".zip" or not zipfile.is_zipfile(source):
+        return False
+    with zipfile.ZipFile(source) as archive:
+        return _packs_json(archive, suffix)
 
 
 def _in_json(source: Any, images: Images, options: Options) -> Objects:

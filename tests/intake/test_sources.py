@@ -438,6 +438,16 @@ def test_zip_and_parquet(tmp_path):
         )
 
 
+def test_an_archive_of_results(tmp_path):
+    with zipfile.ZipFile(tmp_path / "dt.zip", "w") as archive:
+        archive.writestr("detections.json", json.dumps(coco_rows()))
+    back = exported()
+    wanted = hf.as_predictions(coco_rows(), images=back)
+    assert_frame_equal(hf.as_predictions(tmp_path / "dt.zip", images=back), wanted)
+    with zipfile.ZipFile(tmp_path / "dt.zip") as archive:
+        assert_frame_equal(hf.as_predictions(archive, images=back), wanted)
+
+
 def test_labels_from_every_source():
     wanted = hf.as_labels(reference(False), images=LABELS)
     assert wanted.index.tolist()[:2] == ["1", "2"]
