@@ -64,6 +64,14 @@ def test_python_of_the_evaluation_page_runs():
     assert len(names["evaluation"].matches) == 4
 
 
+def test_python_of_the_predictions_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks("docs/predictions.md"):
+        exec(compile(block, "docs/predictions.md", "exec"), names)
+    assert names["evaluation"].summary()["AP"] == pytest.approx(1)
+
+
 def prepare(folder):
     """Lay the pictures that the README's lines upload into a folder."""
     import shutil
