@@ -431,8 +431,8 @@ class UnitWork:
                 found = read()
             except IN_DOUBT:
                 self._context.transport.rest_before(tries)
-            except _REFUSED:  # not to be believed at once of a unit that was there a moment ago
-                if not self._was_read or tries > 1:
+            except _REFUSED:  # not to be believed soon of a unit that was there a moment ago
+                if not self._was_read:
                     raise
                 self._context.transport.rest_before(tries)
             else:
