@@ -188,6 +188,7 @@ def test_an_edit_may_be_answered_without_a_body(request_, answer):
         before = len(scene.server.seen)
         EDITS[request_](scene)
         seen = [seen.method for seen in scene.server.seen[before:]]
+        seen = seen[1:] if seen[0] == "GET" else seen  # names are read first where they are turned into ids
         assert seen == (["POST"] if "/labels/l/" in request_ else [request_.split()[0], "GET"])
         assert scene.label_class.name in ("coin", "new")
 

@@ -91,7 +91,7 @@ def test_projects_by_name_and_id(client, project):
     project.edit(name)
     assert client.get_project(name) == client.get_project(project.id) == project
     twin = client.create_project(client.get_workspaces().index[0], name, "the twin")
-    with pytest.raises(hf.NotFound, match=rf"2 projects have the id or name .* say which by its id: .*{twin.id}"):
+    with pytest.raises(hf.NotFound, match=rf"2 projects have the id or name .* [Ss]ay which by its id: .*{twin.id}"):
         client.get_project(name)
     twin.delete()
     assert client.get_project(name) == project

@@ -212,11 +212,11 @@ def test_addresses_that_expire_are_fetched_anew(project, dataset, pictures, monk
 def test_a_file_that_the_server_refuses_does_not_stop_the_others(project, dataset, pictures, tmp_path):
     Image.new("L", (4, 3)).save(tmp_path / "a.ppm")
     shutil.copy(pictures / "ramp.png", tmp_path / "b.png")
-    frame = pd.DataFrame({"path": sorted(tmp_path.iterdir()), "name": ["a/b.png", "b.png"]})
+    frame = pd.DataFrame({"path": sorted(tmp_path.iterdir()), "name": ["a\\b.png", "b.png"]})
     with pytest.warns(UserWarning, match="1 of 2 pictures"):
         report = project.upload_images(frame, dataset)
     assert report["outcome"].tolist() == ["failed", "uploaded"]
-    assert "cannot hold '/'" in report["message"].iloc[0]
+    assert "cannot hold" in report["message"].iloc[0]
 
 
 def test_ctrl_c_says_what_was_done(project, dataset, pictures, monkeypatch, capsys):
