@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from . import frames, identity
 from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
+from .bad_rows import find_bad_rows
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
@@ -611,16 +612,9 @@ def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -
     try:
         return frames.arrow_list(column, dtype)
     except _NOT_CONVERTED:
-        bad = np.zeros(len(column), bool)
-        parts = [(0, len(column))]
-        while parts:  # halve what does not convert until single rows are left
-            start, end = parts.pop()
-            try:
-                frames.arrow_list(column.iloc[start:end], dtype)
-            except _NOT_CONVERTED:
-                bad[start] = end == start + 1
-                middle = (start + end) // 2
-                parts += [] if bad[start] else [(middle, end), (start, middle)]
+        work = lambda rows: frames.arrow_list(column.iloc[rows], dtype)  # noqa: E731
+        found = [row for row, _ in find_bad_rows(work, np.arange(len(column)), _NOT_CONVERTED)]
+        bad = _marked(column, np.array(found, np.intp))
         name = str(column.name)
         problems.add(name, bad, f"It must be {_LIST_COLUMNS[name]}, or None.", column)
         return frames.arrow_list(column.astype(object).where(~bad, None), dtype)
@@ -750,7 +744,7 @@ def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask
     problems.add("mask", _marked(frame, long), remedies)
 
 
-def _marked(frame: pd.DataFrame, rows: npt.NDArray[np.integer[Any]]) -> Mask:
+def _marked(frame: pd.DataFrame | pd.Series[Any], rows: npt.NDArray[np.integer[Any]]) -> Mask:
     marked = np.zeros(len(frame), bool)
     marked[rows] = True
     return marked

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import masks
-from .blame import naming_outlines
+from .bad_rows import naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON, arrow_list
 from .identity import as_index, as_series

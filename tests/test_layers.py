@@ -16,7 +16,7 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
+FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "bad_rows", "paths", "limits", "images", "urls"}
 FLOOR |= {"intake", "identity", "geometry", "plain"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
@@ -39,7 +39,7 @@ KNOWS: dict[str, set[str]] = {
     "identity": {"frames"},
     "lists": {"masks", "frames"},
     "intake": {"errors", "arguments", "frames", "geometry", "lists", "plain"},
-    "blame": {"errors"},
+    "bad_rows": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
     "io": SHAPES | {"progress"},
