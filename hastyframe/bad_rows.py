@@ -87,8 +87,8 @@ def locate_bad_row(work: Callable[[Rows], R], rows: Rows, place: Callable[[int],
         return work(rows)
     except ValidationException as error:
         whole = error
-    for row, error in find_bad_rows(work, rows):
-        raise FormatError(file, place(row), str(error).rstrip("."), "Correct it or leave it out") from None
+    for row, reason in find_bad_rows(work, rows):
+        raise FormatError(file, place(row), str(reason).rstrip("."), "Correct it or leave it out") from None
     raise whole
 
 

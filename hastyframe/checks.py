@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -40,6 +40,7 @@ __all__ = [
     "finite_numbers",
     "ids_of_column",
     "indexed",
+    "is_resized",
     "misspelt",
     "must_edit",
     "rows_of",
@@ -471,6 +472,12 @@ def without_shape(labels: pd.DataFrame) -> Mask:
     """Whether labels have neither a box nor an outline, as those of key points."""
     boxes = labels.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
     return np.asarray(np.isnan(boxes).all(axis=1) & ~_there(labels, "polygon") & ~_there(labels, "parts"))
+
+
+def is_resized(box: Sequence[float] | None, before: Sequence[float] | None) -> bool:
+    """Whether a box has another size than before, so that the runs of a mask in it would mean other pixels."""
+    sizes = [None if b is None else (b[2] - b[0], b[3] - b[1]) for b in (box, before)]
+    return sizes[0] != sizes[1]
 
 
 def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

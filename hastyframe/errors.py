@@ -106,7 +106,7 @@ class FormatError(ValidationException):
     _shown = 5
 
     def __init__(self, file: str, place: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{_at(file, place)}: {problem}. {remedy}.")
+        super().__init__(f"{place_in_file(file, place)}: {problem}. {remedy}.")
         self.file = file
         self.place = place
         self.problem = problem
@@ -129,7 +129,7 @@ class FormatError(ValidationException):
         error._problems = list(problems)
         if len(problems) > 1:
             lines = [f"{len(problems):,} problems, and nothing was read:"]
-            lines += [f"  {_at(p.file, p.place)}: {p.problem}. {p.remedy}." for p in problems[: cls._shown]]
+            lines += [f"  {place_in_file(p.file, p.place)}: {p.problem}. {p.remedy}." for p in problems[: cls._shown]]
             if (rest := len(problems) - cls._shown) > 0:
                 lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
             error.message = "\n".join([*lines, hint] if hint else lines)
@@ -153,7 +153,8 @@ class FileProblem(NamedTuple):
     remedy: str
 
 
-def _at(file: str, place: str) -> str:
+def place_in_file(file: str, place: str) -> str:
+    """Name a place in a file, or the file as a whole."""
     return f"{file}, {place}" if place else file
 
 

@@ -544,7 +544,7 @@ class Label(Editable, entities.Label):
         bare = np.array([self.bbox is None and self.polygon is None])
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True, bare=bare)
         [record] = frames.label_records(checked)
-        if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
+        if mask is ... and self.mask and checks.is_resized(record["bbox"], self.bbox):
             raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
         answer = self._requester.put(self._list_path(), [{"label_id": self.id, **record}])
         self._data |= self._after_edit(answers.only(answer), f"PUT {self._list_path()}")
@@ -588,10 +588,6 @@ class Label(Editable, entities.Label):
 def _cell(value: Any, width: int = 120) -> str:
     text = "" if value is None else str(value)
     return escape(text if len(text) <= width else text[: width - 1] + "…")
-
-
-def _size(box: list[int] | None) -> tuple[int, int] | None:
-    return None if box is None else (box[2] - box[0], box[3] - box[1])
 
 
 def completed(
