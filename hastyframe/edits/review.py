@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from hastyframe.errors import NotFound, UnexpectedAnswer, ValidationException
 
+from .context import IN_DOUBT, OUTCOME_OF_INTENT, RunContext
 from .journal import DONE, Change, Record
-from .work import DONE_BY_INTENT, IN_DOUBT, RunContext, UnitWork, is_met, paired
+from .matching import is_met, paired
+from .work import UnitWork
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -93,7 +95,7 @@ class Reviewer:
             for change in known:
                 item = by_key.get(change.key)
                 if is_met(change, None if item is None else self._resource.content(item)):
-                    self._context.did(DONE_BY_INTENT[change.intent], [change], [item])
+                    self._context.did(OUTCOME_OF_INTENT[change.intent], [change], [item])
 
     # Extras -----------------------------------------------------------------------------------------------------------
 
@@ -151,7 +153,7 @@ class Reviewer:
 
     def _read(self) -> list[Record]:
         try:
-            return self._work.read()
+            return self._work.reader.read()
         except NotFound:  # the unit is gone, and all that was in it
             return []
 

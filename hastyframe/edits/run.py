@@ -24,8 +24,9 @@ from .journal import DONE, Change, Journal, Record, Unit
 from .resources import RESOURCES, Resource
 from .review import Review, Reviewer
 from .sightings import Sightings
+from .unit_reading import MAX_LOOK_AGE
 from .values import give_back, note
-from .work import MAX_LOOK_AGE, UnitWork
+from .work import UnitWork
 
 if TYPE_CHECKING:
     from hastyframe.transport import Transport
