@@ -43,6 +43,7 @@ __all__ = [
     "is_resized",
     "misspelt",
     "must_edit",
+    "remedies_by_row",
     "rows_of",
     "settle_classes",
     "table",
@@ -107,6 +108,13 @@ class Problems:
         for position, label, value in zip(positions.tolist(), labels, values, strict=True):
             text = remedy if isinstance(remedy, str) else remedy[position]
             self._found.append((position, Problem(column, label, value, text)))
+
+    def add_each(self, column: str, remedies: Mapping[int, str], values: Any = None) -> Mask:
+        """Name every row that has a remedy, by its position; return which these are."""
+        bad = np.zeros(len(self._frame), bool)
+        bad[list(remedies)] = True
+        self.add(column, bad, remedies, values)
+        return bad
 
     def throw(self, frame: str = "the frame", outcome: str = "nothing was sent") -> None:
         """Raise what was found, if anything, in the order of the rows."""
@@ -265,11 +273,14 @@ def _check_texts(name: str, values: pd.Series[Any] | pd.Index[Any], problems: Pr
             return
     elif not (isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)):
         return
-    remedies = {}
-    for position, value in enumerate(values.tolist()):
-        if isinstance(value, str) and (trouble := text_problem(value)) is not None:
-            remedies[position] = trouble[0].upper() + trouble[1:]
-    problems.add(name, np.isin(np.arange(len(values)), list(remedies)), remedies, values)
+    remedies = remedies_by_row(values.tolist(), lambda value: text_problem(value) if isinstance(value, str) else None)
+    problems.add_each(name, remedies, values)
+
+
+def remedies_by_row(values: Iterable[Any], problem: Callable[[Any], str | None]) -> dict[int, str]:
+    """Say what would be right for each value that has a problem, by its position."""
+    found = ((position, problem(value)) for position, value in enumerate(values))
+    return {position: text[0].upper() + text[1:] for position, text in found if text is not None}
 
 
 def _are_plain(texts: pa.Array) -> bool:
@@ -748,7 +759,7 @@ def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask
     areas = np.where(rows, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 0)
     long = np.unique(owners[ends - 1 > areas[owners]])
     remedies = {int(row): f"It is longer than its box, which has {areas[row]:,.0f} pixels." for row in long}
-    problems.add("mask", _marked(frame, long), remedies)
+    problems.add_each("mask", remedies)
 
 
 def _marked(frame: pd.DataFrame | pd.Series[Any], rows: npt.NDArray[np.integer[Any]]) -> Mask:

@@ -104,7 +104,7 @@ class Reviewer:
         unit = self._work.unit
         removed: list[str] = []
         for tries in count(1):
-            extras = [item[self._resource.key] for _, item in self._equal(self._ours(changes), items)]
+            extras = [item[self._resource.key] for _, item in self._equal(self._work.ours(changes), items)]
             if not extras:
                 break
             try:
@@ -126,7 +126,7 @@ class Reviewer:
 
     def _name_extras(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Say at a row that there is another thing like it; resuming deletes that one."""
-        pairs = self._equal(self._ours(changes), items)
+        pairs = self._equal(self._work.ours(changes), items)
         if pairs:
             self._journal.not_seen(self._work.unit, [change.row for change, _ in pairs])
         for change, item in pairs:
@@ -134,9 +134,6 @@ class Reviewer:
                 f"Another {self._resource.noun} equals it, {item[self._resource.key]!r}: it was delivered twice, or is "
                 "somebody else's. project.resume or report.verify(mend=True) deletes it."
             )
-
-    def _ours(self, changes: Sequence[Change]) -> list[Change]:
-        return [c for c in changes if c.key is None and self._journal.outcomes[c.row] == "created"]
 
     def _equal(self, ours: Sequence[Change], items: Sequence[Record]) -> list[tuple[Change, Record]]:
         """Return all that is new, nobody's, and equal to one of ours."""
@@ -160,7 +157,7 @@ class Reviewer:
     def _agreed(self, changes: Sequence[Change], *, all_rows: bool) -> list[Record]:
         """Read the unit; where something differs, until two readings agree: a list may be an old one, or cut short."""
         items = self._read()
-        if not self._equal(self._ours(changes), items) and not self._differing(changes, items, all_rows=all_rows):
+        if not self._equal(self._work.ours(changes), items) and not self._differing(changes, items, all_rows=all_rows):
             return items
         for tries in range(1, 2 * _TRIES):
             again = self._read()
@@ -174,7 +171,7 @@ class Reviewer:
     def _reassign(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Give new rows the ids of what equals them, where an answer had the ids of others in their place."""
         by_key = {item[self._resource.key]: item for item in items}
-        strayed = [c for c in self._ours(changes) if not self._is_at(c, by_key.get(str(self._journal.ids[c.row])))]
+        strayed = [c for c in self._work.ours(changes) if not self._is_at(c, by_key.get(str(self._journal.ids[c.row])))]
         ids = {self._journal.ids[c.row] for c in strayed}
         pool = [item for item in items if item[self._resource.key] in ids] + self._work.free(items)
         pairs, _ = paired(strayed, pool, self._resource.content)

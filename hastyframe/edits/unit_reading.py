@@ -1,4 +1,4 @@
-"""Reading a unit: just before it is written, and after every doubt. One look serves one request that follows at once."""
+"""Reading a unit: just before it is written, and after every doubt. A look serves one request that follows at once."""
 
 from __future__ import annotations
 

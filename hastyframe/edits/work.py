@@ -322,17 +322,16 @@ class UnitWork:
         if mine:
             self.created([c for c, _ in mine], [item for _, item in mine])
         in_doubt = {c.row for c in rest if self._journal.outcomes[c.row] is None}  # others were refused before
-        twice, _ = paired(self._ours(), self.free(found), self._resource.content)
+        twice, _ = paired(self.ours(self._journal.changes(self.unit)), self.free(found), self._resource.content)
         in_doubt |= {c.row for c, _ in twice}
         if not in_doubt <= set(self.unit.unseen):
             self._journal.not_seen(self.unit, sorted(in_doubt - set(self.unit.unseen)))
         self.uncertain.difference_update(c.row for c in changes)
         return rest
 
-    def _ours(self) -> list[Change]:
-        """Return what is new and known to be there."""
-        outcomes = self._journal.outcomes
-        return [c for c in self._journal.changes(self.unit) if c.key is None and outcomes[c.row] == "created"]
+    def ours(self, changes: Sequence[Change]) -> list[Change]:
+        """Return what of changes is new and known to be there."""
+        return [c for c in changes if c.key is None and self._journal.outcomes[c.row] == "created"]
 
     def _stored_otherwise(
         self, changes: Sequence[Change], answered: Sequence[Record], free: Sequence[Record]
