@@ -25,8 +25,8 @@ from .intake import as_pandas, frame_of
 from .vocabulary import Vocabulary, suggestion
 
 __all__ = [
-    "CUT_ANEW",
     "LABEL_COLUMNS",
+    "MASK_NEEDS_CROPPING",
     "Problems",
     "as_frame",
     "as_lists",
@@ -36,7 +36,7 @@ __all__ = [
     "check_same_keys",
     "check_statuses",
     "external_ids",
-    "fill_in",
+    "fill_missing_columns",
     "finite_numbers",
     "ids_of_column",
     "indexed",
@@ -52,7 +52,7 @@ __all__ = [
     "without_shape",
 ]
 
-CUT_ANEW = (
+MASK_NEEDS_CROPPING = (
     "The mask was made for a box of another size, in this one its runs would mean other pixels: give the mask as well, "
     "cut anew by hf.masks.crop, or None to take it away."
 )
@@ -491,7 +491,7 @@ def is_resized(box: Sequence[float] | None, before: Sequence[float] | None) -> b
     return sizes[0] != sizes[1]
 
 
-def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def fill_missing_columns(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Complete labels that are to be edited by what they have now.
 
     The API replaces a label as a whole, so that what is left out would be lost.
@@ -649,7 +649,7 @@ def _ids_by_name(
         )
     ids, names = _texts(frame, id_column, "id", problems), _texts(frame, name_column, "name", problems)
     has_id, has_name = ids.notna(), names.notna()
-    things = vocabulary.things(entity)
+    things = vocabulary.table(entity)
     as_read = has_id & has_name & (ids.map(things["name"]) == names)  # whatever the thing is called now
     if (has_id & ~ids.isin(things.index)).any() or (has_name & ~as_read).any():
         things = vocabulary.current(entity)

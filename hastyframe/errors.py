@@ -202,7 +202,7 @@ class NotFound(HastyError, LookupError):
     """The thing that was asked for does not exist (404)."""
 
 
-HITS_ALL = (AuthenticationException, AuthorisationException, InsufficientCredits)
+ACCOUNT_ERRORS = (AuthenticationException, AuthorisationException, InsufficientCredits)
 """Errors after which no other request of the kind can succeed."""
 
 
@@ -241,7 +241,7 @@ class InferenceException(HastyError):
     """The model is not loaded."""
 
 
-PASSING = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
+TRANSIENT_ERRORS = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
 """Errors that may not come again when the same is tried later."""
 
 

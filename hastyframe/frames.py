@@ -27,8 +27,8 @@ __all__ = [
     "MASK",
     "POLYGON",
     "VALUES",
-    "Gathering",
     "Place",
+    "RecordBuffer",
     "arrow_array",
     "arrow_list",
     "conform",
@@ -197,14 +197,14 @@ def with_unique_ids(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class Place(NamedTuple):
-    """Where a :class:`Gathering` keeps the records of a page."""
+    """Where a :class:`RecordBuffer` keeps the records of a page."""
 
     group: int
     start: int
     size: int
 
 
-class Gathering:
+class RecordBuffer:
     """Pages of JSON records that threads bring, made into Arrow batches meanwhile.
 
     A conversion has a fixed price, and a page may hold few records: the labels of one image. So pages are put
@@ -223,7 +223,7 @@ class Gathering:
     Examples
     --------
     >>> from hastyframe import entities, frames
-    >>> gathering = frames.Gathering(entities.Label)
+    >>> gathering = frames.RecordBuffer(entities.Label)
     >>> second, first = (gathering.add([{"id": key} for key in keys]) for keys in ("c", "ab"))
     >>> frames.from_arrow(entities.Label, gathering.batches([first, second])).index.tolist()
     ['a', 'b', 'c']

@@ -326,7 +326,7 @@ class Attributer(_Model):
         if len(answer) != len(boxes) or not all(map(_are_attributes, answer)):
             name = path.name if path is not None else _name_in(str(url))
             raise self._strange(f"what are no attributes of its {len(boxes):,} objects", name)
-        attributes = self._vocabulary.things(entities.Attribute)
+        attributes = self._vocabulary.table(entities.Attribute)
         texts = {v["id"]: v["value"] for values in attributes["values"].dropna() for v in values}
         rows = [
             {

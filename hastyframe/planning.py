@@ -22,7 +22,7 @@ from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagC
 from .errors import JournalError, ValidationException
 from .frames import BOX
 from .labels import clip_to_image
-from .vocabulary import Vocabulary, choose
+from .vocabulary import Vocabulary, check_choice
 
 if TYPE_CHECKING:
     from .project import Project
@@ -89,7 +89,7 @@ def plan_labels(
     project: Project, before: Any, after: Any, outside: Outside, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan labels from what they were to what they shall be."""
-    choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
+    check_choice(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
     vocabulary = project._vocabulary.expire()
     before, after = _label_frames(before, after, vocabulary)
     found = _compared_labels(before, after)
@@ -300,7 +300,7 @@ def _refuse_resizing(old: pd.DataFrame, new: pd.DataFrame, changed: ChangedRows)
     resized = (sizes[0][0] != sizes[1][0]) | (sizes[0][1] != sizes[1][1])
     stays = new["mask"].notna().to_numpy() & ~changed.get("mask", np.zeros(len(new), bool))
     problems = checks.Problems(new)
-    problems.add("bbox", resized & stays, checks.CUT_ANEW, new[list(BOX)].to_numpy())
+    problems.add("bbox", resized & stays, checks.MASK_NEEDS_CROPPING, new[list(BOX)].to_numpy())
     problems.throw()
 
 
@@ -632,7 +632,7 @@ def edit_plan(
     order = np.arange(len(created) + len(edited))
     changes = Changes(created, edited, edited, deleted, {}, *_SIDES[kind], order)
     keyed = kind in ("tags", "label_attributes")
-    return _plan(project, kind, changes, contents, new_have_keys=keyed, blind=True)
+    return _plan(project, kind, changes, contents, new_have_keys=keyed, unconditional=True)
 
 
 def stored_records(plan: Plan, journal: str | Path | None = None) -> list[Record]:
@@ -786,7 +786,7 @@ def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
     """Return the rows that are deleted, of those that only the earlier frame has."""
-    choose(missing, ("delete", "keep", "error"), "way to treat rows that only the earlier frame has")
+    check_choice(missing, ("delete", "keep", "error"), "way to treat rows that only the earlier frame has")
     gone = before.iloc[found.gone]
     if missing == "error":
         problems = checks.Problems(gone)
@@ -821,7 +821,7 @@ def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabul
     if id_column in frame or name_column not in frame:
         return frame
     names = identity.as_series(frame[name_column], "name")
-    was = names.map(_by_name(vocabulary.things(entity)))
+    was = names.map(_by_name(vocabulary.table(entity)))
     now = names.map(_by_name(vocabulary.current(entity)))
     problems = checks.Problems(frame)
     remedy = f"Meanwhile something else has this name: read the frame again, or give {id_column!r} as well."
@@ -850,7 +850,7 @@ def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) ->
 def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
     """Write the names of things beside their ids, for people to read."""
     name = f"{id_column.removesuffix('_id')}_name"
-    names = vocabulary.things(entity)["name"]
+    names = vocabulary.table(entity)["name"]
     return frame.assign(**{name: frame[id_column].map(names).astype("str")})
 
 

@@ -384,7 +384,7 @@ def test_timeouts(timeout):
     both = tuple(timeout) if isinstance(timeout, tuple | list) else (timeout, timeout)
     with hf.Client("the-key", timeout=timeout) as client:
         assert client._transport.timeout == both
-        assert client._transport.settling == min(10, both[1])
+        assert client._transport.settle_timeout == min(10, both[1])
 
 
 @pytest.mark.parametrize("max_workers", [0, -1, 1.5, "4", None, True])

@@ -421,7 +421,7 @@ def test_statuses_are_for_images_that_nobody_has_touched(server, tmp_path):
 @pytest.mark.parametrize(("carried_out", "answered"), [(True, 1), (False, 2)])
 def test_a_class_that_nobody_answered_for_is_looked_for_by_its_name(server, monkeypatch, carried_out, answered):
     project = new_project(server, "classes")
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.01)
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.01)
     sent = []
 
     def post(self, path, body, **options):

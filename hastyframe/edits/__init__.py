@@ -4,7 +4,7 @@ Read it in this order:
 
 - :mod:`.diff` compares two frames, :mod:`.plan` holds and shows what would change;
 - :mod:`.journal` is the file of what is intended and what was done, :mod:`.temporary` names it if nobody does;
-- :mod:`.execute` carries out a journal, with a bar and a :mod:`.report` of what became of each row;
+- :mod:`.executor` carries out a journal, with a bar and a :mod:`.report` of what became of each row;
 - :mod:`.run` goes through its units in threads: :mod:`.work` writes one (:mod:`.unit_reading` reads it,
   :mod:`.matching` finds our things in what was read), :mod:`.review` reads it once more at the end, :mod:`.values`
   carries attribute values over; :mod:`.context` is what these share;
@@ -14,11 +14,11 @@ Read it in this order:
 """
 
 from .diff import Difference, compare, identities
-from .execute import Errors, carry_out, check_options, reconcile
+from .executor import Errors, check_options, execute, reconcile
 from .journal import Journal, Record
+from .known_labels import KnownLabels
 from .plan import Changes, Contents, OnConflict, Plan
 from .report import Report
-from .sightings import Sightings
 
 __all__ = [
     "Changes",
@@ -26,14 +26,14 @@ __all__ = [
     "Difference",
     "Errors",
     "Journal",
+    "KnownLabels",
     "OnConflict",
     "Plan",
     "Record",
     "Report",
-    "Sightings",
-    "carry_out",
     "check_options",
     "compare",
+    "execute",
     "identities",
     "reconcile",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from hastyframe.errors import PASSING, NotFound, OutcomeUnknown, ValidationException
+from hastyframe.errors import TRANSIENT_ERRORS, NotFound, OutcomeUnknown, ValidationException
 
 from .journal import Change, Journal, Record
 from .resources import Resource
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IN_DOUBT", "OUTCOME_OF_INTENT", "REFUSED", "RunContext"]
 
-IN_DOUBT = (OutcomeUnknown, *PASSING)
+IN_DOUBT = (OutcomeUnknown, *TRANSIENT_ERRORS)
 """It may have been done or not, and may go better the next time."""
 REFUSED = (ValidationException, NotFound)
 """The server looked at the request and did nothing."""
@@ -33,7 +33,7 @@ class RunContext(Protocol):
         What is intended and what has been done.
     resource : Resource
         How things of this kind are read and written.
-    blind : bool
+    unconditional : bool
         Whether is written without a look at what is there.
     overwrite : bool
         Whether is written over what others have changed.
@@ -44,7 +44,7 @@ class RunContext(Protocol):
     transport: Transport
     journal: Journal
     resource: Resource
-    blind: bool
+    unconditional: bool
     overwrite: bool
     claims: bool
 

@@ -88,7 +88,7 @@ class _Head(msgspec.Struct, omit_defaults=True):
     project_id: str
     created: str | None = None
     on_conflict: Literal["report", "overwrite"] | None = None
-    blind: bool = False
+    unconditional: bool = False
     claims: bool = False
     undoes: str | None = None
     undoes_end: int | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hastyframe.answers import complete
 from hastyframe.arguments import a
 from hastyframe.attributes import complete_values
-from hastyframe.checks import CUT_ANEW, is_resized
+from hastyframe.checks import MASK_NEEDS_CROPPING, is_resized
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from hastyframe.errors import UnexpectedAnswer, ValidationException
 from hastyframe.limits import PAGE_SIZE
@@ -233,7 +233,7 @@ def _refuse_resizing(now: Record, new: Record) -> str | None:
     """Say why a box cannot change its size under a mask: its runs would mean other pixels."""
     if "mask" in new or not now["mask"] or "bbox" not in new or not is_resized(new["bbox"], now["bbox"]):
         return None
-    return f"The box becomes {new['bbox']} and was {now['bbox']}, under a mask that stays. {CUT_ANEW}"
+    return f"The box becomes {new['bbox']} and was {now['bbox']}, under a mask that stays. {MASK_NEEDS_CROPPING}"
 
 
 def _object(entity: type[Entity], answer: Any) -> Record:

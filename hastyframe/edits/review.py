@@ -90,7 +90,7 @@ class Reviewer:
             if mine:
                 self._work.created([c for c, _ in mine], [item for _, item in mine])
         known = [c for c in changes if c.row in open_rows and c.key is not None]
-        if not self._context.blind:
+        if not self._context.unconditional:
             by_key = {item[self._resource.key]: item for item in items}
             for change in known:
                 item = by_key.get(change.key)

@@ -107,7 +107,7 @@ class UnitReader:
         """Take the last look for one request, and note how long both took together."""
         looked_at, self._is_one_page = self._looked_at, False
         yield
-        if not self._context.blind:
+        if not self._context.unconditional:
             self._context.waited(time.monotonic() - looked_at)
 
     def in_order(self, changes: Sequence[Change]) -> list[Change]:

@@ -69,14 +69,14 @@ class UnitWork:
         self.edited: set[int] = set()
         self.reader = UnitReader(context, unit)
 
-    def carry_out(self) -> None:
+    def execute(self) -> None:
         """Write what is left of the unit: first what is to be gone, then what changes, then what is new."""
         context, unit = self._context, self.unit
         changes = [c for c in self._journal.changes(unit) if self._journal.outcomes[c.row] not in DONE]
         new = [c for c in changes if c.key is None]
         known = [c for c in changes if c.key is not None]
         has_baseline = unit.there is not None
-        looks = (known and not context.blind) or (new and (not has_baseline or context.claims))
+        looks = (known and not context.unconditional) or (new and (not has_baseline or context.claims))
         items = self.reader.read() if looks else None
         if items is not None:
             self._note_baseline(items, new, known)
@@ -84,8 +84,9 @@ class UnitWork:
             new = self._claim_first(new, items)
         if known:
             known = self.reader.in_order(self._judge(known, items))
-            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=not context.blind)
-            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=not context.blind)
+            upon_look = not context.unconditional
+            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=upon_look)
+            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=upon_look)
         self._send(new, self._create, self._claim, upon_look=False)
 
     def _note_baseline(self, items: Sequence[Record], new: Sequence[Change], known: Sequence[Change]) -> None:
@@ -253,7 +254,7 @@ class UnitWork:
         assert self._resource.put is not None  # noqa: S101 (a plan of this kind has no edits)
         with self.reader.upon_look():
             pairs = [(str(c.key), c.new or {}) for c in changes]
-            items = self._resource.put(self.unit.name, pairs, not self._context.blind)
+            items = self._resource.put(self.unit.name, pairs, not self._context.unconditional)
         if not all(is_met(c, self._resource.content(item)) for c, item in zip(changes, items, strict=True)):
             raise _Misfit(f"The server answered edits of {self._resource.noun}s with other content.", items)
         for outcome in ("created", "edited"):
@@ -263,13 +264,13 @@ class UnitWork:
         self._note_edits(changes)
 
     def _note_edits(self, changes: Sequence[Change]) -> None:
-        if not self._context.blind:
+        if not self._context.unconditional:
             self.edited.update(c.row for c in changes if c.intent == "edit")
 
     def _delete(self, changes: Sequence[Change]) -> None:
         assert self._resource.delete is not None  # noqa: S101 (a plan of this kind has no deletes)
         with self.reader.upon_look():
-            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._context.blind)
+            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._context.unconditional)
         self._context.did("deleted", changes)
         self.reader.note_deleted({c.key for c in changes})
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from hastyframe.errors import HITS_ALL, HastyError
+from hastyframe.errors import ACCOUNT_ERRORS, HastyError
 
 __all__ = ["Failures", "Parts"]
 
@@ -49,7 +49,7 @@ class Failures:
                 result = function(thing)
             except HastyError as error:
                 self._note(position, error)
-                if isinstance(error, HITS_ALL) or self._in_a_row >= _MOST_IN_A_ROW:
+                if isinstance(error, ACCOUNT_ERRORS) or self._in_a_row >= _MOST_IN_A_ROW:
                     self._end = error
                 return None
             self._in_a_row = 0

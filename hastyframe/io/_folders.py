@@ -22,8 +22,8 @@ from ..intake import by_id
 from ..limits import Limits
 from ..masks import polygon_bounds
 from ..paths import inside, name_key
-from ._belong import complete
 from ._files import progress_bar
+from ._integrity import complete
 from ._load import FolderIn
 from ._problems import Problems
 from ._records import DATASET

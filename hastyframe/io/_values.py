@@ -21,9 +21,9 @@ from ..entities import Entity
 from ..errors import FileProblem, FormatError, ValidationException
 from ..frames import dtypes
 from ..limits import DEFAULT_LIMITS, Limits
-from ._belong import rows_by_value, rows_in
 from ._fingerprint import all_different
 from ._growth import TABLE_BYTES, Growth, check_depth, check_rows
+from ._integrity import rows_by_value, rows_in
 from ._lists import KEPT
 from ._problems import CORRECT, Problems
 from ._report import Losses

@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
     from hastyframe.transport import Transport
 
-__all__ = ["Sightings"]
+__all__ = ["KnownLabels"]
 
 FRESH = 600.0
 """For how many seconds a sighting serves."""
 
 
-class Sightings:
+class KnownLabels:
     """What a client saw of a project's images.
 
     Examples
     --------
     >>> import pandas as pd
     >>> labels = pd.DataFrame({"image_id": ["a", "a"]}, index=["l1", "l2"])
-    >>> sightings = Sightings()
-    >>> sightings.saw(["a", "b"], labels)
-    >>> sightings.of("a"), sightings.of("b"), sightings.of("c")
+    >>> known_labels = KnownLabels()
+    >>> known_labels.saw(["a", "b"], labels)
+    >>> known_labels.of("a"), known_labels.of("b"), known_labels.of("c")
     (['l1', 'l2'], [], None)
     """
 
@@ -46,7 +46,7 @@ class Sightings:
         self._lock = threading.Lock()
 
     @classmethod
-    def shared(cls, transport: Transport, project_id: str) -> Sightings:
+    def shared(cls, transport: Transport, project_id: str) -> KnownLabels:
         """Return the one that everything on a transport shares."""
         return transport.cached((cls, project_id), cls)
 
