@@ -120,7 +120,7 @@ def value_out(value: Any, attribute_type: str, choices: Mapping[str, str]) -> An
     Raises
     ------
     ValidationException
-        If the value is none that the attribute can have.
+        If the attribute cannot have the value.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def widen(vocabulary: Vocabulary, long: pd.DataFrame, labels: pd.Index[str]) -> 
             columns[name] = _typed(values, kind, [v["value"] for v in choices[key]])
         except (TypeError, ValueError, OverflowError) as error:
             raise UnexpectedAnswer(
-                f"The attribute {name!r} of type {kind} has values that are none: {error}"
+                f"The attribute {name!r} of type {kind} has values of another type: {error}"
             ) from error
     return pd.DataFrame(columns, index=labels.rename("label_id"))
 

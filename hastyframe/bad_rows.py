@@ -94,19 +94,19 @@ def locate_bad_row(work: Callable[[Rows], R], rows: Rows, place: Callable[[int],
 
 @contextmanager
 def naming_outlines(labels: pd.DataFrame, what: str = "the labels") -> Iterator[None]:
-    """Work on outlines of a frame that is refused for some of them: name all of these by their ids.
+    """Turn an error about outlines of a frame into one that names every bad outline by its id.
 
     Parameters
     ----------
     labels : pandas.DataFrame
-        The frame; what is looked at is ``polygon`` and ``parts``, and only after the work was refused.
+        The frame with ``polygon`` or ``parts``; looked at only after an error.
     what : str
         What the frame is called.
 
     Raises
     ------
     FrameError
-        Names every row whose outline is none. An error that is about something else goes on as it is.
+        Names every row whose outline is not valid. Other errors are raised as they are.
 
     Examples
     --------

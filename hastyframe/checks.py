@@ -165,7 +165,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
 
 
 def ids_of_column(column: pd.Series[Any], problems: Problems) -> pd.Series[str]:
-    """Bring a column of ids to its values; what is no id is a problem, and missing in the result."""
+    """Bring a column of ids to its values; what is not an id is a problem, and missing in the result."""
     ids = identity.as_series(column)
     problems.add(str(column.name), identity.not_texts(column, frames.arrow_array(ids)), identity.REMEDY, column)
     return ids
@@ -232,7 +232,7 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     found = [row._data if isinstance(row, Entity) else row for row in rows]
     for number, row in enumerate(found):
         if not isinstance(row, Mapping):
-            raise ValidationException(f"Row {number} is {shown(row)}, which is no dict.")
+            raise ValidationException(f"Row {number} is {shown(row)}, which is not a dict.")
     return found
 
 
@@ -337,7 +337,12 @@ def check_labels(
         )
     problems = Problems(frame)
     if stored:
-        problems.add("label_id", frame.index.duplicated(keep=False), "Each label can stand in it once.", frame.index)
+        problems.add(
+            "label_id",
+            frame.index.duplicated(keep=False),
+            "It comes several times: drop all rows but one.",
+            frame.index,
+        )
         problems.add("label_id", frame.index.isna(), "It must be the id of a label.", frame.index)
     problems.add(
         "image_id", ~frame["image_id"].isin(list(known_images)), "It must be the id of an image of this project."
@@ -362,7 +367,7 @@ def indexed(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     FrameError
         If something else than an id stands among them; what is missing is left to the caller.
     ValidationException
-        If there are none.
+        If there is no such column.
     """
     if frame.index.name != entity.id_name:
         column = next((name for name in (entity.id_name, "id") if name in frame), None)
@@ -387,7 +392,7 @@ def finite_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
     Raises
     ------
     FrameError
-        If a value is none.
+        If a value is not a number.
     """
     problems = Problems(column.to_frame())
     numbers = _numbers(column, problems)
@@ -626,7 +631,7 @@ def _check_are_texts(column: pd.Series[Any], problems: Problems) -> None:
 
 
 def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
-    """Turn a column of outlines or masks into Arrow lists; what is none is a problem, and missing in the result."""
+    """Turn a column of outlines or masks into Arrow lists; a bad value is a problem, and missing in the result."""
     try:
         return frames.arrow_list(column, dtype)
     except _NOT_CONVERTED:

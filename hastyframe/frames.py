@@ -509,9 +509,9 @@ def _masks_in(values: list[Any]) -> pa.Array:
         wide = pa.array([v.tolist() if isinstance(v, np.ndarray) else v for v in values])
     inner = wide.type.value_type if pa.types.is_list(wide.type) else None
     if inner is None and not pa.types.is_null(wide.type):
-        raise TypeError(f"a {wide.type} is no list")
+        raise TypeError(f"a {wide.type} is not a list")
     if inner is not None and not _is_number(inner):
-        raise TypeError(f"a {inner} is no number")
+        raise TypeError(f"a {inner} is not a number")
     return wide.cast(MASK)  # refuses fractions; pa.array(values, MASK) would cut them off
 
 

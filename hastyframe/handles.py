@@ -187,7 +187,7 @@ class LabelClass(Editable, entities.LabelClass):
             Its id in a system of your own.
         """
         if class_type is not ...:
-            check_choice(class_type, CLASS_TYPES, "class type")
+            check_choice(class_type, CLASS_TYPES, "class_type")
         self._put(name=name, color=color, type=class_type, norder=norder, external_id=external_id)
 
 
@@ -237,9 +237,9 @@ class Attribute(Editable, entities.Attribute):
             What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
         """
         if attribute_type is not ...:
-            check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute type")
+            check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute_type")
         if subject_type is not ...:
-            check_choice(subject_type, SUBJECT_TYPES, "subject type")
+            check_choice(subject_type, SUBJECT_TYPES, "subject_type")
         body = self._complete(
             {
                 "name": name,
@@ -623,7 +623,7 @@ def fill_missing_columns(
     if "mask" not in labels and before:
         boxes = frame[list(frames.BOX)].to_numpy()
         was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
-        # What is no box at all is told by other checks.
+        # What is not a box at all is told by other checks.
         sound = ((boxes == boxes.round()) & (np.abs(boxes) < 2**31)).all(axis=1)
         boxes = np.where(sound[:, None], boxes, 0)
         size = boxes[:, 2:] - boxes[:, :2]

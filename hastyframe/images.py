@@ -73,14 +73,14 @@ def read_head(
     file, place : str
         What to call it in messages, and where in it.
     formats : sequence of str
-        Pillow's names of the formats that are meant. What is something else is no picture here.
+        Pillow's names of the formats that are meant. What is something else is not a picture here.
     limits : Limits
         Pillow refuses to open very large pictures; ``limits.pixels`` may allow larger ones.
 
     Raises
     ------
     FormatError
-        It is none of the formats, or broken.
+        It has none of the formats, or is broken.
     SizeLimitError
         More pixels than Pillow opens.
 

@@ -80,7 +80,7 @@ def paint(
     Raises
     ------
     FormatError
-        A mask without a box, a polygon that is none, an image without a size; names the label.
+        A mask without a box, a polygon that is not valid, an image without a size; names the label.
     """
     parts, boxes = _row_by_row(_painted, labels, sizes, file, rule)
     if beside is not None:

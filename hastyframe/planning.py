@@ -89,7 +89,7 @@ def plan_labels(
     project: Project, before: Any, after: Any, outside: Outside, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan labels from what they were to what they shall be."""
-    check_choice(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
+    check_choice(outside, ("error", "clip", "keep"), "outside")
     vocabulary = project._vocabulary.expire()
     before, after = _label_frames(before, after, vocabulary)
     found = _compared_labels(before, after)
@@ -128,7 +128,7 @@ def _label_frames(before: Any, after: Any, vocabulary: Vocabulary) -> tuple[pd.D
 
 
 def _compared_labels(before: pd.DataFrame, after: pd.DataFrame) -> Difference:
-    """Compare two frames of labels, in which each label stands once."""
+    """Compare two frames of labels; refuse labels that come twice."""
     was, now = identities(before.index), identities(after.index)
     _once(before, was, "label_id", "before")
     found = _compared(before, after, was, now, [*_FIELDS["labels"], "image_id", "class_name"])
@@ -185,7 +185,7 @@ def _edits_inside(
 
 
 def _rows(entity: type[Entity], rows: Any) -> Any:
-    """Return rows as they are; where there are none and no columns either, with the columns of the entity."""
+    """Return rows as they are; if there are neither rows nor columns, an empty frame of the entity."""
     rows = checks.rows_of(rows)
     nothing = not len(rows) and not (isinstance(rows, pd.DataFrame) and len(rows.columns))
     return frames.from_records(entity, []) if nothing else rows
@@ -786,12 +786,12 @@ def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
     """Return the rows that are deleted, of those that only the earlier frame has."""
-    check_choice(missing, ("delete", "keep", "error"), "way to treat rows that only the earlier frame has")
+    check_choice(missing, ("delete", "keep", "error"), "missing")
     gone = before.iloc[found.gone]
     if missing == "error":
         problems = checks.Problems(gone)
         values = gone.get(name, gone.index)
-        remedy = "The later frame lacks it: give all rows, or say what is meant by missing='delete' or missing='keep'."
+        remedy = "The later frame lacks it: give all rows, or say missing='delete' or missing='keep'."
         problems.add(name, np.ones(len(gone), bool), remedy, values)
         problems.throw()
     return gone if missing == "delete" else gone.iloc[:0]
@@ -816,7 +816,7 @@ def _ids(frame: pd.DataFrame, column: str) -> pd.Series[str]:
 
 
 def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
-    """Give a frame that has names alone the ids of what was called so when it was read, missing where there is none."""
+    """Add ids to a frame that has only names: those of the things that had the names when it was read."""
     name_column = f"{id_column.removesuffix('_id')}_name"
     if id_column in frame or name_column not in frame:
         return frame
@@ -837,7 +837,7 @@ def _by_name(things: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) -> pd.DataFrame:
-    """Give a frame that has names alone the ids of those that the earlier frame has, where a name is of one thing."""
+    """Add ids to a frame that has only names: those that the earlier frame has, if a name is of one thing there."""
     name_column = f"{id_column.removesuffix('_id')}_name"
     if id_column in after or name_column not in after or not {id_column, name_column} <= set(before.columns):
         return after
@@ -857,7 +857,7 @@ def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary
 def _compared(
     before: pd.DataFrame, after: pd.DataFrame, was: pa.Array, now: pa.Array, columns: Iterable[str]
 ) -> Difference:
-    """Compare the columns that both frames have; what only the later one has of things that are in both cannot be."""
+    """Compare the columns that both frames have; refuse new columns, of which nobody knows the earlier values."""
     found = compare(before, after, was, now, [name for name in columns if name in after and name in before])
     strange = [name for name in columns if name in after and name not in before]
     if strange and len(found.new) < len(after):
@@ -869,7 +869,7 @@ def _compared(
 
 
 def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: Flags | None = None) -> None:
-    """Refuse ids that stand more than once in a frame, or among some of its rows; without these, what is no id too."""
+    """Refuse ids that come twice, in a frame or among some of its rows; without `rows`, missing ids as well."""
     none = ids.null_count
     # Less time and memory than duplicates of an index, which is looked through only if there are any.
     if len(ids.unique()) - bool(none) == len(ids) - none and (rows is not None or not none):
@@ -881,7 +881,7 @@ def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: Flags
         problems.add(name, missing, "It must be an id, a text.", frame.index)
     else:
         twice &= rows
-    problems.add(name, twice, f"Each can stand in {which!r} once.", frame.index)
+    problems.add(name, twice, f"It comes several times in {which!r}: drop all rows but one.", frame.index)
     problems.throw()
 
 

@@ -709,7 +709,7 @@ class Project(Editable, entities.Project):
         external_id : str, optional
             Its id in a system of your own.
         """
-        check_choice(class_type, CLASS_TYPES, "class type")
+        check_choice(class_type, CLASS_TYPES, "class_type")
         body = {"name": name, "color": color, "type": class_type, "norder": norder, "external_id": external_id}
         return self._create(LabelClass, body)
 
@@ -769,8 +769,8 @@ class Project(Editable, entities.Project):
         subject_type : str
             What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
         """
-        check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute type")
-        check_choice(subject_type, SUBJECT_TYPES, "subject type")
+        check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute_type")
+        check_choice(subject_type, SUBJECT_TYPES, "subject_type")
         body = {
             "name": name,
             "type": attribute_type,
@@ -857,9 +857,9 @@ class Project(Editable, entities.Project):
         ValidationException
             If a dataset or a status does not exist, or a list of them is empty: the server would export all images.
         """
-        check_choice(export_format, EXPORT_FORMATS, "export format")
-        check_choice(semantic_format, SEMANTIC_FORMATS, "semantic format")
-        order = None if labels_order is None else _choices(labels_order, LABELS_ORDER, "order of labels")
+        check_choice(export_format, EXPORT_FORMATS, "export_format")
+        check_choice(semantic_format, SEMANTIC_FORMATS, "semantic_format")
+        order = None if labels_order is None else _choices(labels_order, LABELS_ORDER, "labels_order")
         body = {
             "export_name": check_text(name, "name", empty=False),
             "format": export_format,
@@ -1242,7 +1242,7 @@ class Project(Editable, entities.Project):
     def _one(self, handle: type[H], key: str) -> H:
         """Return a handle by id or, where things have names, by name.
 
-        What is no UUID is looked up before a request is made: a name is no part of an address.
+        What is not a UUID is looked up before a request is made: a name is not part of an address.
         """
         key = check_text(identity.one(key, "name") or key, handle.id_name)
         data = self._by_uuid(handle, key)
@@ -1372,7 +1372,7 @@ class Project(Editable, entities.Project):
         try:
             total = int(page["meta"]["total"])
         except (TypeError, KeyError, ValueError):
-            raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
+            raise UnexpectedAnswer("The answer is not a page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
             images = self._frame(entities.Image, [(path, None)])  # not get_images, which reads the datasets as well
             return images[images.index.isin(wanted)]
@@ -1469,7 +1469,7 @@ class Project(Editable, entities.Project):
 
 def _pairs_frame(pairs: Any, request: str) -> pd.DataFrame:
     if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
-        raise UnexpectedAnswer("The answer is no list of pairs {attribute_id, class_id}.", request=request)
+        raise UnexpectedAnswer("The answer is not a list of pairs {attribute_id, class_id}.", request=request)
     frame = pd.DataFrame(pairs, columns=list(_MAP_KEYS))
     return frame.astype({"attribute_id": "str", "class_id": "str", "attribute_order": float, "class_order": float})
 
@@ -1504,8 +1504,8 @@ def _statuses(statuses: str | Sequence[str]) -> list[str]:
     return _choices(statuses, STATUSES, "status")
 
 
-def _choices(values: str | Sequence[str], choices: Sequence[str], what: str) -> list[str]:
+def _choices(values: str | Sequence[str], choices: Sequence[str], name: str) -> list[str]:
     """Return one or several of a few values as a list."""
     if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not np.iterable(values):
-        return [check_choice(values, choices, what)]
-    return [check_choice(value, choices, what) for value in values]
+        return [check_choice(values, choices, name)]
+    return [check_choice(value, choices, name) for value in values]

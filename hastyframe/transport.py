@@ -533,7 +533,7 @@ class Transport:
         path, params = request
         read = pages.items_of(self.get(path, {**(params or {}), "offset": offset, "limit": limit}))
         if read is None:
-            raise UnexpectedAnswer(f"The answer is no page of a list. {NO_API}", request=self._named("GET", path))
+            raise UnexpectedAnswer(f"The answer is not a page of a list. {NO_API}", request=self._named("GET", path))
         items, total = read
         if total > self.limits.rows:
             raise SizeLimitError(self._named("GET", path), f"a list of {total:,} items", "rows", self.limits.rows)

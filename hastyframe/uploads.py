@@ -45,9 +45,9 @@ __all__ = ["Compare", "upload"]
 Compare: TypeAlias = Literal["size", "checksum"]
 
 _ROUNDS = 8
-"""So many rounds in a row may bring nothing forward before what is left is given up."""
+"""How many rounds in a row may make no progress before the rest is given up."""
 _DATASETS_AT_ONCE = 100
-"""So many ids fit into an address."""
+"""How many ids fit into the address of a request."""
 _REMEDY = "Rename the file, delete the image first, or give another dataset."
 
 
@@ -55,7 +55,7 @@ def upload(
     transport: Transport, project_id: str, pictures: Sequence[Picture], compare: Compare = "size"
 ) -> pd.DataFrame:
     """Upload pictures in parallel, as `Project.upload_images` says; one that fails does not stop the others."""
-    check_choice(compare, ("size", "checksum"), "way to compare")
+    check_choice(compare, ("size", "checksum"), "compare")
     with transport.bar("Upload images", len(pictures), "image") as bar:
         run = _Upload(transport, project_id, pictures, compare, bar)
         try:

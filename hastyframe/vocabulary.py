@@ -233,12 +233,12 @@ def _one_id(entity: type[Entity], thing: Any, kind: identity.Kind) -> str | None
 
 def _is_none(entity: type[Entity], thing: Any) -> ValidationException:
     return ValidationException(
-        f"{shown(thing)} is no {entity.__name__}; give an id, {a(entity.__name__)}, a list of them, or a frame."
+        f"{shown(thing)} is not {a(entity.__name__)}; give an id, {a(entity.__name__)}, a list of them, or a frame."
     )
 
 
-def check_choice(value: str, choices: Sequence[str], what: str) -> str:
-    """Return a value that must be one of a few.
+def check_choice(value: str, choices: Sequence[str], name: str) -> str:
+    """Return a value that must be one of a few; `name` is that of the argument.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def check_choice(value: str, choices: Sequence[str], what: str) -> str:
     'DONE'
     """
     if not isinstance(value, str) or value not in choices:
-        raise ValidationException(f"{shown(value)} is no {what}. {suggestion(value, choices)}")
+        raise ValidationException(f"{name} is {shown(value)}. {suggestion(value, choices)}")
     return value
 
 

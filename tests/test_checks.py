@@ -231,7 +231,7 @@ def test_the_message_reads_well():
         ([{"class_name": "cat", "bbox": [0, 0, 1, 1]}], "column 'image_id'"),
         ([{"image_id": "i1", "bbox": [0, 0, 1, 1]}], "column 'class_id' or 'class_name'"),
         ([{"image_id": "i1", "class_name": "cat"}], "need a box or a polygon"),
-        ([5], "Row 0 is 5, which is no dict"),
+        ([5], "Row 0 is 5, which is not a dict"),
         (pd.DataFrame(), "column 'image_id'"),
     ],
 )

@@ -403,5 +403,5 @@ def test_limits_that_are_none(limits):
     "url", ["nowhere", "ftp://a.example", "http://", "http://[", "http://a:99999", "http://me:pw@a", "https://a/?b", 3]
 )
 def test_addresses_that_are_none(url):
-    with pytest.raises(hf.ValidationException, match="base_url is no address"):
+    with pytest.raises(hf.ValidationException, match="base_url is not an address"):
         hf.Client("the-key", url)

@@ -134,7 +134,7 @@ def test_exports_read_back_are_the_project(server, tmp_path):
     coco = project.read_export("json_coco", image_status="DONE")
     assert coco.label_attributes is None
     assert sorted(coco.labels["class_name"].astype(str)) == ["cat", "dog"]
-    with pytest.raises(hf.ValidationException, match="'images' is no format that can be read back"):
+    with pytest.raises(hf.ValidationException, match="export_format is 'images'"):
         project.read_export("images")
 
 

@@ -192,9 +192,9 @@ def test_what_has_no_ids(things):
 
 def test_choose():
     assert check_choice("DONE", entities.STATUSES, "status") == "DONE"
-    with pytest.raises(ValidationException, match=r"'DOEN' is no status\. Did you mean 'DONE'\?"):
+    with pytest.raises(ValidationException, match=r"status is 'DOEN'\. Did you mean 'DONE'\?"):
         check_choice("DOEN", entities.STATUSES, "status")
-    with pytest.raises(ValidationException, match="None is no status"):
+    with pytest.raises(ValidationException, match="status is None"):
         check_choice(None, entities.STATUSES, "status")  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Carrying out an open journal, verifying it, and finding out how far an ended run came; with bars and a report."""
+"""Carrying out an open journal, verifying it, or finding out how far an earlier run came; with bars and a report."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Undo: TypeAlias = "Callable[[Path], Plan]"
 
 
 def check_options(errors: Any, max_workers: Any, verify: Any) -> None:
-    """Refuse options of a run that are none, before its journal is touched."""
-    check_choice(errors, ("raise", "report"), "way to treat errors")
+    """Refuse bad options of a run, before its journal is touched."""
+    check_choice(errors, ("raise", "report"), "errors")
     check_flag(verify, "verify")
     if max_workers is not None:
         check_workers(max_workers)

@@ -220,7 +220,7 @@ class Journal:
         except FileExistsError:
             if not path.parent.is_dir():
                 raise JournalError(
-                    f"{str(path.parent)!r} is a file and no folder for a journal. Give another name."
+                    f"{str(path.parent)!r} is a file, not a folder for a journal. Give another name."
                 ) from None
             raise JournalError(
                 f"There is a file {str(path)!r} already. If it is a journal, project.resume({str(path)!r}) finishes "
@@ -300,11 +300,11 @@ class Journal:
         path = Path(path)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
-                raise JournalError(f"{str(path)!r} is no file, so that it cannot be a journal.")
+                raise JournalError(f"{str(path)!r} is not a file, so it cannot be a journal. Give the path of one.")
             file = os.open(path, (os.O_RDWR | os.O_APPEND if hold else os.O_RDONLY) | _BINARY)
         except FileNotFoundError:
             raise JournalError(
-                f"There is no journal {str(path)!r}. Look at the path: a name alone is sought in {str(Path.cwd())!r}."
+                f"There is no journal {str(path)!r}. Check the path: a name alone is looked for in {str(Path.cwd())!r}."
             ) from None
         except (OSError, ValueError) as error:
             raise _not_usable(path, error, "opened") from None
@@ -518,7 +518,7 @@ class Journal:
                     planned = self._intend(_decode_line(text), offset, length, units)
             except _NOT_A_LINE:
                 raise JournalError(
-                    f"Line {number} of {str(self.path)!r} is none of a journal of hastyframe. Was it changed by hand?"
+                    f"Line {number} of {str(self.path)!r} is not as hastyframe writes it. Was it changed by hand?"
                 ) from None
             self.end = offset + length
         if not planned:

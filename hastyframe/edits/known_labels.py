@@ -1,7 +1,7 @@
-"""Which labels an image had when it was last read whole.
+"""Which labels an image had when all of them were last read.
 
-Who creates labels and gets no answer reads the image again, and must tell what is new from what was there before. Where
-the client has just read the image anyway, what it saw then serves, and a request an image is saved.
+If a request that creates labels gets no answer, the image is read again, and what is new must be told from what was
+there before. If the client has read the image lately, it knows that already, which saves a request for each image.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["KnownLabels"]
 
 FRESH = 600.0
-"""For how many seconds a sighting serves."""
+"""For how many seconds it counts what was read."""
 
 
 class KnownLabels:
-    """What a client saw of a project's images.
+    """The ids of labels that a client has read, by image.
 
     Examples
     --------

@@ -251,7 +251,7 @@ class Plan:
         Parameters
         ----------
         journal : str or Path, optional
-            A new file in which intentions and deeds are written down. With it, `Project.resume` finishes what was
+            A new file that records what is intended and what was done. With it, `Project.resume` finishes what was
             interrupted, in this or another process, and `Project.undo` plans the way back. If none is given, a
             temporary file serves, which is kept only if something was left undone.
         errors : {"raise", "report"}
@@ -289,7 +289,7 @@ class Plan:
         self._transport.check_open()
         check_options(errors, max_workers, verify)
         journal = None if journal is None else check_path(journal, "journal")
-        check_choice(on_conflict, ("report", "overwrite"), "way to treat conflicts")
+        check_choice(on_conflict, ("report", "overwrite"), "on_conflict")
         for caution in self.cautions:
             warnings.warn(f"This plan for {self._noun} {caution}.", PlanWarning, stacklevel=2)
         with self._created(journal, on_conflict) as opened:
@@ -300,7 +300,7 @@ class Plan:
         with self._applying:
             if self._applied is not None:
                 raise JournalError(
-                    f"This plan has been applied, which a second time would create anew what it creates. "
+                    f"This plan has been applied; a second time would create the same things again. "
                     f"project.resume({str(self._applied)!r}) tries what was left undone; else read and plan again."
                 )
             path = temporary_journal(self._project_id) if journal is None else Path(journal)
@@ -447,7 +447,7 @@ class Plan:
         return f"Plan for {self._noun}: {what}, on {counted(units, c.unit.removesuffix('_id'))}{careful}"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Give what a person looks at: counts, columns that change, examples."""
+        """Yield titles and tables for people: counts, columns that change, examples."""
         c = self._changes
         if not len(self):
             return
@@ -470,7 +470,7 @@ class Plan:
                 yield f"{title}, the first {len(some)}", shown
 
     def _example(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Show rows to people: what has a name by its name, what is empty as nothing, and the ids at the end."""
+        """Show rows to people: names before ids, missing cells empty."""
         c = self._changes
         kept = frame.index.name or "row"
         shown = frame.loc[:, frame.notna().any()].drop(columns=[*_BOOKKEEPING, kept], errors="ignore")

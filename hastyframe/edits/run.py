@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _ENDS_THE_RUN = (AuthenticationException, InsufficientCredits, ConnectionFailed, JournalError)
-"""Errors after which no other unit can fare better."""
+"""Errors that all other units would end in as well."""
 _FORBIDDEN_IN_A_ROW = 20
-"""So many units are refused with 403, and nothing else happens, before it is taken to be meant for the account."""
+"""After so many units in a row were refused with 403, the account is taken to have no access, and the run ends."""
 
 _PASSES = 5
-"""So often at most is everything read again."""
+"""How often everything is read again at most."""
 
 Keep = Callable[[Sequence[int], Sequence[Record]], None]
 

@@ -66,12 +66,15 @@ class UnitReader:
         return items
 
     def _checked(self, items: list[Record]) -> list[Record]:
-        """Refuse what is no list of this unit: things without ids, twice, or of another unit."""
+        """Refuse a list with things that have no ids, come twice, or are of another unit."""
         key, here = self._resource.key, self._resource.unit
         keys = {item.get(key) for item in items if isinstance(item.get(key), str)}
         if len(keys) < len(items) or any(item.get(here, self._unit) != self._unit for item in items):
             noun = self._resource.noun
-            raise UnexpectedAnswer(f"The list of {noun}s of {here.removesuffix('_id')} {self._unit!r} is none of it.")
+            unit = f"{here.removesuffix('_id')} {self._unit!r}"
+            raise UnexpectedAnswer(
+                f"The list of {noun}s of {unit} holds items without ids, twice, or of something else."
+            )
         return items
 
     @property

@@ -21,9 +21,9 @@ from .unit_reading import UnitReader
 __all__ = ["UnitWork"]
 
 _ROUNDS = 8
-"""So often in a row a batch may come to nothing before it is given up."""
+"""How often in a row a batch may achieve nothing before it is given up."""
 _ROUNDS_SLOWED = 60
-"""So often in a row a batch may be put off by a server that asks to slow down."""
+"""How often in a row a server that asks to slow down may put off a batch."""
 
 
 class _Misfit(UnexpectedAnswer):

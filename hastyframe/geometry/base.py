@@ -138,7 +138,7 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
         Raises
         ------
         ValidationException
-            If its type is none that geometries of this kind are kept in.
+            If its type cannot hold geometries of this kind.
         """
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
@@ -502,7 +502,7 @@ def register(type_: type[GeometryType]) -> None:
 
 
 def refuse(row: int, value: Any, why: str) -> ValidationException:
-    """Say which row of what was given is none of this kind."""
+    """Return the error for a row that is not a geometry of this kind."""
     shown = repr(value)
     return ValidationException(f"Row {row} is {shown if len(shown) < 80 else shown[:77] + '...'}: {why}")
 

@@ -1,4 +1,4 @@
-"""Of many things that are read, those that succeeded: what failed does not take them along, and they are read once."""
+"""Reading many things, some of which fail: what succeeded is kept, so that it is read only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_IN_A_ROW = 16
 
 
 class Failures:
-    """Which of many things failed. After what would hit all of them the same, the rest is not asked for.
+    """Which of many things failed. After an error that concerns all of them, the rest is not asked for.
 
     Attributes
     ----------
@@ -64,9 +64,9 @@ class Failures:
 
 
 class Parts:
-    """What was read of calls that failed, for the same calls again: for ten minutes, and until something is written.
+    """What failed calls have read, kept for the same calls again: for ten minutes, and until something is written.
 
-    A call for other things, be it for some of the same, gets nothing of it: it is to see what is there now.
+    A call for other things, even if some are the same, gets nothing of it: it shall see what is there now.
 
     Examples
     --------

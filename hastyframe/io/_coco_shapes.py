@@ -223,7 +223,7 @@ _LISTS = {list, tuple}
 
 
 def _code(kind: type[Any]) -> int:
-    """Say what a segmentation of a type is that is no list of rings."""
+    """Say what a segmentation of a type is that is not a list of rings."""
     return 0 if kind is type(None) else _CODED if issubclass(kind, Rle | Mapping) else _OTHER
 
 

@@ -125,7 +125,7 @@ def known_images(
 
 
 def check_sizes(images: pd.DataFrame, *, needed: str = "") -> None:
-    """Refuse images whose width or height is no number of pixels.
+    """Refuse images whose width or height is not a number of pixels.
 
     Parameters
     ----------

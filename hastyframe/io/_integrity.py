@@ -1,4 +1,4 @@
-"""Frames that come in, made to belong together: full columns, ids beside names, and no reference to nothing."""
+"""The integrity of label sets: all columns, ids beside names, and references to rows that exist."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def check_integrity(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) 
 
 
 def check_label_set(value: Any, name: str) -> LabelSet:
-    """Return a label set, and refuse what is none.
+    """Return a label set, and refuse anything else.
 
     Parameters
     ----------

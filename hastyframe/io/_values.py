@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 CHECK = "Check what wrote the file"
 MOST_BAD = 100_000
-"""So many bad rows of one kind are named; a file that has more is not what it should be."""
+"""How many bad rows of one kind are named; with more of them, the file as a whole is wrong."""
 
 
 class Columns(dict[str, Any]):

@@ -44,7 +44,7 @@ def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, mo
     Raises
     ------
     ValidationException
-        Labels without ``class_name``, or a colour that is none.
+        Labels without ``class_name``, or a color that matplotlib does not know.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def sizes(labels: pd.DataFrame | LabelSet, *, bins: int = 40, ax: Any = None) ->
     Raises
     ------
     ValidationException
-        A mask or a polygon that is none.
+        A mask or a polygon is not valid; names the labels.
 
     Examples
     --------

@@ -168,7 +168,7 @@ def test_bad_rows_are_named_and_nothing_is_sent(recorded, recorder, images, labe
         "Boxes are in whole pixels": after(first, x_min=10.5),
         "hf.masks.crop": after(masked, x_max=before["x_max"][masked] + 1),
         "longer than its box": after(masked, mask=None).assign(mask=[None, [1, 99], None, [1, 9]]),
-        "Each can stand in 'after' once": pd.concat([before, before.iloc[:1]]),
+        "several times in 'after'": pd.concat([before, before.iloc[:1]]),
         "must be the id of an image of this project": pd.concat([before, before.iloc[:1].assign(image_id="x")
                                                                  .reset_index(drop=True)]),
         "lacks: \\['polygon'\\]": (before.drop(columns="polygon"), before),
