@@ -34,11 +34,11 @@ class RunContext(Protocol):
     resource : Resource
         How things of this kind are read and written.
     unconditional : bool
-        Whether is written without a look at what is there.
+        Whether changes are written without a look at what is there.
     overwrite : bool
-        Whether is written over what others have changed.
+        Whether changes by others are overwritten.
     claims : bool
-        Whether some of what is new may be there already, by an earlier run or another way back.
+        Whether some new things may be there already, from an earlier run or an earlier undo.
     """
 
     transport: Transport

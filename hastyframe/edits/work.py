@@ -1,8 +1,8 @@
 """The work on one unit (an image with its labels, say): look, judge, write, and look again after every doubt.
 
-What has an id is written only over what was just read: a look serves one request that follows it at once. What is new
-is sent once, and after an answer that leaves a doubt or does not fit, the unit is read and ours are found in it.
-`docs/edits.md` has the argument why that makes exactly one of each.
+Things with ids are written only if they were read just before: one reading serves one request. New things are sent
+once; after an answer that leaves a doubt or does not fit, the unit is read, to find which of its things are ours.
+`docs/edits.md` explains why each change then happens exactly once.
 """
 
 from __future__ import annotations
