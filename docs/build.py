@@ -19,7 +19,7 @@ What the columns of each frame are. This page is written by `python docs/build.p
 - Columns, their order and their dtypes are always the same, also when the frame is empty.
 - A category column knows **all** values there are: `labels.loc[rows, "class_name"] = "cat"` works for every class of
   the project, and fails at once for one that it has not.
-- `polygon` and `mask` are Arrow lists, ready for `hf.masks` and for Parquet.
+- `polygon` and `mask` are Arrow lists, ready for `hf.masks`; [geometry columns](geometry.md) are taken as well.
 - Pixels count from 0; maxima are exclusive, so that the width of a box is `x_max - x_min`.
 """
 

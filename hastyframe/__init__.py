@@ -39,6 +39,7 @@ from .project import Project
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation, SemanticEvaluation, evaluate, evaluate_semantic
+    from .intake.predictions import as_labels, as_predictions
     from .io import (
         FormatError,
         FormatWarning,
@@ -104,6 +105,8 @@ __all__ = [
     "ValidationException",
     "Workspace",
     "add_area",
+    "as_labels",
+    "as_predictions",
     "clip_to_image",
     "evaluate",
     "evaluate_semantic",
@@ -121,6 +124,7 @@ __all__ = [
     "read_yolo",
 ]
 
+_INTAKE = {"as_labels", "as_predictions"}
 _EVALUATION = {"Evaluation", "SemanticEvaluation", "evaluate", "evaluate_semantic"}
 
 
@@ -130,6 +134,8 @@ def __getattr__(name: str) -> Any:
 
     if name in ("io", "plot"):
         return import_module({"io": ".io", "plot": ".plotting"}[name], __name__)
+    if name in _INTAKE:
+        return getattr(import_module(".intake.predictions", __name__), name)
     if name in _EVALUATION:
         return getattr(import_module(".evaluation", __name__), name)
     if name in __all__:

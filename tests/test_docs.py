@@ -32,8 +32,8 @@ def test_links_between_pages_lead_somewhere(page):
             assert (path.parent / target).exists(), f"{page} links to {target}"
 
 
-def blocks(page):
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+def blocks(page, language="python"):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
 def test_python_of_the_readme_runs(tmp_path, monkeypatch):
@@ -62,6 +62,23 @@ def test_python_of_the_evaluation_page_runs():
     for block in blocks("docs/evaluation.md"):
         exec(compile(block, "docs/evaluation.md", "exec"), names)
     assert len(names["evaluation"].matches) == 4
+
+
+def test_python_of_the_predictions_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks("docs/predictions.md"):
+        exec(compile(block, "docs/predictions.md", "exec"), names)
+    assert names["evaluation"].summary()["AP"] == pytest.approx(1)
+
+
+def test_python_of_the_geometry_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks("docs/geometry.md"):
+        exec(compile(block, "docs/geometry.md", "exec"), names)
+    printed = blocks("docs/geometry.md", "text")[0]
+    assert capsys.readouterr().out.split() == printed.split()
 
 
 def prepare(folder):

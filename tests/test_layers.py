@@ -17,7 +17,7 @@ ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "bad_rows", "paths", "limits", "images", "urls"}
-FLOOR |= {"intake", "identity", "geometry", "plain"}
+FLOOR |= {"intake", "identity", "geometry", "plain", "warning"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
 SHAPES = FLOOR | {"painting"}
@@ -39,11 +39,13 @@ KNOWS: dict[str, set[str]] = {
     "identity": {"frames"},
     "lists": {"masks", "frames"},
     "intake": {"errors", "arguments", "frames", "geometry", "lists", "plain"},
+    "sources": FLOOR | {"checks", "io"},
+    "warning": set(),
     "bad_rows": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
     "io": SHAPES | {"progress"},
-    "evaluation": NAMES | SHAPES | {"checks", "labels", "plotting"},
+    "evaluation": NAMES | SHAPES | {"checks", "labels", "plotting", "sources"},
     "labels": SHAPES,
     "plotting": SHAPES | {"io", "labels"},
     "arguments": {"errors", "entities"},
@@ -67,7 +69,7 @@ KNOWS: dict[str, set[str]] = {
     "demo": PROJECT | {"sync", "planning", "project", "client", "local", "cli", "__init__"},
     "cli": PROJECT | {"sync", "planning", "project", "client", "local", "demo", "__init__"},
     "__main__": {"cli"},
-    "__init__": PROJECT | {"sync", "planning", "project", "client"},
+    "__init__": PROJECT | {"sync", "planning", "project", "client", "sources"},
 }
 """What each part of the package may know besides itself."""
 
@@ -75,9 +77,15 @@ TYPES_ALONE = {("plotting", "evaluation"), ("sync", "project"), ("planning", "pr
 """Who may name somebody above for the type checker, and only for it."""
 
 
+STOREYS = {"intake": ({"__init__", "frames"}, "sources")}
+"""Folders of two parts: modules that belong to the part of the folder's name, and what all others belong to."""
+
+
 def part_of(path: Path) -> str:
     """The part that a module belongs to: the file's name, or the folder's."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+    folder, *rest = (part.removesuffix(".py") for part in path.relative_to(ROOT).parts)
+    own, others = STOREYS.get(folder, (set(rest), folder))
+    return folder if set(rest) <= own else others
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
@@ -103,7 +111,8 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
     for dotted, for_types in visit(ast.parse(path.read_text()), False):
         if dotted[0] == "hastyframe":
             known = len(dotted) > 1 and ((ROOT / dotted[1]).is_dir() or (ROOT / f"{dotted[1]}.py").exists())
-            yield dotted[1] if known else "__init__", for_types
+            deep = [*dotted[1:2], *(name for name in dotted[2:3] if (ROOT / dotted[1] / f"{name}.py").exists())]
+            yield part_of(ROOT.joinpath(*deep)) if known else "__init__", for_types
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -88,8 +88,8 @@ class UnitReader:
                 found = read()
             except IN_DOUBT:
                 self._transport.rest_before(tries)
-            except REFUSED:  # not to be believed at once of a unit that was there a moment ago
-                if not self._was_read or tries > 1:
+            except REFUSED:  # not to be believed soon of a unit that was there a moment ago
+                if not self._was_read:
                     raise
                 self._transport.rest_before(tries)
             else:

@@ -16,6 +16,7 @@ from ..errors import ValidationException
 from ..intake import takes_frames
 from . import calibration, comparison, groups, matches, suspects, tables, tide
 from .core import Core
+from .door import predictions_in
 from .figures import curves
 from .groups import Of
 from .inputs import Kind, Rule, read_inputs
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 
-@takes_frames(labels="label_id", predictions="prediction_id", images="image_id")
+@takes_frames(labels="label_id", images="image_id")
 def evaluate(
     labels: pd.DataFrame,
-    predictions: pd.DataFrame,
+    predictions: Any,
     *,
     images: pd.DataFrame | None = None,
     iou: Kind = "bbox",
@@ -50,8 +51,10 @@ def evaluate(
         ``parts`` (several rings), the first of them that a row has.
         ``iscrowd`` marks labels that stand for many objects: what matches them counts neither way. ``area`` decides
         which range of sizes a label belongs to; measured where it is missing. Other columns are carried along.
-    predictions : pandas.DataFrame
-        As `labels`, indexed by ``prediction_id``, with ``score``. Their area is measured.
+    predictions : pandas.DataFrame or object
+        As `labels`, indexed by ``prediction_id``, with ``score``. Their area is measured. Or whatever
+        :func:`hastyframe.as_predictions` takes: files, tables, results of models; their images are looked up in
+        `images`, or among those of the labels, their classes among those of the labels.
     images : pandas.DataFrame, optional
         Indexed by ``image_id``: those that are evaluated, for :meth:`Evaluation.by` with their columns. All that
         labels or predictions are on if not given.
@@ -117,7 +120,7 @@ def evaluate(
     2           NaN       l2        dog      fn
     3           NaN       l3        cat      fn
     """
-    given = read_inputs(labels, predictions, images, iou, rule)
+    given = read_inputs(labels, predictions_in(predictions, labels, images, iou), images, iou, rule)
     return Evaluation(Core(given, protocol(iou_thresholds, max_detections, area_ranges)), iou)
 
 

@@ -18,7 +18,7 @@ from msgspec import Raw
 from ._load import Text
 from ._values import Columns
 
-__all__ = ["RawRle", "Rle", "parse_coco", "parse_detections"]
+__all__ = ["OWN_ID", "RawRle", "Rle", "parse_coco", "parse_detections"]
 
 
 class Rle(msgspec.Struct, gc=False):
@@ -34,6 +34,8 @@ class RawRle(Rle, gc=False):
     counts: Raw  # type: ignore[assignment]  # until they are read
 
 
+OWN_ID = "hasty_id"
+"""The key under which files of ours have ids that are no whole numbers, and so are none of COCO."""
 _SHAPE: dict[str, Any] = {
     "image_id": int | str | None,
     "category_id": int | str | None,
@@ -46,6 +48,7 @@ _INSTANCE = {
     "segmentation": list[Raw] | RawRle | None,
     "area": float | None,
     "iscrowd": int | None,
+    OWN_ID: str | None,
 }
 _DETECTION = {**_SHAPE, "score": float | None}
 """Keys of an object, and what a file nearly always has there; what has something else is read another way."""
@@ -99,6 +102,8 @@ def parse_coco(text: Text, *, segmentation: bool = True) -> dict[str, Any] | Non
     if (found := _parsed(decode, keys, _INSTANCE, segmentation)) is None:
         return None
     data, columns = found
+    if columns[OWN_ID].count(None) == len(columns[OWN_ID]):
+        del columns[OWN_ID]
     return {key: value for key, value in data.items() if value is not msgspec.UNSET} | {"annotations": columns}
 
 

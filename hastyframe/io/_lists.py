@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from ..frames import MASK, POLYGON
 from ..lists import PARTS, ragged_of
 
-__all__ = ["KEPT", "mask_lists", "polygon_lists", "whole"]
+__all__ = ["COCO_ID", "KEPT", "mask_lists", "polygon_lists", "whole"]
 
 KEPT = {"parts": PARTS, "file_bbox": pa.list_(pa.float64()), "as_read": pa.int64()}
 """Columns that remember how a file wrote a label; see :mod:`hastyframe.io.coco`."""
+
+COCO_ID = "coco_id"
+"""The column of images and classes that has their numbers in a COCO file, where their ids are others."""
 
 
 def mask_lists(column: pd.Series[Any]) -> list[list[int] | None]:

@@ -16,7 +16,7 @@ from ..entities import Entity, Image, Label
 from ..errors import ValidationException
 from ..frames import BOX, POLYGON
 from ..lists import ragged_of
-from ._lists import KEPT, whole
+from ._lists import COCO_ID, KEPT, whole
 from ._report import Losses
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def report_columns(
         Columns that are not declared and that it has a place for all the same.
     """
     for entity, frame, declared in ((Image, label_set.images, images), (Label, label_set.labels, labels)):
-        own = [name for name in own_columns(entity, frame) if name not in {*carried, *KEPT}]
+        own = [name for name in own_columns(entity, frame) if name not in {*carried, *KEPT, COCO_ID}]
         for name in (*declared, *own):
             losses.add(int(says_something(frame[name]).sum()), f"{name} of {entity.plural}")
     for name, what in (("label_attributes", "attribute values"), ("tags", "tags")):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Literal, TypeAlias
 
 from ..errors import ValidationException
+from ..warning import warn
 
 __all__ = ["FormatWarning", "Losses", "OnLoss"]
 
 OnLoss: TypeAlias = Literal["warn", "ignore", "raise"]
 """What to do about what a format cannot carry."""
-
-_PACKAGE = __name__.partition(".")[0]
 
 
 class FormatWarning(UserWarning):
@@ -67,12 +64,4 @@ class Losses:
         what = "; ".join(self._lines)
         if self._on_loss == "raise":
             raise ValidationException(f'{self._subject}: {what}. Use another format, or pass on_loss="warn".')
-        warnings.warn(f"{self._subject}: {what}.", FormatWarning, stacklevel=_depth())
-
-
-def _depth() -> int:
-    """How far up the caller from outside the package is, as ``stacklevel`` counts."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        level, frame = level + 1, frame.f_back
-    return level
+        warn(f"{self._subject}: {what}.", FormatWarning)

@@ -17,12 +17,12 @@ from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
 from ._coco_shapes import Segments, check_painting, segments_in, shapes_in, shapes_out, with_sizes
-from ._coco_text import parse_coco, parse_detections
+from ._coco_text import OWN_ID, parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._growth import check_depth
 from ._integrity import check_label_set, complete
-from ._lists import KEPT
+from ._lists import COCO_ID, KEPT
 from ._load import load_json, unhurried_gc
 from ._problems import OnError, Problems
 from ._records import DATASET, own_columns, own_numbers, records, says_something, values_out
@@ -34,7 +34,7 @@ from ._values import CHECK, Columns, Table, blanked, further_columns, sifted, wh
 if TYPE_CHECKING:
     from .label_set import File, LabelSet, Painting, Segmentation, Source
 
-__all__ = ["read_coco", "read_coco_detections", "to_coco"]
+__all__ = ["load_detections", "read_coco", "read_coco_detections", "to_coco"]
 
 
 @unhurried_gc()
@@ -52,7 +52,9 @@ def read_coco(
 ) -> LabelSet:
     """Read COCO instances.
 
-    Ids stay what they are, as texts: 1, 1.0 and NumPy's 1 are ``"1"``. Keys that COCO does not define become columns.
+    Ids stay what they are, as texts: 1, 1.0 and NumPy's 1 are ``"1"``. Of a file of :meth:`LabelSet.to_coco` they are
+    those that were written, and the column ``coco_id`` of images and classes has the numbers of the file.
+    Keys that COCO does not define become columns.
     The labels have, besides their usual columns, ``iscrowd`` and ``area`` as the file has them. A polygon of one part
     stays a polygon; what has several parts becomes a mask, since a label has one ring, and so do run-lengths. Parts
     unite: what two of them cover belongs to the object. A mask stands in its tight box of whole pixels. So that the
@@ -149,6 +151,7 @@ def read_coco(
     (image_frame, labels), _ = sifted(labels_in, annotations, problems, losses)
     problems.throw()
     losses.report()
+    _give_own_ids(image_frame, labels, class_frame)
     info = {key: data[key] for key in ("info", "licenses") if key in data} | ({} if segmentation else _UNREAD)
     check_depth(info, name, "info", limits)
     return LabelSet(image_frame, labels, class_frame, info=info, skipped=problems.frame)
@@ -178,6 +181,20 @@ def _labels(
     labels = pd.DataFrame({key: bare(values) for key, values in columns.items()}, index=index)
     labels["as_read"] = pd.array(fingerprint(labels), dtype="Int64")
     return labels
+
+
+def _give_own_ids(images: pd.DataFrame, labels: pd.DataFrame, classes: pd.DataFrame) -> None:
+    """Give rows the ids that they had before they were written with numbers."""
+    for frame, column in ((images, "image_id"), (classes, "class_id"), (labels, None)):
+        if OWN_ID not in frame or frame[OWN_ID].dtype != "str" or not frame[OWN_ID].is_unique:
+            continue
+        if frame[OWN_ID].hasnans:
+            continue
+        numbers, ids = frame.index, pd.Index(frame.pop(OWN_ID))
+        frame.index = ids.rename(None)
+        if column is not None:
+            frame[COCO_ID] = numbers
+            labels[column] = ids.take(numbers.get_indexer(labels[column]))
 
 
 _UNREAD = {"segmentation": "not read"}
@@ -308,7 +325,7 @@ def read_coco_detections(
     check_painting(masks)
     label_set = check_label_set(label_set, "label_set")._as_it_is_now()
     problems = Problems(errors)
-    data, name = load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
+    data, name = load_detections(source, segmentation=segmentation, file=file, limits=limits)
     if isinstance(data, Mapping) and not isinstance(data, Columns):
         raise FormatError(name, "", "it is an object and not a list of detections", "Read instances with read_coco")
     losses = Losses(f"Predictions cannot carry all of {name}", on_loss)
@@ -318,7 +335,7 @@ def read_coco_detections(
         segments, table = sifted(segments_in, table, problems, losses)
     numbers = table.numbers_of_rows
     known, table = sifted(
-        lambda some: some.known("category_id", label_set.label_classes.index), table, problems, losses
+        lambda some: some.known("category_id", _numbered(label_set.label_classes)), table, problems, losses
     )
     losses.add(int((~known).sum()), "detections of categories that the label set lacks")
 
@@ -335,12 +352,39 @@ def read_coco_detections(
     return frame
 
 
+def load_detections(
+    source: Source, *, segmentation: bool = True, file: str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Any, str]:
+    """Parse detections, of which nothing is checked yet.
+
+    Parameters
+    ----------
+    source, segmentation, file, limits
+        As in :func:`read_coco_detections`.
+
+    Returns
+    -------
+    data : object
+        A dict of columns, where the file is as such files are; else what the JSON says, or what was given. Either is
+        a `source` of :func:`read_coco_detections`.
+    name : str
+        What to call it.
+
+    Examples
+    --------
+    >>> import io
+    >>> load_detections(io.BytesIO(b'[{"image_id": 7, "score": 0.5}]'))[0]["image_id"]
+    [7]
+    """
+    return load_json(source, file=file, parse=partial(parse_detections, segmentation=segmentation), limits=limits)
+
+
 def _predictions(
     table: Table, segments: Segments | None, label_set: LabelSet, masks: Painting, losses: Losses
 ) -> pd.DataFrame:
     images, classes = label_set.images, label_set.label_classes
-    image_rows = table.refer("image_id", images.index, "the images of the label set")
-    class_rows = table.refer("category_id", classes.index, "the classes of the label set")
+    image_rows = table.refer("image_id", _numbered(images), "the images of the label set")
+    class_rows = table.refer("category_id", _numbered(classes), "the classes of the label set")
     images = with_sizes(images, image_rows, segments)
     sizes = images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
     columns = {
@@ -360,7 +404,8 @@ def _predictions(
 def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "keep", on_loss: OnLoss = "warn") -> None:
     """Write a label set as COCO instances.
 
-    Ids that are whole numbers stay; others are numbered from 1 in the order of the frame. Columns that COCO has no key
+    Ids that are whole numbers stay. Others are numbered from 1 in the order of the frame, or as the column ``coco_id``
+    says, and stand beside under the key ``hasty_id``: :func:`read_coco` gives them back. Columns that COCO has no key
     for (``dataset_name``, ``status``, ``z_index``, your own) become further keys where they hold a value.
 
     Parameters
@@ -384,13 +429,13 @@ def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "ke
     if segmentation not in {"keep", "rle"}:
         raise ValidationException(f'segmentation is "keep" or "rle", not {segmentation!r}.')
     _report(label_set, on_loss)
-    image_ids, class_ids = _numbers(label_set.images.index), _numbers(label_set.label_classes.index)
+    image_ids, class_ids, label_ids = map(_numbers, (label_set.images, label_set.label_classes, labels))
     image_rows = label_set.images.index.get_indexer(labels["image_id"])
     class_rows = label_set.label_classes.index.get_indexer(labels["class_id"])
     sizes = label_set.images[["height", "width"]].to_numpy(dtype=float, na_value=np.nan)[image_rows]
     segments, boxes, areas = shapes_out(labels, sizes, segmentation, file_name)
     annotations = {
-        "id": _numbers(labels.index),
+        "id": label_ids,
         "image_id": np.asarray(image_ids)[image_rows].tolist(),
         "category_id": np.asarray(class_ids)[class_rows].tolist(),
         "segmentation": segments,
@@ -408,9 +453,9 @@ def to_coco(label_set: LabelSet, file: File, *, segmentation: Segmentation = "ke
     data = {
         "info": label_set.info.get("info", {}),
         "licenses": label_set.info.get("licenses", []),
-        "images": records(images, _further(Image, label_set.images)),
-        "annotations": records(annotations, _further(Label, labels)),
-        "categories": records(categories, _further(LabelClass, label_set.label_classes)),
+        "images": records(images, _further(Image, label_set.images, image_ids)),
+        "annotations": records(annotations, _further(Label, labels, label_ids)),
+        "categories": records(categories, _further(LabelClass, label_set.label_classes, class_ids)),
     }
     write_json(file, data, "coco.json")
 
@@ -428,15 +473,28 @@ def _report(label_set: LabelSet, on_loss: OnLoss) -> None:
     losses.report()
 
 
-def _numbers(index: pd.Index[str]) -> list[int]:
-    """Ids as whole numbers: as they are where all of them are, else from 1."""
-    numbers = pd.to_numeric(index, errors="coerce")
-    if numbers.dtype.kind in "iu" and (numbers.astype("str") == index).all():
-        return numbers.tolist()
-    return list(range(1, len(index) + 1))
+def _numbers(frame: pd.DataFrame) -> list[int]:
+    """Ids as whole numbers: as they are, or were in a file of COCO, where all of them are; else from 1."""
+    for ids in (frame.index, frame.get(COCO_ID)):
+        if ids is not None and (numbers := _whole(pd.Index(ids))) is not None:
+            return numbers
+    return list(range(1, len(frame) + 1))
 
 
-def _further(entity: type[Any], frame: pd.DataFrame) -> dict[str, list[Any]]:
+def _whole(ids: pd.Index[Any]) -> list[int] | None:
+    numbers = pd.to_numeric(ids, errors="coerce")
+    are = numbers.dtype.kind in "iu" and numbers.is_unique and (numbers.astype("str") == ids.astype("str")).all()
+    return numbers.tolist() if are else None
+
+
+def _numbered(frame: pd.DataFrame) -> pd.Index[str]:
+    """Ids that results of a model have: those of the file that it was fed, where the frame remembers them."""
+    if COCO_ID not in frame or _whole(pd.Index(frame[COCO_ID])) is None:
+        return frame.index
+    return pd.Index(frame[COCO_ID].astype("str"))
+
+
+def _further(entity: type[Any], frame: pd.DataFrame, numbers: list[int]) -> dict[str, list[Any]]:
     declared = {
         Image: ("dataset_name", "status", "external_id"),
         Label: ("z_index", "external_id"),
@@ -444,8 +502,10 @@ def _further(entity: type[Any], frame: pd.DataFrame) -> dict[str, list[Any]]:
     }[entity]
     if entity is LabelClass and (frame["norder"] == np.arange(1, len(frame) + 1)).all():
         declared = tuple(name for name in declared if name != "norder")  # the order of the list says it
-    own = [name for name in own_columns(entity, frame) if name not in {*KEPT, "area", "iscrowd"}]
-    return {name: values_out(frame[name]) for name in (*declared, *own) if says_something(frame[name]).any()}
+    own = [name for name in own_columns(entity, frame) if name not in {*KEPT, COCO_ID, OWN_ID, "area", "iscrowd"}]
+    columns = {name: values_out(frame[name]) for name in (*declared, *own) if says_something(frame[name]).any()}
+    ids = frame.index.tolist()
+    return columns if ids == list(map(str, numbers)) else columns | {OWN_ID: ids}
 
 
 def _crowds(labels: pd.DataFrame) -> list[int]:

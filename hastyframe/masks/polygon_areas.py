@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,9 +50,9 @@ def polygon_area(polygons: Any) -> NDArray[np.float64]:
     if shapes.has_holes:
         return segment(np.add, np.where(_is_hole(shapes), -area, area), shapes.offsets, 0.0, np.float64)
     total = segment(np.add, area, shapes.offsets, 0.0, np.float64)
-    for index in _with_overlaps(shapes).tolist():
-        rings = shapes.rings[shapes.offsets[index] : shapes.offsets[index + 1] + 1]
-        total[index] = united_area([shapes.points[start:end] for start, end in pairwise(rings.tolist())])
+    some = _with_overlaps(shapes)
+    if len(some):
+        total[some] = united_area(_taken(shapes, some))
     return total
 
 

@@ -74,7 +74,7 @@ def change(labels: pd.DataFrame, image_ids: list[str], rng: np.random.Generator)
     after = labels.copy()
     kind = rng.integers(0, 6, len(after))
     after.loc[kind == 0, "class_name"] = "sky"
-    after.loc[kind == 1, ["x_min", "x_max"]] += 1
+    after.loc[(kind == 1) & after["polygon"].isna(), ["x_min", "x_max"]] += 1
     after.loc[kind == 1, "z_index"] += 0.5
     new = make_labels(image_ids, len(labels) // 10, rng)
     return pd.concat([after[kind != 2], new])

@@ -153,3 +153,23 @@ def test_what_is_refused_for_the_account_ends_the_run(tmp_path):
         report = apply(transport, tmp_path / "k", units)
         assert (report["outcome"] == "failed").all()
         assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("refusals", [1, 4, 6, 1000])
+def test_an_image_is_taken_for_gone_after_many_refusals_only(tmp_path, refusals):
+    with scripted() as (server, transport):
+        server.put_there("i", content(1), content(2))
+        written = []
+
+        def before(seen):
+            if seen.method == "PUT":
+                written.append(seen)
+            elif written and len(written) <= refusals:
+                written.append(seen)
+                return Answer(404, {"message": "no"})
+            return None
+
+        server.before = before
+        report = apply(transport, tmp_path / "j", {"i": edits(server, "i", class_id="ours")})
+        assert len(written) > min(refusals, 7)
+        assert set(report["outcome"]) == {"failed" if refusals == 1000 else "edited"}

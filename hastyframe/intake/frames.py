@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .arguments import shown
-from .errors import ValidationException
-from .frames import BOX, MASK, POLYGON, arrow_array
-from .geometry import Mask, MaskDtype
-from .lists import PARTS
-from .plain import plain_geometry
+from ..arguments import shown
+from ..errors import ValidationException
+from ..frames import BOX, MASK, POLYGON, arrow_array
+from ..geometry import Mask, MaskDtype
+from ..lists import PARTS
+from ..plain import plain_geometry
 
 __all__ = ["as_pandas", "by_id", "frame_of", "takes_frames", "without_boxes"]
 
