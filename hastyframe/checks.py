@@ -22,7 +22,7 @@ from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
 from .intake import as_pandas, frame_of
-from .vocabulary import Vocabulary, suggestion
+from .vocabulary import Vocabulary, ids_by_name, suggestion
 
 __all__ = [
     "LABEL_COLUMNS",
@@ -681,8 +681,7 @@ def _ids_by_name(
     given = frame[[name for name in (id_column, name_column) if name in frame]].notna().any(axis=1)
     problems.add(column, ~given, f"It must be one of this project's {what}.")
 
-    by_name = pd.Series(things.index, index=things["name"], dtype=object)
-    return ids.where(has_id, names.map(by_name[~by_name.index.duplicated()])).astype("str")
+    return ids.where(has_id, names.map(ids_by_name(things))).astype("str")
 
 
 def _texts(

@@ -22,7 +22,7 @@ from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagC
 from .errors import JournalError, ValidationException
 from .frames import BOX
 from .labels import clip_to_image
-from .vocabulary import Vocabulary, check_choice
+from .vocabulary import Vocabulary, check_choice, ids_by_name
 
 if TYPE_CHECKING:
     from .project import Project
@@ -821,19 +821,13 @@ def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabul
     if id_column in frame or name_column not in frame:
         return frame
     names = identity.as_series(frame[name_column], "name")
-    was = names.map(_by_name(vocabulary.table(entity)))
-    now = names.map(_by_name(vocabulary.current(entity)))
+    was = names.map(ids_by_name(vocabulary.table(entity)))
+    now = names.map(ids_by_name(vocabulary.current(entity)))
     problems = checks.Problems(frame)
     remedy = f"Meanwhile something else has this name: read the frame again, or give {id_column!r} as well."
     problems.add(name_column, was.notna() & now.notna() & (was != now), remedy)
     problems.throw()
     return frame.assign(**{id_column: was.fillna(now).astype("str")})
-
-
-def _by_name(things: pd.DataFrame) -> pd.Series[Any]:
-    """Return ids by names, of several of one name the first."""
-    ids = pd.Series(things.index, index=things["name"], dtype=object)
-    return ids[~ids.index.duplicated()]
 
 
 def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) -> pd.DataFrame:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .transport import Transport
 
-__all__ = ["Vocabulary", "check_choice", "ids_of", "suggestion"]
+__all__ = ["Vocabulary", "check_choice", "ids_by_name", "ids_of", "suggestion"]
 
 NAMED: Mapping[str, type[Entity]] = {
     "class_name": LabelClass,
@@ -175,6 +175,12 @@ def _id_in(known: pd.DataFrame, key: str) -> str | None:
     """Return the id among the known ones that a text is, however it is spelled."""
     found = key if key in known.index else identity.one(key)
     return found if found in known.index else None
+
+
+def ids_by_name(things: pd.DataFrame) -> pd.Series[Any]:
+    """Return the ids of a frame of things, indexed by their names; the first id if several have a name."""
+    ids = pd.Series(things.index, index=things["name"], dtype=object)
+    return ids[~ids.index.duplicated()]
 
 
 def ids_of(entity: type[Entity], things: Any, kind: identity.Kind = "id") -> list[str]:
