@@ -26,7 +26,7 @@ __all__ = ["REMEDY", "Kind", "are_uuids", "as_index", "as_series", "is_uuid", "n
 Kind: TypeAlias = Literal["id", "name"]
 
 REMEDY = "It must be an id: a text, a UUID or a number."
-"""What is said of a value that is not an id."""
+"""What is said of a value that is none."""
 
 _TEXT = pa.large_string()
 _HELD = (str, int, float, Decimal, uuid.UUID, np.generic)
@@ -94,13 +94,13 @@ def not_texts(values: Any, found: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def as_series(values: pd.Series[Any], kind: Kind = "id") -> pd.Series[str]:
-    """Return a column as a str column of its values, itself where it is one; what is not an id is missing."""
+    """Return a column as a str column of its values, itself where it is one; what is no id is missing."""
     found = _as_str(values, kind)
     return values if found is None else pd.Series(found, index=values.index, name=values.name)
 
 
 def as_index(values: pd.Index[Any], kind: Kind = "id") -> pd.Index[str]:
-    """Return an index as a str index of its values, itself where it is one; what is not an id is missing."""
+    """Return an index as a str index of its values, itself where it is one; what is no id is missing."""
     found = _as_str(values, kind)
     return values if found is None else pd.Index(found, name=values.name)
 
@@ -193,7 +193,7 @@ def _of_objects(values: Any, kind: Kind) -> pa.Array:
     given = np.asarray(values, dtype=object)
     if pd.api.types.infer_dtype(given, skipna=True) == "string":
         return _folded(pa.array(given, _TEXT, from_pandas=True), kind)
-    # By type as well: 1, 1.0 and True are equal, and True is not an id.
+    # By type as well: 1, 1.0 and True are equal, and True is no id.
     known: dict[tuple[type, Any], str | None] = {}
     found: list[str | None] = []
     for value in given.tolist():
