@@ -142,7 +142,7 @@ def test_a_list_that_announces_more_than_it_has_is_an_error():
     ],
 )
 def test_what_is_no_page_of_a_list(answer):
-    with serve(lambda seen: answer) as server, pytest.raises(errors.UnexpectedAnswer, match="no page of a list"):
+    with serve(lambda seen: answer) as server, pytest.raises(errors.UnexpectedAnswer, match="not a page of a list"):
         connect(server).listing("/v1/things")
 
 
