@@ -81,7 +81,7 @@ frames.from_records(entities.Label, orjson.loads(page)["items"])  # imports and 
 process = psutil.Process()
 before = process.memory_info().rss
 began = time.perf_counter()
-gathering = frames.Gathering(entities.Label)
+gathering = frames.RecordBuffer(entities.Label)
 pages = [gathering.add(orjson.loads(page)["items"]) for _ in range(int(sys.argv[1]))]
 pages[::2], pages[1::2] = pages[1::2], pages[::2]  # they arrive out of order
 frame = frames.from_arrow(entities.Label, gathering.batches(pages))

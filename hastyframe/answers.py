@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .arguments import shown
+from .arguments import a, shown
 from .entities import Entity, Kind
 from .errors import OutcomeUnknown, UnexpectedAnswer
 
@@ -48,12 +48,12 @@ def read(entity: type[Entity], answer: Any, request: str, *, edited: bool = Fals
     'train'
     >>> read(Dataset, {}, "GET /v1/datasets/d")
     Traceback (most recent call last):
-    hastyframe.errors.UnexpectedAnswer: The answer is no dataset: it has no id. Try again. [GET /v1/datasets/d]
+    hastyframe.errors.UnexpectedAnswer: The answer is not a dataset: it has no id. Try again. [GET /v1/datasets/d]
     """
     what = problem(entity, answer, known)
     if what is not None:
         remedy = "The change may have been made all the same: read it again." if edited else "Try again."
-        raise UnexpectedAnswer(f"The answer is no {entity.noun()}: {what}. {remedy}", request=request)
+        raise UnexpectedAnswer(f"The answer is not {a(entity.noun())}: {what}. {remedy}", request=request)
     return dict(answer)
 
 
@@ -99,7 +99,7 @@ def create(
         known = {there: body[key] for key, there in _ECHOED.items() if key in body}
     what = problem(entity, answer, known)
     if what is not None:
-        raise unknown(entity, f"The answer is no {entity.noun()} as it was sent: {what}.", request)
+        raise unknown(entity, f"The answer is not {a(entity.noun())} as it was sent: {what}.", request)
     return dict(answer)
 
 
@@ -122,7 +122,7 @@ def problem(entity: type[Entity], answer: Any, known: Mapping[str, Any] | None =
     --------
     >>> from hastyframe.entities import Image
     >>> problem(Image, {"id": "i", "name": "a.png", "dataset_id": "d", "width": "wide"})
-    "its width is 'wide', which is no integer"
+    "its width is 'wide', which is not an integer"
     >>> problem(Image, [])
     'it is an empty list'
     """
@@ -136,7 +136,7 @@ def problem(entity: type[Entity], answer: Any, known: Mapping[str, Any] | None =
             if field.required:
                 return f"it has no {field.key}"
         elif not _FITS[field.kind](value):
-            return f"its {field.key} is {shown(value)}, which is no {field.kind.value}"
+            return f"its {field.key} is {shown(value)}, which is not {a(field.kind.value)}"
     for key, value in (known or {}).items():
         if answer.get(key) is not None and not _is_same(answer[key], value):
             return f"its {key} is {shown(answer[key])}, where {shown(value)} was asked for"

@@ -63,7 +63,7 @@ def check_text(value: Any, name: str, *, optional: bool = False, empty: bool = T
     Raises
     ------
     ValidationException
-        If it is none.
+        If it cannot be sent.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def check_number(
     Raises
     ------
     ValidationException
-        If it is none.
+        If it cannot be sent.
 
     Examples
     --------

@@ -87,7 +87,7 @@ def writable(vocabulary: Vocabulary, frame: pd.DataFrame) -> list[Any]:
     FrameError
         If a value is not of its attribute's type or none of its choices; every such row is named.
     """
-    things = vocabulary.things(Attribute)
+    things = vocabulary.table(Attribute)
     if things["attribute_type"].reindex(frame["attribute_id"].unique()).isin(_SELECTIONS).any():
         things = vocabulary.current(Attribute)  # their choices have names as well
     kinds = things["attribute_type"].to_dict()
@@ -120,7 +120,7 @@ def value_out(value: Any, attribute_type: str, choices: Mapping[str, str]) -> An
     Raises
     ------
     ValidationException
-        If the value is none that the attribute can have.
+        If the attribute cannot have the value.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def widen(vocabulary: Vocabulary, long: pd.DataFrame, labels: pd.Index[str]) -> 
         Indexed by ``label_id``; every attribute of the project is a column, in the project's order. Selections are
         categories with all their values.
     """
-    things = vocabulary.things(Attribute)
+    things = vocabulary.table(Attribute)
     twice = things["name"][things["name"].duplicated()]
     if len(twice):
         raise ValidationException(
@@ -184,7 +184,7 @@ def widen(vocabulary: Vocabulary, long: pd.DataFrame, labels: pd.Index[str]) -> 
             columns[name] = _typed(values, kind, [v["value"] for v in choices[key]])
         except (TypeError, ValueError, OverflowError) as error:
             raise UnexpectedAnswer(
-                f"The attribute {name!r} of type {kind} has values that are none: {error}"
+                f"The attribute {name!r} of type {kind} has values of another type: {error}"
             ) from error
     return pd.DataFrame(columns, index=labels.rename("label_id"))
 
@@ -255,7 +255,7 @@ def _is_wide(frame: pd.DataFrame, vocabulary: Vocabulary) -> bool:
     if not long or (not indexed and "value" in long and len(long) > 1):
         return not long
     taken = long | ({"label_id"} & set(frame.columns) if indexed else set())
-    return taken <= set(vocabulary.things(Attribute)["name"])
+    return taken <= set(vocabulary.table(Attribute)["name"])
 
 
 @contextmanager
@@ -290,7 +290,7 @@ def _typed(values: pd.Series[Any], kind: str, texts: list[str]) -> Any:
 
 def _values(vocabulary: Vocabulary) -> dict[str, list[dict[str, str]]]:
     """Return the choices of each attribute, by its id; none for those that are no selections."""
-    things = vocabulary.things(Attribute)
+    things = vocabulary.table(Attribute)
     return {key: list(values) if np.iterable(values) else [] for key, values in things["values"].items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 
 from . import frames, identity
 from .arguments import LONGEST_TEXT, MAX_NUMBER, shown, text_problem
+from .bad_rows import find_bad_rows
 from .entities import STATUSES, Entity, Label, LabelClass
 from .errors import FrameError, Problem, ValidationException
 from .frames import BOX
 from .intake import as_pandas, frame_of
-from .vocabulary import Vocabulary, suggestion
+from .vocabulary import Vocabulary, ids_by_name, suggestion
 
 __all__ = [
-    "CUT_ANEW",
     "LABEL_COLUMNS",
+    "MASK_NEEDS_CROPPING",
     "Problems",
     "as_frame",
     "as_lists",
@@ -35,12 +36,14 @@ __all__ = [
     "check_same_keys",
     "check_statuses",
     "external_ids",
-    "fill_in",
+    "fill_missing_columns",
     "finite_numbers",
     "ids_of_column",
     "indexed",
+    "is_resized",
     "misspelt",
     "must_edit",
+    "remedies_by_row",
     "rows_of",
     "settle_classes",
     "table",
@@ -49,7 +52,7 @@ __all__ = [
     "without_shape",
 ]
 
-CUT_ANEW = (
+MASK_NEEDS_CROPPING = (
     "The mask was made for a box of another size, in this one its runs would mean other pixels: give the mask as well, "
     "cut anew by hf.masks.crop, or None to take it away."
 )
@@ -106,6 +109,13 @@ class Problems:
             text = remedy if isinstance(remedy, str) else remedy[position]
             self._found.append((position, Problem(column, label, value, text)))
 
+    def add_each(self, column: str, remedies: Mapping[int, str], values: Any = None) -> Mask:
+        """Name every row that has a remedy, by its position; return which these are."""
+        bad = np.zeros(len(self._frame), bool)
+        bad[list(remedies)] = True
+        self.add(column, bad, remedies, values)
+        return bad
+
     def throw(self, frame: str = "the frame", outcome: str = "nothing was sent") -> None:
         """Raise what was found, if anything, in the order of the rows."""
         if self._found:
@@ -155,7 +165,7 @@ def as_frame(entity: type[Entity], rows: Any) -> pd.DataFrame:
 
 
 def ids_of_column(column: pd.Series[Any], problems: Problems) -> pd.Series[str]:
-    """Bring a column of ids to its values; what is no id is a problem, and missing in the result."""
+    """Bring a column of ids to its values; what is not an id is a problem, and missing in the result."""
     ids = identity.as_series(column)
     problems.add(str(column.name), identity.not_texts(column, frames.arrow_array(ids)), identity.REMEDY, column)
     return ids
@@ -222,7 +232,7 @@ def rows_of(rows: Any) -> pd.DataFrame | list[Mapping[str, Any]]:
     found = [row._data if isinstance(row, Entity) else row for row in rows]
     for number, row in enumerate(found):
         if not isinstance(row, Mapping):
-            raise ValidationException(f"Row {number} is {shown(row)}, which is no dict.")
+            raise ValidationException(f"Row {number} is {shown(row)}, which is not a dict.")
     return found
 
 
@@ -263,11 +273,14 @@ def _check_texts(name: str, values: pd.Series[Any] | pd.Index[Any], problems: Pr
             return
     elif not (isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)):
         return
-    remedies = {}
-    for position, value in enumerate(values.tolist()):
-        if isinstance(value, str) and (trouble := text_problem(value)) is not None:
-            remedies[position] = trouble[0].upper() + trouble[1:]
-    problems.add(name, np.isin(np.arange(len(values)), list(remedies)), remedies, values)
+    remedies = remedies_by_row(values.tolist(), lambda value: text_problem(value) if isinstance(value, str) else None)
+    problems.add_each(name, remedies, values)
+
+
+def remedies_by_row(values: Iterable[Any], problem: Callable[[Any], str | None]) -> dict[int, str]:
+    """Say what would be right for each value that has a problem, by its position."""
+    found = ((position, problem(value)) for position, value in enumerate(values))
+    return {position: text[0].upper() + text[1:] for position, text in found if text is not None}
 
 
 def _are_plain(texts: pa.Array) -> bool:
@@ -324,7 +337,12 @@ def check_labels(
         )
     problems = Problems(frame)
     if stored:
-        problems.add("label_id", frame.index.duplicated(keep=False), "Each label can stand in it once.", frame.index)
+        problems.add(
+            "label_id",
+            frame.index.duplicated(keep=False),
+            "It comes several times: drop all rows but one.",
+            frame.index,
+        )
         problems.add("label_id", frame.index.isna(), "It must be the id of a label.", frame.index)
     problems.add(
         "image_id", ~frame["image_id"].isin(list(known_images)), "It must be the id of an image of this project."
@@ -349,7 +367,7 @@ def indexed(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
     FrameError
         If something else than an id stands among them; what is missing is left to the caller.
     ValidationException
-        If there are none.
+        If there is no such column.
     """
     if frame.index.name != entity.id_name:
         column = next((name for name in (entity.id_name, "id") if name in frame), None)
@@ -374,7 +392,7 @@ def finite_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
     Raises
     ------
     FrameError
-        If a value is none.
+        If a value is not a number.
     """
     problems = Problems(column.to_frame())
     numbers = _numbers(column, problems)
@@ -472,7 +490,13 @@ def without_shape(labels: pd.DataFrame) -> Mask:
     return np.asarray(np.isnan(boxes).all(axis=1) & ~_there(labels, "polygon") & ~_there(labels, "parts"))
 
 
-def fill_in(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def is_resized(box: Sequence[float] | None, before: Sequence[float] | None) -> bool:
+    """Whether a box has another size than before, so that the runs of a mask in it would mean other pixels."""
+    sizes = [None if b is None else (b[2] - b[0], b[3] - b[1]) for b in (box, before)]
+    return sizes[0] != sizes[1]
+
+
+def fill_missing_columns(labels: Any, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Complete labels that are to be edited by what they have now.
 
     The API replaces a label as a whole, so that what is left out would be lost.
@@ -607,20 +631,13 @@ def _check_are_texts(column: pd.Series[Any], problems: Problems) -> None:
 
 
 def as_lists(column: pd.Series[Any], dtype: pd.ArrowDtype, problems: Problems) -> pd.Series[Any]:
-    """Turn a column of outlines or masks into Arrow lists; what is none is a problem, and missing in the result."""
+    """Turn a column of outlines or masks into Arrow lists; a bad value is a problem, and missing in the result."""
     try:
         return frames.arrow_list(column, dtype)
     except _NOT_CONVERTED:
-        bad = np.zeros(len(column), bool)
-        parts = [(0, len(column))]
-        while parts:  # halve what does not convert until single rows are left
-            start, end = parts.pop()
-            try:
-                frames.arrow_list(column.iloc[start:end], dtype)
-            except _NOT_CONVERTED:
-                bad[start] = end == start + 1
-                middle = (start + end) // 2
-                parts += [] if bad[start] else [(middle, end), (start, middle)]
+        work = lambda rows: frames.arrow_list(column.iloc[rows], dtype)  # noqa: E731
+        found = [row for row, _ in find_bad_rows(work, np.arange(len(column)), _NOT_CONVERTED)]
+        bad = _marked(column, np.array(found, np.intp))
         name = str(column.name)
         problems.add(name, bad, f"It must be {_LIST_COLUMNS[name]}, or None.", column)
         return frames.arrow_list(column.astype(object).where(~bad, None), dtype)
@@ -637,7 +654,7 @@ def _ids_by_name(
         )
     ids, names = _texts(frame, id_column, "id", problems), _texts(frame, name_column, "name", problems)
     has_id, has_name = ids.notna(), names.notna()
-    things = vocabulary.things(entity)
+    things = vocabulary.table(entity)
     as_read = has_id & has_name & (ids.map(things["name"]) == names)  # whatever the thing is called now
     if (has_id & ~ids.isin(things.index)).any() or (has_name & ~as_read).any():
         things = vocabulary.current(entity)
@@ -664,8 +681,7 @@ def _ids_by_name(
     given = frame[[name for name in (id_column, name_column) if name in frame]].notna().any(axis=1)
     problems.add(column, ~given, f"It must be one of this project's {what}.")
 
-    by_name = pd.Series(things.index, index=things["name"], dtype=object)
-    return ids.where(has_id, names.map(by_name[~by_name.index.duplicated()])).astype("str")
+    return ids.where(has_id, names.map(ids_by_name(things))).astype("str")
 
 
 def _texts(
@@ -747,10 +763,10 @@ def _check_masks(frame: pd.DataFrame, boxes: npt.NDArray[np.float64], rows: Mask
     areas = np.where(rows, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 0)
     long = np.unique(owners[ends - 1 > areas[owners]])
     remedies = {int(row): f"It is longer than its box, which has {areas[row]:,.0f} pixels." for row in long}
-    problems.add("mask", _marked(frame, long), remedies)
+    problems.add_each("mask", remedies)
 
 
-def _marked(frame: pd.DataFrame, rows: npt.NDArray[np.integer[Any]]) -> Mask:
+def _marked(frame: pd.DataFrame | pd.Series[Any], rows: npt.NDArray[np.integer[Any]]) -> Mask:
     marked = np.zeros(len(frame), bool)
     marked[rows] = True
     return marked

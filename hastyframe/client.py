@@ -297,7 +297,7 @@ def _check_address(address: Any) -> str:
         good = bare = False
     if not (good and bare and isinstance(address, str)):  # which is not repeated: it may be the key, in the wrong place
         raise ValidationException(
-            f"base_url is no address; it must be like {DEFAULT_BASE_URL!r}, without a user name or a query."
+            f"base_url is not an address; it must be like {DEFAULT_BASE_URL!r}, without a user name or a query."
         )
     return address
 

@@ -106,7 +106,7 @@ class FormatError(ValidationException):
     _shown = 5
 
     def __init__(self, file: str, place: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{_at(file, place)}: {problem}. {remedy}.")
+        super().__init__(f"{place_in_file(file, place)}: {problem}. {remedy}.")
         self.file = file
         self.place = place
         self.problem = problem
@@ -129,7 +129,7 @@ class FormatError(ValidationException):
         error._problems = list(problems)
         if len(problems) > 1:
             lines = [f"{len(problems):,} problems, and nothing was read:"]
-            lines += [f"  {_at(p.file, p.place)}: {p.problem}. {p.remedy}." for p in problems[: cls._shown]]
+            lines += [f"  {place_in_file(p.file, p.place)}: {p.problem}. {p.remedy}." for p in problems[: cls._shown]]
             if (rest := len(problems) - cls._shown) > 0:
                 lines.append(f"  and {rest:,} more: all of them are in the error's `problems`, a DataFrame.")
             error.message = "\n".join([*lines, hint] if hint else lines)
@@ -153,7 +153,8 @@ class FileProblem(NamedTuple):
     remedy: str
 
 
-def _at(file: str, place: str) -> str:
+def place_in_file(file: str, place: str) -> str:
+    """Name a place in a file, or the file as a whole."""
     return f"{file}, {place}" if place else file
 
 
@@ -201,7 +202,7 @@ class NotFound(HastyError, LookupError):
     """The thing that was asked for does not exist (404)."""
 
 
-HITS_ALL = (AuthenticationException, AuthorisationException, InsufficientCredits)
+ACCOUNT_ERRORS = (AuthenticationException, AuthorisationException, InsufficientCredits)
 """Errors after which no other request of the kind can succeed."""
 
 
@@ -240,7 +241,7 @@ class InferenceException(HastyError):
     """The model is not loaded."""
 
 
-PASSING = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
+TRANSIENT_ERRORS = (UnexpectedAnswer, ServerError, ConnectionFailed, RequestTimeout, RateLimited)
 """Errors that may not come again when the same is tried later."""
 
 

@@ -27,8 +27,8 @@ __all__ = [
     "MASK",
     "POLYGON",
     "VALUES",
-    "Gathering",
     "Place",
+    "RecordBuffer",
     "arrow_array",
     "arrow_list",
     "conform",
@@ -197,14 +197,14 @@ def with_unique_ids(entity: type[Entity], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class Place(NamedTuple):
-    """Where a :class:`Gathering` keeps the records of a page."""
+    """Where a :class:`RecordBuffer` keeps the records of a page."""
 
     group: int
     start: int
     size: int
 
 
-class Gathering:
+class RecordBuffer:
     """Pages of JSON records that threads bring, made into Arrow batches meanwhile.
 
     A conversion has a fixed price, and a page may hold few records: the labels of one image. So pages are put
@@ -223,7 +223,7 @@ class Gathering:
     Examples
     --------
     >>> from hastyframe import entities, frames
-    >>> gathering = frames.Gathering(entities.Label)
+    >>> gathering = frames.RecordBuffer(entities.Label)
     >>> second, first = (gathering.add([{"id": key} for key in keys]) for keys in ("c", "ab"))
     >>> frames.from_arrow(entities.Label, gathering.batches([first, second])).index.tolist()
     ['a', 'b', 'c']
@@ -509,9 +509,9 @@ def _masks_in(values: list[Any]) -> pa.Array:
         wide = pa.array([v.tolist() if isinstance(v, np.ndarray) else v for v in values])
     inner = wide.type.value_type if pa.types.is_list(wide.type) else None
     if inner is None and not pa.types.is_null(wide.type):
-        raise TypeError(f"a {wide.type} is no list")
+        raise TypeError(f"a {wide.type} is not a list")
     if inner is not None and not _is_number(inner):
-        raise TypeError(f"a {inner} is no number")
+        raise TypeError(f"a {inner} is not a number")
     return wide.cast(MASK)  # refuses fractions; pa.array(values, MASK) would cut them off
 
 

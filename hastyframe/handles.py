@@ -24,7 +24,7 @@ from .errors import NotFound, ValidationException
 from .intake import as_pandas
 from .pictures import save
 from .urls import path_of, path_segment
-from .vocabulary import Vocabulary, choose, ids_of
+from .vocabulary import Vocabulary, check_choice, ids_of
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -41,7 +41,7 @@ __all__ = [
     "TagClass",
     "Workspace",
     "choices_of",
-    "completed",
+    "fill_missing_columns",
 ]
 
 
@@ -137,7 +137,7 @@ class Editable(Handle):
     def _forget(self) -> None:
         """Let the names of the project be read again, after one of them has changed."""
         if "project_id" in self._data:
-            self._vocabulary.forget(type(self))
+            self._vocabulary.invalidate(type(self))
 
 
 class Workspace(Handle, entities.Workspace):
@@ -187,7 +187,7 @@ class LabelClass(Editable, entities.LabelClass):
             Its id in a system of your own.
         """
         if class_type is not ...:
-            choose(class_type, CLASS_TYPES, "class type")
+            check_choice(class_type, CLASS_TYPES, "class_type")
         self._put(name=name, color=color, type=class_type, norder=norder, external_id=external_id)
 
 
@@ -237,9 +237,9 @@ class Attribute(Editable, entities.Attribute):
             What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
         """
         if attribute_type is not ...:
-            choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
+            check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute_type")
         if subject_type is not ...:
-            choose(subject_type, SUBJECT_TYPES, "subject type")
+            check_choice(subject_type, SUBJECT_TYPES, "subject_type")
         body = self._complete(
             {
                 "name": name,
@@ -367,7 +367,7 @@ class Image(Editable, entities.Image):
         frame = self._on_me(labels)
         checks.must_edit(frame, checks.LABEL_COLUMNS)
         checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS], 3)
-        frame, bare = completed(frame, self.get_labels)
+        frame, bare = fill_missing_columns(frame, self.get_labels)
         frame = checks.check_labels(frame, self._vocabulary.expire(), [self.id], stored=True, bare=bare)
         return self._vocabulary.frame(entities.Label, batches.edit_labels(self._requester, self.project_id, frame))
 
@@ -390,7 +390,7 @@ class Image(Editable, entities.Image):
         status : str
             One of ``NEW, DONE, SKIPPED, IN PROGRESS, TO REVIEW, AUTO-LABELLED, COMPLETED``.
         """
-        choose(status, STATUSES, "status")
+        check_choice(status, STATUSES, "status")
         self._requester.put(f"{self._url()}/status", {"status": status})
         self._data["status"] = status
 
@@ -544,8 +544,9 @@ class Label(Editable, entities.Label):
         bare = np.array([self.bbox is None and self.polygon is None])
         checked = checks.check_labels(rows, self._vocabulary, [self.image_id], stored=True, bare=bare)
         [record] = frames.label_records(checked)
-        if mask is ... and self.mask and _size(record["bbox"]) != _size(self.bbox):
-            raise ValidationException(f"The box becomes {record['bbox']} and was {self.bbox}. {checks.CUT_ANEW}")
+        if mask is ... and self.mask and checks.is_resized(record["bbox"], self.bbox):
+            boxes = f"The box becomes {record['bbox']} and was {self.bbox}."
+            raise ValidationException(f"{boxes} {checks.MASK_NEEDS_CROPPING}")
         answer = self._requester.put(self._list_path(), [{"label_id": self.id, **record}])
         self._data |= self._after_edit(answers.only(answer), f"PUT {self._list_path()}")
 
@@ -590,11 +591,7 @@ def _cell(value: Any, width: int = 120) -> str:
     return escape(text if len(text) <= width else text[: width - 1] + "…")
 
 
-def _size(box: list[int] | None) -> tuple[int, int] | None:
-    return None if box is None else (box[2] - box[0], box[3] - box[1])
-
-
-def completed(
+def fill_missing_columns(
     labels: pd.DataFrame, read: Callable[[], pd.DataFrame]
 ) -> tuple[pd.DataFrame, npt.NDArray[np.bool_] | None]:
     """Complete labels that are to be edited by what they have now; a mask that is left out needs a box of its size.
@@ -622,18 +619,18 @@ def completed(
         before.append(read())
         return before[0]
 
-    frame = checks.fill_in(labels, look)
+    frame = checks.fill_missing_columns(labels, look)
     if "mask" not in labels and before:
         boxes = frame[list(frames.BOX)].to_numpy()
         was = before[0].loc[frame.index, list(frames.BOX)].to_numpy()
-        # What is no box at all is told by other checks.
+        # What is not a box at all is told by other checks.
         sound = ((boxes == boxes.round()) & (np.abs(boxes) < 2**31)).all(axis=1)
         boxes = np.where(sound[:, None], boxes, 0)
         size = boxes[:, 2:] - boxes[:, :2]
         sound &= (size > 0).all(axis=1)
         resized = (size != was[:, 2:] - was[:, :2]).any(axis=1)
         problems = checks.Problems(frame)
-        problems.add("bbox", resized & sound & frame["mask"].notna(), checks.CUT_ANEW, boxes)
+        problems.add("bbox", resized & sound & frame["mask"].notna(), checks.MASK_NEEDS_CROPPING, boxes)
         problems.throw()
     if not checks.without_shape(frame).any():
         return frame, None

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from .errors import FormatError, HastyError, SizeLimitError
+from .errors import FormatError, HastyError, SizeLimitError, place_in_file
 from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ def read_head(
     file, place : str
         What to call it in messages, and where in it.
     formats : sequence of str
-        Pillow's names of the formats that are meant. What is something else is no picture here.
+        Pillow's names of the formats that are meant. What is something else is not a picture here.
     limits : Limits
         Pillow refuses to open very large pictures; ``limits.pixels`` may allow larger ones.
 
     Raises
     ------
     FormatError
-        It is none of the formats, or broken.
+        It has none of the formats, or is broken.
     SizeLimitError
         More pixels than Pillow opens.
 
@@ -163,7 +163,7 @@ def check_pixels(width: int, height: int, file: str, place: str = "", limits: Li
         More than ``limits.pixels``.
     """
     if width * height > limits.pixels:
-        raise SizeLimitError(_named(file, place), f"{width:,} by {height:,} pixels", "pixels", limits.pixels)
+        raise SizeLimitError(place_in_file(file, place), f"{width:,} by {height:,} pixels", "pixels", limits.pixels)
 
 
 @contextmanager
@@ -186,7 +186,9 @@ def _opened(
         raise FormatError(file, place, problem, "Save it in one of these formats, or leave it out") from None
     except Pillow.DecompressionBombError:
         most = 2 * (Pillow.MAX_IMAGE_PIXELS or limits.pixels)
-        raise SizeLimitError(_named(file, place), "it has more pixels than Pillow opens", "pixels", most) from None
+        raise SizeLimitError(
+            place_in_file(file, place), "it has more pixels than Pillow opens", "pixels", most
+        ) from None
     except Exception as error:  # what Pillow's readers of formats raise has no common parent
         problem = f"it cannot be read as a picture: {error or type(error).__name__}"
         raise FormatError(file, place, problem, "Write it again, or leave it out") from None
@@ -265,7 +267,3 @@ def _turned(picture: Image, orientation: int) -> Image:
     for key in _SAYING_ORIENTATION:
         turned.info.pop(key, None)
     return turned
-
-
-def _named(file: str, place: str) -> str:
-    return f"{file}, {place}" if place else file

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import masks
-from .blame import naming_outlines
+from .bad_rows import naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON, arrow_list
 from .identity import as_index, as_series
@@ -40,7 +40,7 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValidationException
-        A mask or a polygon that is none.
+        A mask or a polygon is not valid; names the labels.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def fit_boxes(labels: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValidationException
-        A mask or a polygon that is none.
+        A mask or a polygon is not valid; names the labels.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool 
     Raises
     ------
     ValidationException
-        An `iou` that is none, a column that is missing, a mask or a polygon that is none.
+        If `iou` is not in (0, 1], a column is missing, or a mask or a polygon is not valid.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValidationException
-        An image that is not in `images` or has no size, a mask or a polygon that is none.
+        If an image is not in `images` or has no size, or a mask or a polygon is not valid.
 
     Examples
     --------

@@ -128,7 +128,7 @@ class _Labeler(_Model):
         try:
             return frames.to_arrow(entities.Prediction, rows)
         except UnexpectedAnswer as error:
-            raise self._strange(f"what is no prediction: {error.message}", name) from error
+            raise self._strange(f"what is not a prediction: {error.message}", name) from error
 
     def _check(self, predictions: pd.DataFrame) -> None:
         """Refuse predictions that no picture can have; the first is named."""
@@ -139,7 +139,7 @@ class _Labeler(_Model):
             "without a box or an outline": np.isnan(boxes).any(axis=1) & predictions["polygon"].isna().to_numpy(),
             "with a box that is inside out": (boxes[:, :2] > boxes[:, 2:]).any(axis=1),
             "with a mask, and no box in whole pixels": masked & ~whole,
-            "with a score that is no number": np.isinf(predictions["score"].to_numpy()),
+            "with a score that is not a number": np.isinf(predictions["score"].to_numpy()),
             "of a class that the project does not have": predictions["class_name"].isna().to_numpy(),
         }
         for what, bad in found.items():
@@ -314,7 +314,7 @@ class Attributer(_Model):
         Raises
         ------
         ValidationException
-            If a box is none.
+            If a box is not valid.
         InferenceException
             If the project has no model that is loaded.
         """
@@ -326,7 +326,7 @@ class Attributer(_Model):
         if len(answer) != len(boxes) or not all(map(_are_attributes, answer)):
             name = path.name if path is not None else _name_in(str(url))
             raise self._strange(f"what are no attributes of its {len(boxes):,} objects", name)
-        attributes = self._vocabulary.things(entities.Attribute)
+        attributes = self._vocabulary.table(entities.Attribute)
         texts = {v["id"]: v["value"] for values in attributes["values"].dropna() for v in values}
         rows = [
             {

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from . import masks
-from .blame import blame, naming_outlines
+from .bad_rows import locate_bad_row, naming_outlines
 from .errors import ValidationException
 from .frames import BOX, MASK, arrow_list
 from .lists import ragged_of
@@ -80,7 +80,7 @@ def paint(
     Raises
     ------
     FormatError
-        A mask without a box, a polygon that is none, an image without a size; names the label.
+        A mask without a box, a polygon that is not valid, an image without a size; names the label.
     """
     parts, boxes = _row_by_row(_painted, labels, sizes, file, rule)
     if beside is not None:
@@ -107,7 +107,7 @@ def extent(labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, r
 def _row_by_row(
     work: Callable[..., Any], labels: pd.DataFrame, sizes: NDArray[np.float64] | None, file: str, rule: Rule
 ) -> Any:
-    """Work on all labels at once; an error names the first one to blame."""
+    """Work on all labels at once; an error names the first bad one."""
     kind = _numbered(labels)
 
     def of(rows: NDArray[np.int64]) -> Any:
@@ -116,7 +116,7 @@ def _row_by_row(
         return work(labels.iloc[rows], kind[rows], None if sizes is None else sizes[rows], rule)
 
     with naming_outlines(labels, file):
-        return blame(of, np.arange(len(labels)), named(labels.index), file)
+        return locate_bad_row(of, np.arange(len(labels)), named(labels.index), file)
 
 
 def _extent(

@@ -80,7 +80,7 @@ def check_picture(path: str | Path) -> Path:
     Raises
     ------
     ValidationException
-        If there is no such file, or it is no picture of the formats that photographs come in.
+        If there is no such file, or it is not a picture of the formats that photographs come in.
     """
     picture_size(path)
     return Path(path)
@@ -343,7 +343,7 @@ def _addresses(transport: Transport, project_id: str, count: int) -> list[dict[s
     answer = transport.get(path, {"count": count})
     items = answer.get("items") if isinstance(answer, dict) else None
     if not items or not isinstance(items, list) or not all(map(_is_address, items)):
-        raise UnexpectedAnswer("The answer is no list of addresses to upload to, {id, url}.", request=f"GET {path}")
+        raise UnexpectedAnswer("The answer is not a list of addresses to upload to, {id, url}.", request=f"GET {path}")
     return items
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from .entities import Attribute, Dataset, Entity, Image, Label, LabelClass, TagC
 from .errors import JournalError, ValidationException
 from .frames import BOX
 from .labels import clip_to_image
-from .vocabulary import Vocabulary, choose
+from .vocabulary import Vocabulary, check_choice, ids_by_name
 
 if TYPE_CHECKING:
     from .project import Project
@@ -47,6 +47,9 @@ __all__ = [
     "value_contents",
 ]
 
+Flags: TypeAlias = npt.NDArray[np.bool_]
+ChangedRows: TypeAlias = Mapping[str, Flags]
+"""For each column that was compared, which of the edited rows differ in it."""
 Outside = Literal["error", "clip", "keep"]
 Missing = Literal["delete", "keep", "error"]
 
@@ -86,55 +89,22 @@ def plan_labels(
     project: Project, before: Any, after: Any, outside: Outside, missing: Missing = "delete", *, undoes: bool = False
 ) -> Plan:
     """Plan labels from what they were to what they shall be."""
-    choose(outside, ("error", "clip", "keep"), "way to treat what lies outside of images")
+    check_choice(outside, ("error", "clip", "keep"), "outside")
     vocabulary = project._vocabulary.expire()
-    before, after = (_without_gaps(checks.as_frame(Label, _rows(Label, frame))) for frame in (before, after))
-    before = checks.indexed(Label, before)
-    if "image_id" not in before:
-        raise ValidationException(f"The frame 'before' needs a column 'image_id'; it has {list(before.columns)}.")
-    before = _with_ids(before, "class_id", LabelClass, vocabulary)
-    after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
-    _refuse_bytes(after)
-    was, now = identities(before.index), identities(after.index)
-    _once(before, was, "label_id", "before")
-    found = _compared(before, after, was, now, [*_FIELDS["labels"], "image_id", "class_name"])
-    stays = np.ones(len(after), bool)
-    stays[found.new] = False
-    _once(after, now, "label_id", "after", stays)
-
-    old, created = before.iloc[found.was], after.iloc[found.new]
-    new = after.iloc[found.now].set_axis(old.index)  # the ids as they were read
-    problems = checks.Problems(new)
-    moved = found.changed.get("image_id", np.zeros(len(new), bool))
-    remedy = "A label stays on its image: delete it, and create one on the other image."
-    problems.add("image_id", moved, remedy)
-    problems.throw()
-    new = _with_class(old, new.assign(image_id=old["image_id"]), found.changed)
-    created = created.drop(columns=[c for c in ("label_id",) if c in created])
+    before, after = _label_frames(before, after, vocabulary)
+    found = _compared_labels(before, after)
+    old = before.iloc[found.was]
+    new = _edited_labels(old, after.iloc[found.now], found.changed)
+    created = after.iloc[found.new].drop(columns="label_id", errors="ignore")
     created = created if len(created) or "image_id" in created else created.assign(image_id=None)
-
     gone = _gone(before, found, missing, "label_id")
     on = [part["image_id"] for part in (new, created, gone) if "image_id" in part]
     images = project._images_among(pd.concat(on).dropna().unique())
-    if len(new):
-        bare = checks.without_shape(old)
-        new = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True, bare=bare)[
-            [*new.columns, "class_id"]
-        ]
-        new = new.loc[:, ~new.columns.duplicated()]
-        new = _named(new, "class_id", LabelClass, vocabulary) if "class_name" in new else new
-        _refuse_resizing(old, new, found.changed)
+    new = _checked_edits(old, new, found.changed, images, vocabulary)
     if len(created):
         created = _named(checks.check_labels(created, vocabulary, images.index), "class_id", LabelClass, vocabulary)
-    changed = _resolved(found.changed, old, new)
-    geometry = np.zeros(len(new), bool)
-    for name in (*BOX, "polygon", "mask"):
-        geometry |= changed.get(name, geometry)
-    new = _inside(new, images, outside, geometry)
+    new, changed = _edits_inside(old, new, _resolved(found.changed, old, new), images, outside)
     created = _inside(created, images, outside, np.ones(len(created), bool))
-    if outside == "clip" and geometry.any():
-        again = _compared(old, new, identities(old.index), identities(new.index), _FIELDS["labels"])
-        changed = {**changed, **_spread(again, len(new))}
     order = np.concatenate([found.new, found.now])
     changes = Changes(created, old, new, gone, changed, *_SIDES["labels"], order, images)
     cautions = (
@@ -145,8 +115,77 @@ def plan_labels(
     return _plan(project, "labels", changes, label_contents, cautions=cautions, read=(before, after))
 
 
+def _label_frames(before: Any, after: Any, vocabulary: Vocabulary) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read two frames of labels; the earlier one has ids and images, the later one has ids as far as they are there."""
+    before, after = (_without_gaps(checks.as_frame(Label, _rows(Label, frame))) for frame in (before, after))
+    before = checks.indexed(Label, before)
+    if "image_id" not in before:
+        raise ValidationException(f"The frame 'before' needs a column 'image_id'; it has {list(before.columns)}.")
+    before = _with_ids(before, "class_id", LabelClass, vocabulary)
+    after = checks.indexed(Label, after) if {"label_id", "id"} & set(after.columns) else after
+    _refuse_bytes(after)
+    return before, after
+
+
+def _compared_labels(before: pd.DataFrame, after: pd.DataFrame) -> Difference:
+    """Compare two frames of labels; refuse labels that come twice."""
+    was, now = identities(before.index), identities(after.index)
+    _once(before, was, "label_id", "before")
+    found = _compared(before, after, was, now, [*_FIELDS["labels"], "image_id", "class_name"])
+    stays = np.ones(len(after), bool)
+    stays[found.new] = False
+    _once(after, now, "label_id", "after", stays)
+    return found
+
+
+def _edited_labels(old: pd.DataFrame, new: pd.DataFrame, changed: ChangedRows) -> pd.DataFrame:
+    """Return edited labels with the ids, images and, where it stays, the class of the earlier frame."""
+    new = new.set_axis(old.index)  # the ids as they were read
+    problems = checks.Problems(new)
+    moved = changed.get("image_id", np.zeros(len(new), bool))
+    problems.add("image_id", moved, "A label stays on its image: delete it, and create one on the other image.")
+    problems.throw()
+    return _with_class(old, new.assign(image_id=old["image_id"]), changed)
+
+
+def _checked_edits(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    changed: ChangedRows,
+    images: pd.DataFrame,
+    vocabulary: Vocabulary,
+) -> pd.DataFrame:
+    """Check edited labels, together with what the earlier frame alone has of them."""
+    if not len(new):
+        return new
+    bare = checks.without_shape(old)
+    checked = checks.check_labels(_complete(new, old), vocabulary, images.index, stored=True, bare=bare)
+    new = checked[[*dict.fromkeys([*new.columns, "class_id"])]]
+    new = _named(new, "class_id", LabelClass, vocabulary) if "class_name" in new else new
+    _refuse_resizing(old, new, changed)
+    return new
+
+
+def _edits_inside(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    changed: ChangedRows,
+    images: pd.DataFrame,
+    outside: Outside,
+) -> tuple[pd.DataFrame, ChangedRows]:
+    """Refuse or cut edited labels whose geometry lies outside of their image; say anew what changed if it was cut."""
+    geometry = np.zeros(len(new), bool)
+    for name in (*BOX, "polygon", "mask"):
+        geometry |= changed.get(name, geometry)
+    new = _inside(new, images, outside, geometry)
+    if outside == "clip" and geometry.any():
+        again = _compared(old, new, identities(old.index), identities(new.index), _FIELDS["labels"])
+        changed = {**changed, **_spread(again, len(new))}
+    return new, changed
+
+
 def _rows(entity: type[Entity], rows: Any) -> Any:
-    """Return rows as they are; where there are none and no columns either, with the columns of the entity."""
+    """Return rows as they are; if there are neither rows nor columns, an empty frame of the entity."""
     rows = checks.rows_of(rows)
     nothing = not len(rows) and not (isinstance(rows, pd.DataFrame) and len(rows.columns))
     return frames.from_records(entity, []) if nothing else rows
@@ -189,7 +228,7 @@ def _equal_rows(created: pd.DataFrame, gone: pd.DataFrame) -> list[str]:
     return [f"creates {counted(equal, 'label')} {whom} equal to labels that it deletes: {what} may have been lost"]
 
 
-def _left_behind(old: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> list[str]:
+def _left_behind(old: pd.DataFrame, new: pd.DataFrame, changed: ChangedRows) -> list[str]:
     """Say how many boxes move away from their polygons, and how many polygons from their boxes."""
     outlines = next((frame["polygon"] for frame in (new, old) if "polygon" in frame), None)
     if outlines is None or not any(name in changed for name in (*BOX, "polygon")):
@@ -218,7 +257,7 @@ def _contents_as_bytes(labels: pd.DataFrame) -> list[bytes]:
 def _with_class(
     old: pd.DataFrame,
     new: pd.DataFrame,
-    changed: Mapping[str, npt.NDArray[np.bool_]],
+    changed: ChangedRows,
     id_column: str = "class_id",
     name_column: str = "class_name",
 ) -> pd.DataFrame:
@@ -232,9 +271,7 @@ def _with_class(
     return new.assign(**{id_column: ids, name_column: names})
 
 
-def _resolved(
-    changed: Mapping[str, npt.NDArray[np.bool_]], old: pd.DataFrame, new: pd.DataFrame
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _resolved(changed: ChangedRows, old: pd.DataFrame, new: pd.DataFrame) -> dict[str, Flags]:
     """Say of classes by their ids whether they changed, whatever they were given by."""
     out = {name: flags for name, flags in changed.items() if name != "image_id"}
     if "class_id" in old and "class_id" in new:
@@ -252,7 +289,7 @@ def _complete(new: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
     return new.assign(**{name: old[name].array for name in missing})
 
 
-def _refuse_resizing(old: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> None:
+def _refuse_resizing(old: pd.DataFrame, new: pd.DataFrame, changed: ChangedRows) -> None:
     """Refuse boxes that change their size under a mask that stays."""
     if not ({*BOX} <= set(old.columns) and {*BOX, "mask"} <= set(new.columns)):
         return
@@ -263,11 +300,11 @@ def _refuse_resizing(old: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str,
     resized = (sizes[0][0] != sizes[1][0]) | (sizes[0][1] != sizes[1][1])
     stays = new["mask"].notna().to_numpy() & ~changed.get("mask", np.zeros(len(new), bool))
     problems = checks.Problems(new)
-    problems.add("bbox", resized & stays, checks.CUT_ANEW, new[list(BOX)].to_numpy())
+    problems.add("bbox", resized & stays, checks.MASK_NEEDS_CROPPING, new[list(BOX)].to_numpy())
     problems.throw()
 
 
-def _inside(labels: pd.DataFrame, images: pd.DataFrame, outside: Outside, rows: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def _inside(labels: pd.DataFrame, images: pd.DataFrame, outside: Outside, rows: Flags) -> pd.DataFrame:
     """Refuse or cut what lies outside of its image."""
     if outside == "keep" or not rows.any():
         return labels
@@ -326,7 +363,8 @@ def plan_status(project: Project, before: Any, after: Any) -> Plan:
     before, after = _image_frames(before, after, {"status"})
     checks.check_statuses(after)
     found = compare(before, after, identities(before.index), identities(after.index), ["status"])
-    return _plan_of_images(project, "statuses", before, after, found, found.changed, status_contents)
+    old, new = before.iloc[found.was], after.iloc[found.now]
+    return _plan_of_images(project, "statuses", old, new, found, found.changed, status_contents, (before, after))
 
 
 def _image_frames(before: Any, after: Any, columns: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -348,18 +386,18 @@ def _image_frames(before: Any, after: Any, columns: set[str]) -> tuple[pd.DataFr
 def _plan_of_images(
     project: Project,
     kind: str,
-    before: pd.DataFrame,
-    after: pd.DataFrame,
+    old: pd.DataFrame,
+    new: pd.DataFrame,
     found: Difference,
-    changed: Mapping[str, npt.NDArray[np.bool_]],
+    changed: ChangedRows,
     contents: Contents,
+    read: tuple[pd.DataFrame, pd.DataFrame],
 ) -> Plan:
-    old, new = (
-        frame.iloc[at].assign(image_id=frame.index[at]) for frame, at in ((before, found.was), (after, found.now))
-    )
+    """Make the plan of images that are edited, which are their own units."""
+    old, new = (frame.assign(image_id=frame.index) for frame in (old, new))
     nothing = new.iloc[:0]
-    changes = Changes(nothing, old, new, nothing, changed, *_SIDES[kind], found.now, before)
-    return _plan(project, kind, changes, contents, read=(before, after))
+    changes = Changes(nothing, old, new, nothing, changed, *_SIDES[kind], found.now, read[0])
+    return _plan(project, kind, changes, contents, read=read)
 
 
 def plan_images(project: Project, before: Any, after: Any) -> Plan:
@@ -380,10 +418,7 @@ def plan_images(project: Project, before: Any, after: Any) -> Plan:
     if "dataset_id" in old and "dataset_id" in new:
         changed["dataset_id"] = (old["dataset_id"].astype(object) != new["dataset_id"].astype(object)).to_numpy()
     _check_file_names(before, new, changed)
-    nothing = new.iloc[:0].assign(image_id=new.index[:0])
-    old, new = (frame.assign(image_id=frame.index) for frame in (old, new))
-    changes = Changes(nothing, old, new, nothing, changed, *_SIDES["images"], found.now, before)
-    return _plan(project, "images", changes, image_contents, read=(before, after))
+    return _plan_of_images(project, "images", old, new, found, changed, image_contents, (before, after))
 
 
 def image_contents(images: pd.DataFrame) -> list[Record]:
@@ -393,15 +428,13 @@ def image_contents(images: pd.DataFrame) -> list[Record]:
     return records
 
 
-def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[str, npt.NDArray[np.bool_]]) -> None:
+def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: ChangedRows) -> None:
     """Refuse names that cannot be, and places that another image has: a name stands in a dataset once."""
     if "name" not in new:
         return
     problems = checks.Problems(new)
     names = new["name"]
-    remedies = _remedies(names, file_name_problem)
-    bad = np.isin(np.arange(len(names)), list(remedies))
-    problems.add("name", bad, remedies)
+    bad = problems.add_each("name", checks.remedies_by_row(names, file_name_problem))
     if "dataset_id" in new and {"name", "dataset_id"} <= set(before.columns):
         place = identities(new["dataset_id"], new["name"].where(~bad, None))
         others = before.drop(index=new.index)
@@ -417,12 +450,6 @@ def _check_file_names(before: pd.DataFrame, new: pd.DataFrame, changed: Mapping[
             "name", follows, "An image of this plan has the name as yet: rename that one first, in a plan of its own."
         )
     problems.throw()
-
-
-def _remedies(values: Iterable[Any], problem: Callable[[Any], str | None]) -> dict[int, str]:
-    """Say what would be right, for each value that has a problem by its position."""
-    found = ((position, problem(value)) for position, value in enumerate(values))
-    return {position: text[0].upper() + text[1:] for position, text in found if text is not None}
 
 
 def status_contents(images: pd.DataFrame) -> list[Record]:
@@ -526,21 +553,7 @@ def plan_label_classes(
     was, now = identities(before.index), identities(after.index)
     _once(before, was, "class_id", "before")
     found = _compared(before, after, was, now, _FIELDS["label_classes"])
-    problems = checks.Problems(after)
-    new = np.isin(np.arange(len(after)), found.new)
-    names = after["name"] if "name" in after else pd.Series(None, after.index, dtype="str")
-    problems.add("name", (names.isna() | (names == "")) & (new | ("name" in after)), "A class needs a name.", names)
-    if "color" in after:
-        remedies = _remedies(after["color"].where(after["color"].notna(), "#000000"), color_problem)
-        problems.add("color", np.isin(np.arange(len(after)), list(remedies)), remedies)
-    if "class_type" in after:
-        strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
-        problems.add("class_type", strange, "It must be 'object' or 'background'.")
-    for name in {"color", "class_type", "norder"} & {*found.changed}:
-        lost = np.zeros(len(after), bool)
-        lost[found.now] = found.changed[name] & after[name].iloc[found.now].isna().to_numpy()
-        problems.add(name, lost, "A class has one: give another one, or set it back as it was read.")
-    problems.throw()
+    _check_classes(after, found)
     created, gone = after.iloc[found.new], _gone(before, found, missing, "class_id")
     if "class_type" in created:
         created = created.assign(class_type=created["class_type"].fillna("object"))
@@ -553,6 +566,25 @@ def plan_label_classes(
         cautions += caution
     changes = Changes(created, old, new, gone, found.changed, *_SIDES["label_classes"], order)
     return _plan(project, "label_classes", changes, class_contents, cautions=cautions, read=(before, after))
+
+
+def _check_classes(after: pd.DataFrame, found: Difference) -> None:
+    """Refuse label classes that cannot be as the later frame has them."""
+    problems = checks.Problems(after)
+    new = np.isin(np.arange(len(after)), found.new)
+    names = after["name"] if "name" in after else pd.Series(None, after.index, dtype="str")
+    problems.add("name", (names.isna() | (names == "")) & (new | ("name" in after)), "A class needs a name.", names)
+    if "color" in after:
+        given = after["color"].where(after["color"].notna(), "#000000")
+        problems.add_each("color", checks.remedies_by_row(given, color_problem))
+    if "class_type" in after:
+        strange = after["class_type"].notna() & ~after["class_type"].isin(["object", "background"])
+        problems.add("class_type", strange, "It must be 'object' or 'background'.")
+    for name in {"color", "class_type", "norder"} & {*found.changed}:
+        lost = np.zeros(len(after), bool)
+        lost[found.now] = found.changed[name] & after[name].iloc[found.now].isna().to_numpy()
+        problems.add(name, lost, "A class has one: give another one, or set it back as it was read.")
+    problems.throw()
 
 
 def _with_their_labels(project: Project, classes: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -600,7 +632,7 @@ def edit_plan(
     order = np.arange(len(created) + len(edited))
     changes = Changes(created, edited, edited, deleted, {}, *_SIDES[kind], order)
     keyed = kind in ("tags", "label_attributes")
-    return _plan(project, kind, changes, contents, new_have_keys=keyed, blind=True)
+    return _plan(project, kind, changes, contents, new_have_keys=keyed, unconditional=True)
 
 
 def stored_records(plan: Plan, journal: str | Path | None = None) -> list[Record]:
@@ -754,12 +786,12 @@ def _misspelt(kind: str, before: pd.DataFrame, after: pd.DataFrame) -> list[str]
 
 def _gone(before: pd.DataFrame, found: Difference, missing: Missing, name: str) -> pd.DataFrame:
     """Return the rows that are deleted, of those that only the earlier frame has."""
-    choose(missing, ("delete", "keep", "error"), "way to treat rows that only the earlier frame has")
+    check_choice(missing, ("delete", "keep", "error"), "missing")
     gone = before.iloc[found.gone]
     if missing == "error":
         problems = checks.Problems(gone)
         values = gone.get(name, gone.index)
-        remedy = "The later frame lacks it: give all rows, or say what is meant by missing='delete' or missing='keep'."
+        remedy = "The later frame lacks it: give all rows, or say missing='delete' or missing='keep'."
         problems.add(name, np.ones(len(gone), bool), remedy, values)
         problems.throw()
     return gone if missing == "delete" else gone.iloc[:0]
@@ -784,13 +816,13 @@ def _ids(frame: pd.DataFrame, column: str) -> pd.Series[str]:
 
 
 def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
-    """Give a frame that has names alone the ids of what was called so when it was read, missing where there is none."""
+    """Add ids to a frame that has only names: those of the things that had the names when it was read."""
     name_column = f"{id_column.removesuffix('_id')}_name"
     if id_column in frame or name_column not in frame:
         return frame
     names = identity.as_series(frame[name_column], "name")
-    was = names.map(_by_name(vocabulary.things(entity)))
-    now = names.map(_by_name(vocabulary.current(entity)))
+    was = names.map(ids_by_name(vocabulary.table(entity)))
+    now = names.map(ids_by_name(vocabulary.current(entity)))
     problems = checks.Problems(frame)
     remedy = f"Meanwhile something else has this name: read the frame again, or give {id_column!r} as well."
     problems.add(name_column, was.notna() & now.notna() & (was != now), remedy)
@@ -798,14 +830,8 @@ def _with_ids(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabul
     return frame.assign(**{id_column: was.fillna(now).astype("str")})
 
 
-def _by_name(things: pd.DataFrame) -> pd.Series[Any]:
-    """Return ids by names, of several of one name the first."""
-    ids = pd.Series(things.index, index=things["name"], dtype=object)
-    return ids[~ids.index.duplicated()]
-
-
 def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) -> pd.DataFrame:
-    """Give a frame that has names alone the ids of those that the earlier frame has, where a name is of one thing."""
+    """Add ids to a frame that has only names: those that the earlier frame has, if a name is of one thing there."""
     name_column = f"{id_column.removesuffix('_id')}_name"
     if id_column in after or name_column not in after or not {id_column, name_column} <= set(before.columns):
         return after
@@ -818,14 +844,14 @@ def _with_read_ids(after: pd.DataFrame, before: pd.DataFrame, id_column: str) ->
 def _named(frame: pd.DataFrame, id_column: str, entity: type[Entity], vocabulary: Vocabulary) -> pd.DataFrame:
     """Write the names of things beside their ids, for people to read."""
     name = f"{id_column.removesuffix('_id')}_name"
-    names = vocabulary.things(entity)["name"]
+    names = vocabulary.table(entity)["name"]
     return frame.assign(**{name: frame[id_column].map(names).astype("str")})
 
 
 def _compared(
     before: pd.DataFrame, after: pd.DataFrame, was: pa.Array, now: pa.Array, columns: Iterable[str]
 ) -> Difference:
-    """Compare the columns that both frames have; what only the later one has of things that are in both cannot be."""
+    """Compare the columns that both frames have; refuse new columns, of which nobody knows the earlier values."""
     found = compare(before, after, was, now, [name for name in columns if name in after and name in before])
     strange = [name for name in columns if name in after and name not in before]
     if strange and len(found.new) < len(after):
@@ -836,8 +862,8 @@ def _compared(
     return found
 
 
-def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: npt.NDArray[np.bool_] | None = None) -> None:
-    """Refuse ids that stand more than once in a frame, or among some of its rows; without these, what is no id too."""
+def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: Flags | None = None) -> None:
+    """Refuse ids that come twice, in a frame or among some of its rows; without `rows`, missing ids as well."""
     none = ids.null_count
     # Less time and memory than duplicates of an index, which is looked through only if there are any.
     if len(ids.unique()) - bool(none) == len(ids) - none and (rows is not None or not none):
@@ -849,11 +875,11 @@ def _once(frame: pd.DataFrame, ids: pa.Array, name: str, which: str, rows: npt.N
         problems.add(name, missing, "It must be an id, a text.", frame.index)
     else:
         twice &= rows
-    problems.add(name, twice, f"Each can stand in {which!r} once.", frame.index)
+    problems.add(name, twice, f"It comes several times in {which!r}: drop all rows but one.", frame.index)
     problems.throw()
 
 
-def _spread(again: Difference, rows: int) -> dict[str, npt.NDArray[np.bool_]]:
+def _spread(again: Difference, rows: int) -> dict[str, Flags]:
     """Put flags of the rows that differ back among all rows."""
     out = {}
     for name, flags in again.changed.items():

@@ -22,7 +22,7 @@ from .arguments import (
     file_name_problem,
     shown,
 )
-from .edits import Errors, Journal, Plan, Report, Sightings, carry_out, check_options
+from .edits import Errors, Journal, KnownLabels, Plan, Report, check_options, execute
 from .entities import (
     ATTRIBUTE_TYPES,
     CLASS_TYPES,
@@ -33,7 +33,7 @@ from .entities import (
     SUBJECT_TYPES,
 )
 from .errors import JournalError, NotFound, UnexpectedAnswer, ValidationException
-from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, completed
+from .handles import Attribute, Dataset, Editable, Handle, Image, LabelClass, TagClass, choices_of, fill_missing_columns
 from .intake import takes_frames
 from .jobs import AutomatedLabelingJob, ExportJob
 from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
@@ -59,7 +59,7 @@ from .planning import (
 from .reading import read_lists, read_many
 from .uploads import Compare, upload
 from .urls import path_of, path_segment
-from .vocabulary import Vocabulary, choose, ids_of, suggestion
+from .vocabulary import Vocabulary, check_choice, ids_of, suggestion
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +149,7 @@ class Project(Editable, entities.Project):
         ValidationException
             If a dataset or a status does not exist.
         """
-        self._vocabulary.forget(entities.Dataset)
+        self._vocabulary.invalidate(entities.Dataset)
         query: dict[str, str] = {}
         if dataset is not None:
             query["dataset_id"] = ",".join(self._vocabulary.ids(entities.Dataset, dataset))
@@ -345,7 +345,7 @@ class Project(Editable, entities.Project):
         ids = ids_of(entities.Image, images)
         rows = images.index if isinstance(images, pd.DataFrame) else None
         if status is not None:
-            wanted = pd.DataFrame({"image_id": ids, "status": choose(status, STATUSES, "status")}, index=rows)
+            wanted = pd.DataFrame({"image_id": ids, "status": check_choice(status, STATUSES, "status")}, index=rows)
         elif isinstance(images, pd.DataFrame) and "status" in images:
             checks.warn_of_misspelt(images, ["status"])
             wanted = pd.DataFrame({"image_id": ids, "status": images["status"].astype(object).to_numpy()}, index=rows)
@@ -386,11 +386,11 @@ class Project(Editable, entities.Project):
         ReadError
             If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
-        self._vocabulary.forget(entities.LabelClass)
+        self._vocabulary.invalidate(entities.LabelClass)
         ids = self._image_ids(images, dataset, image_status)
         read_now: list[int] = []
         labels = self._of_images(entities.Label, ids, "Labels", read_now)
-        Sightings.shared(self._requester, self.id).saw([ids[position] for position in read_now], labels)
+        KnownLabels.shared(self._requester, self.id).saw([ids[position] for position in read_now], labels)
         return labels
 
     def create_labels(self, labels: Any, journal: str | Path | None = None) -> pd.DataFrame:
@@ -468,7 +468,7 @@ class Project(Editable, entities.Project):
             frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
         known = self._known_images(frame)
         there = frame[frame["image_id"].isin(known)]
-        frame, bare = completed(frame, lambda: self.get_labels(there) if read is None else read)
+        frame, bare = fill_missing_columns(frame, lambda: self.get_labels(there) if read is None else read)
         frame = checks.settle_classes(frame, self._vocabulary, lambda: self.get_labels(there) if read is None else read)
         frame = checks.check_labels(frame, self._vocabulary, known, stored=True, bare=bare)
         return stored(edit_plan(self, "labels", label_contents, edits=frame), entities.Label, self._vocabulary)
@@ -534,7 +534,7 @@ class Project(Editable, entities.Project):
             If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
         check_flag(wide, "wide")
-        self._vocabulary.forget(entities.Attribute)
+        self._vocabulary.invalidate(entities.Attribute)
         ids = list(dict.fromkeys(ids_of(entities.Label, labels)))
         paths = [path_of(entities.LabelAttribute.path, project_id=self.id, label_id=key) for key in ids]
 
@@ -611,7 +611,7 @@ class Project(Editable, entities.Project):
         ReadError
             If some of them could not be read: it holds the others, and the same call again reads only what is missing.
         """
-        self._vocabulary.forget(entities.TagClass)
+        self._vocabulary.invalidate(entities.TagClass)
         return self._of_images(entities.Tag, self._image_ids(images), "Tags", [])
 
     def add_tags(self, tags: pd.DataFrame) -> pd.DataFrame:
@@ -709,7 +709,7 @@ class Project(Editable, entities.Project):
         external_id : str, optional
             Its id in a system of your own.
         """
-        choose(class_type, CLASS_TYPES, "class type")
+        check_choice(class_type, CLASS_TYPES, "class_type")
         body = {"name": name, "color": color, "type": class_type, "norder": norder, "external_id": external_id}
         return self._create(LabelClass, body)
 
@@ -769,8 +769,8 @@ class Project(Editable, entities.Project):
         subject_type : str
             What it describes: ``LABEL``, ``IMAGE``, ``VIDEO`` or ``SEGMENT``.
         """
-        choose(attribute_type, ATTRIBUTE_TYPES, "attribute type")
-        choose(subject_type, SUBJECT_TYPES, "subject type")
+        check_choice(attribute_type, ATTRIBUTE_TYPES, "attribute_type")
+        check_choice(subject_type, SUBJECT_TYPES, "subject_type")
         body = {
             "name": name,
             "type": attribute_type,
@@ -857,9 +857,9 @@ class Project(Editable, entities.Project):
         ValidationException
             If a dataset or a status does not exist, or a list of them is empty: the server would export all images.
         """
-        choose(export_format, EXPORT_FORMATS, "export format")
-        choose(semantic_format, SEMANTIC_FORMATS, "semantic format")
-        order = None if labels_order is None else _choices(labels_order, LABELS_ORDER, "order of labels")
+        check_choice(export_format, EXPORT_FORMATS, "export_format")
+        check_choice(semantic_format, SEMANTIC_FORMATS, "semantic_format")
+        order = None if labels_order is None else _choices(labels_order, LABELS_ORDER, "labels_order")
         body = {
             "export_name": check_text(name, "name", empty=False),
             "format": export_format,
@@ -1040,7 +1040,7 @@ class Project(Editable, entities.Project):
         with Journal.open(check_path(journal, "journal")) as opened:
             if opened.project_id != self.id:
                 raise JournalError(f"The journal {str(journal)!r} is of another project, {opened.project_id}.")
-            return carry_out(
+            return execute(
                 self._requester, opened, errors=errors, max_workers=max_workers, undo=self.undo, verify=verify
             )
 
@@ -1236,13 +1236,13 @@ class Project(Editable, entities.Project):
         return path_of(entity.path, project_id=self.id)
 
     def _fresh(self, entity: type[entities.Entity]) -> pd.DataFrame:
-        self._vocabulary.forget(entity)
-        return self._vocabulary.things(entity).copy()
+        self._vocabulary.invalidate(entity)
+        return self._vocabulary.table(entity).copy()
 
     def _one(self, handle: type[H], key: str) -> H:
         """Return a handle by id or, where things have names, by name.
 
-        What is no UUID is looked up before a request is made: a name is no part of an address.
+        What is not a UUID is looked up before a request is made: a name is not part of an address.
         """
         key = check_text(identity.one(key, "name") or key, handle.id_name)
         data = self._by_uuid(handle, key)
@@ -1270,7 +1270,7 @@ class Project(Editable, entities.Project):
             if key not in known:
                 raise NotFound(f"There is no job with the id {shown(key)}.")
             return key
-        self._vocabulary.forget(entity)
+        self._vocabulary.invalidate(entity)
         return self._vocabulary.one_id(entity, key)
 
     def _images_by_name(self, keys: Sequence[str]) -> list[str]:
@@ -1303,10 +1303,10 @@ class Project(Editable, entities.Project):
         try:
             data = answers.create(self._requester, handle, self._path(handle), body)
         finally:
-            self._vocabulary.forget(handle)
+            self._vocabulary.invalidate(handle)
         if issubclass(handle, Image):
             answers.complete(
-                [data], dataset_name=self._vocabulary.things(entities.Dataset)["name"].get(data["dataset_id"])
+                [data], dataset_name=self._vocabulary.table(entities.Dataset)["name"].get(data["dataset_id"])
             )
         return handle(self._requester, data, {"project_id": self.id})
 
@@ -1350,7 +1350,7 @@ class Project(Editable, entities.Project):
         self, entity: type[entities.Entity], lists: Sequence[Listing], *, desc: str | None = None
     ) -> pd.DataFrame:
         """Read lists into one frame, in their order."""
-        gathering = frames.Gathering(entity)
+        gathering = frames.RecordBuffer(entity)
         pages = self._requester.listings(lists, lambda _, items: gathering.add(items), desc=desc)
         frame = self._vocabulary.frame(entity, gathering.batches([page for of_list in pages for page in of_list]))
         return frames.with_unique_ids(entity, frame)
@@ -1372,7 +1372,7 @@ class Project(Editable, entities.Project):
         try:
             total = int(page["meta"]["total"])
         except (TypeError, KeyError, ValueError):
-            raise UnexpectedAnswer("The answer is no page of a list.", request=f"GET {path}") from None
+            raise UnexpectedAnswer("The answer is not a page of a list.", request=f"GET {path}") from None
         if len(wanted) > total / PAGE_SIZE:
             images = self._frame(entities.Image, [(path, None)])  # not get_images, which reads the datasets as well
             return images[images.index.isin(wanted)]
@@ -1469,7 +1469,7 @@ class Project(Editable, entities.Project):
 
 def _pairs_frame(pairs: Any, request: str) -> pd.DataFrame:
     if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
-        raise UnexpectedAnswer("The answer is no list of pairs {attribute_id, class_id}.", request=request)
+        raise UnexpectedAnswer("The answer is not a list of pairs {attribute_id, class_id}.", request=request)
     frame = pd.DataFrame(pairs, columns=list(_MAP_KEYS))
     return frame.astype({"attribute_id": "str", "class_id": "str", "attribute_order": float, "class_order": float})
 
@@ -1504,8 +1504,8 @@ def _statuses(statuses: str | Sequence[str]) -> list[str]:
     return _choices(statuses, STATUSES, "status")
 
 
-def _choices(values: str | Sequence[str], choices: Sequence[str], what: str) -> list[str]:
+def _choices(values: str | Sequence[str], choices: Sequence[str], name: str) -> list[str]:
     """Return one or several of a few values as a list."""
     if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not np.iterable(values):
-        return [choose(values, choices, what)]
-    return [choose(value, choices, what) for value in values]
+        return [check_choice(values, choices, name)]
+    return [check_choice(value, choices, name) for value in values]

@@ -107,7 +107,7 @@ def read_lists(
     """
 
     def read(positions: list[int], failures: Failures) -> list[_Slice]:
-        gathering = frames.Gathering(entity)
+        gathering = frames.RecordBuffer(entity)
         wanted = [lists[position] for position in positions]
         add = lambda number, items: gathering.add(complete(items, **known(positions[number])))  # noqa: E731
         pages = transport.listings(wanted, add, desc=desc, unit=unit, failures=failures)

@@ -21,7 +21,7 @@ from .limits import DEFAULT_LIMITS, Limits
 from .locating import DEFAULT_DATASET, check_sizes, find_files, find_images, sizes_of
 from .painting import one_ring_each
 from .paths import with_mark
-from .vocabulary import choose
+from .vocabulary import check_choice
 
 if TYPE_CHECKING:
     from .project import Project
@@ -32,10 +32,10 @@ Datasets: TypeAlias = Literal["names", "folders"]
 """What is the dataset of an image that has a folder in its name: the one it names, or the folder."""
 
 _TRIES = 8
-"""So often a thing is created of which nobody says that it was, and which is not there."""
+"""How often to create a thing again whose creation got no answer, and which is not found."""
 
 _DATASETS_AT_ONCE = 100
-"""So many ids fit into an address."""
+"""How many ids fit into the address of a request."""
 
 _READERS: Mapping[str, Callable[..., LabelSet]] = {
     "json_v1.1": read_hasty_json,
@@ -65,7 +65,7 @@ def read_export(
     project: Project, export_format: str = "json_v1.1", *, limits: Limits = DEFAULT_LIMITS, **options: Any
 ) -> LabelSet:
     """Run an export, wait for it, download and read it: a handful of requests, however many images."""
-    choose(export_format, list(_READERS), "format that can be read back")
+    check_choice(export_format, list(_READERS), "export_format")
     options.setdefault("image_status", list(entities.STATUSES))
     job = project.export("hastyframe", export_format, **options).wait()
     with tempfile.TemporaryDirectory(prefix="hastyframe-") as folder:
@@ -84,7 +84,7 @@ def push(
     Every step finds what an earlier call has done: things by their names, labels by the journal; tags, statuses and
     values can be set again.
     """
-    choose(datasets, list(get_args(Datasets)), "way to find the dataset of an image: datasets")
+    check_choice(datasets, list(get_args(Datasets)), "datasets")
     label_set = LabelSet(**label_set.frames(), info=label_set.info)  # its frames may have changed: by value, and whole
     wanted_images = _without_folders(label_set.images, datasets)
     there = project.get_images()
@@ -180,7 +180,8 @@ def _create_once(project: Project, read: Read, row: Any, create: Create) -> str:
         except (OutcomeUnknown, UnexpectedAnswer):
             found = _ids_by_name(read()).get(row["name"])
             if found is None:
-                transport.rest(transport.settling)  # it may still be under way, and the server allows a name twice
+                # It may still be under way, and the server allows a name twice.
+                transport.rest(transport.settle_timeout)
                 found = _ids_by_name(read()).get(row["name"])
             if found is not None:
                 return found

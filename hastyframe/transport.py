@@ -43,7 +43,7 @@ from .http.outcomes import (
 )
 from .http.parts import Failures, Parts
 from .http.wire import Wire
-from .http.workers import Pace, in_parallel
+from .http.workers import RateGate, in_parallel
 from .limits import DEFAULT_LIMITS, PAGE_SIZE, Limits
 from .progress import bar as progress_bar
 from .urls import check_path, without_query
@@ -62,9 +62,9 @@ _HEADERS = {"User-Agent": "hastyframe", "Accept-Encoding": "gzip, deflate"}
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _MOST_REDIRECTS = 30
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_LONGEST_WISH = 600.0
+_MAX_RETRY_AFTER = 600.0
 """A server that asks to come back later than this, in seconds, is taken at its word: the call ends."""
-_LONGEST_SETTLING = 10.0
+_MAX_SETTLE_TIMEOUT = 10.0
 _LONGEST_TIMEOUT = 86_400.0
 _TIMES_TIMEOUT = 3
 """An answer of the API has to be whole after so many times the time-out, however steadily its pieces come."""
@@ -143,7 +143,7 @@ class Transport:
 
     def _start(self) -> None:
         """Begin with connections, waits and caches of this process."""
-        self._pace = Pace()
+        self._gate = RateGate()
         self._wires.append(Wire(self.max_workers))  # those of a parent stay: another thread may have held their locks
         self._cache: dict[Any, Any] = {}
         self.parts = Parts()
@@ -386,26 +386,26 @@ class Transport:
     ) -> None:
         self.check_open()
         workers = max_workers or self.max_workers
-        in_parallel(function, items, count=len(items), workers=workers, pace=self._pace, done=done, step=step)
+        in_parallel(function, items, count=len(items), workers=workers, gate=self._gate, done=done, step=step)
 
     @property
     def stopped(self) -> bool:
         """Whether the call that this thread works for has ended, so that nothing more is sent for it."""
-        return self._pace.stopped
+        return self._gate.stopped
 
     def rest(self, seconds: float) -> None:
         """Wait; not longer than the call that this thread works for lasts."""
         if seconds > 0:
-            self._pace.sleep(seconds)
+            self._gate.sleep(seconds)
 
     def rest_before(self, tries: int) -> None:
         """Wait before something is tried again that has been tried so often."""
         self.rest(_pause(tries))
 
     @property
-    def settling(self) -> float:
+    def settle_timeout(self) -> float:
         """Seconds after which a request without an answer is taken to have been carried out, if it ever will be."""
-        return min(_LONGEST_SETTLING, self.timeout[1])
+        return min(_MAX_SETTLE_TIMEOUT, self.timeout[1])
 
     def bar(self, desc: str | None, total: float | None, unit: str = "it") -> Any:
         """Return a progress bar; hidden for work of under a second, without `desc`, and with progress off."""
@@ -510,7 +510,7 @@ class Transport:
             if fits and (shared or len(found) == 1 or (before is not None and pages.agree(before, found))):
                 return found
             before = found if fits else None
-            self._pace.sleep(_pause(tries))
+            self._gate.sleep(_pause(tries))
         raise UnexpectedAnswer(
             f"The list kept changing while it was read, or the server does not heed offset=: {found[-1].end:,} items "
             f"came, {found[0].total:,} were announced, and the pages do not fit together. Read it again when nobody "
@@ -533,7 +533,7 @@ class Transport:
         path, params = request
         read = pages.items_of(self.get(path, {**(params or {}), "offset": offset, "limit": limit}))
         if read is None:
-            raise UnexpectedAnswer(f"The answer is no page of a list. {NO_API}", request=self._named("GET", path))
+            raise UnexpectedAnswer(f"The answer is not a page of a list. {NO_API}", request=self._named("GET", path))
         items, total = read
         if total > self.limits.rows:
             raise SizeLimitError(self._named("GET", path), f"a list of {total:,} items", "rows", self.limits.rows)
@@ -578,10 +578,10 @@ class Transport:
         prepared = self._prepare(method, url, with_key, **parts)
         may_have_applied = False
         for tries in itertools.count(1):
-            if once and self._pace.closed:
+            if once and self._gate.closed:
                 raise NotSent("The server asked to slow down, so that the request was not sent.", request=request)
-            self._pace.wait()
-            if self._pace.stopped:
+            self._gate.wait()
+            if self._gate.stopped:
                 raise _stopped(request, may_have_applied=may_have_applied)
             pause = _pause(tries)
             answer, error = self._try(prepared, read, seconds or self.limits.seconds, tries, may_have_applied)
@@ -592,17 +592,17 @@ class Transport:
                     raise self._failure(error, request, url, repeatable=repeatable, tries=tries)
                 may_have_applied |= not never_sent(error)
             elif answer is not None:
-                wish = answer.retry_after
+                retry_after = answer.retry_after
                 if once and answer.status == 429:
-                    self._pace.hold(max(pause, wish))
+                    self._gate.hold(max(pause, retry_after))
                 again = answer.status == 429 or (repeatable and is_transient(answer.status))
-                if once or not again or tries > self.retries or wish > _LONGEST_WISH:
+                if once or not again or tries > self.retries or retry_after > _MAX_RETRY_AFTER:
                     return answer
                 may_have_applied |= answer.status != 429
-                pause = max(pause, wish)
+                pause = max(pause, retry_after)
                 if answer.status == 429:
-                    self._pace.hold(pause)
-            self._pace.sleep(pause)
+                    self._gate.hold(pause)
+            self._gate.sleep(pause)
         raise AssertionError  # pragma: no cover
 
     def _prepare(self, method: str, url: str, with_key: bool, **parts: Any) -> requests.PreparedRequest:

@@ -22,7 +22,7 @@ import pandas as pd
 from .arguments import check_text
 from .entities import Image
 from .errors import (
-    PASSING,
+    TRANSIENT_ERRORS,
     AuthorisationException,
     ConnectionFailed,
     FormatError,
@@ -35,7 +35,7 @@ from .errors import (
 from .paths import printable, reading
 from .pictures import Addresses, AnotherImage, Picture, is_turned, new_image, picture_size, read_picture
 from .urls import path_of
-from .vocabulary import choose
+from .vocabulary import check_choice
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -45,9 +45,9 @@ __all__ = ["Compare", "upload"]
 Compare: TypeAlias = Literal["size", "checksum"]
 
 _ROUNDS = 8
-"""So many rounds in a row may bring nothing forward before what is left is given up."""
+"""How many rounds in a row may make no progress before the rest is given up."""
 _DATASETS_AT_ONCE = 100
-"""So many ids fit into an address."""
+"""How many ids fit into the address of a request."""
 _REMEDY = "Rename the file, delete the image first, or give another dataset."
 
 
@@ -55,7 +55,7 @@ def upload(
     transport: Transport, project_id: str, pictures: Sequence[Picture], compare: Compare = "size"
 ) -> pd.DataFrame:
     """Upload pictures in parallel, as `Project.upload_images` says; one that fails does not stop the others."""
-    choose(compare, ("size", "checksum"), "way to compare")
+    check_choice(compare, ("size", "checksum"), "compare")
     with transport.bar("Upload images", len(pictures), "image") as bar:
         run = _Upload(transport, project_id, pictures, compare, bar)
         try:
@@ -163,7 +163,7 @@ class _Upload:
                 fate.message = "The address to upload to had expired."
         except OutcomeUnknown as error:
             fate.maybe_there, fate.message, fate.another = True, str(error), isinstance(error, AnotherImage)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             fate.maybe_there |= isinstance(error, UnexpectedAnswer)
             fate.message = str(error)
             if isinstance(error, ConnectionFailed):
@@ -194,7 +194,7 @@ class _Upload:
             there = self._there({self._pictures[i].dataset_id for i in some})
         except ConnectionFailed:
             raise
-        except PASSING:  # others upload as well, say; the next round looks again
+        except TRANSIENT_ERRORS:  # others upload as well, say; the next round looks again
             return
         found = []
         for i in some:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .transport import Transport
 
-__all__ = ["Vocabulary", "choose", "ids_of", "suggestion"]
+__all__ = ["Vocabulary", "check_choice", "ids_by_name", "ids_of", "suggestion"]
 
 NAMED: Mapping[str, type[Entity]] = {
     "class_name": LabelClass,
@@ -64,7 +64,7 @@ class Vocabulary:
         """Return the one vocabulary of a project that everything on a transport shares."""
         return transport.cached((cls, project_id), lambda: cls(transport, project_id))
 
-    def things(self, entity: type[Entity]) -> pd.DataFrame:
+    def table(self, entity: type[Entity]) -> pd.DataFrame:
         """Return the frame of all label classes, tag classes, attributes or datasets, as it was last read."""
         with self._lock:
             if entity.plural not in self._frames:
@@ -77,7 +77,7 @@ class Vocabulary:
             return self._frames[entity.plural]
 
     def held(self, entity: type[Entity]) -> pd.DataFrame | None:
-        """Return what :meth:`things` does if it has been read, as frames were made with it; None if it has not."""
+        """Return what :meth:`table` does if it has been read, as frames were made with it; None if it has not."""
         return self._frames.get(entity.plural)
 
     def were_named(self, entity: type[Entity], ids: pd.Series[Any], names: pd.Series[Any]) -> pd.Series[bool]:
@@ -102,13 +102,13 @@ class Vocabulary:
         return self
 
     def current(self, entity: type[Entity]) -> pd.DataFrame:
-        """Return what :meth:`things` does, read since the last :meth:`expire`: what names mean now."""
+        """Return what :meth:`table` does, read since the last :meth:`expire`: what names mean now."""
         with self._lock:
             if entity.plural in self._expired:
-                self.forget(entity)
-            return self.things(entity)
+                self.invalidate(entity)
+            return self.table(entity)
 
-    def forget(self, *entities: type[Entity]) -> None:
+    def invalidate(self, *entities: type[Entity]) -> None:
         """Read these again when they are next asked for."""
         with self._lock:
             for entity in entities:
@@ -123,7 +123,7 @@ class Vocabulary:
         columns = [name for name, field in entity.fields().items() if field.kind is Kind.CATEGORY and name in NAMED]
         frame = frames.from_arrow(entity, batches, self._names(columns))
         if any(_unknown(frame, column).any() for column in columns):
-            self.forget(*(NAMED[column] for column in columns))
+            self.invalidate(*(NAMED[column] for column in columns))
             frame = frames.from_arrow(entity, batches, self._names(columns))
         return frame
 
@@ -140,7 +140,7 @@ class Vocabulary:
             If a text is neither an id nor a name, or a name that several have.
         """
         wanted = ids_of(entity, things, "name")
-        known = self.things(entity)
+        known = self.table(entity)
         if any(_id_in(known, key) is None for key in wanted):  # a name, or newer than what was read
             known = self.current(entity)
         return [_id_in(known, key) or self._by_name(entity, key) for key in wanted]
@@ -168,13 +168,19 @@ class Vocabulary:
         )
 
     def _names(self, columns: Iterable[str]) -> dict[str, pd.Series[str]]:
-        return {column: self.things(NAMED[column])["name"] for column in columns}
+        return {column: self.table(NAMED[column])["name"] for column in columns}
 
 
 def _id_in(known: pd.DataFrame, key: str) -> str | None:
     """Return the id among the known ones that a text is, however it is spelled."""
     found = key if key in known.index else identity.one(key)
     return found if found in known.index else None
+
+
+def ids_by_name(things: pd.DataFrame) -> pd.Series[Any]:
+    """Return the ids of a frame of things, indexed by their names; the first id if several have a name."""
+    ids = pd.Series(things.index, index=things["name"], dtype=object)
+    return ids[~ids.index.duplicated()]
 
 
 def ids_of(entity: type[Entity], things: Any, kind: identity.Kind = "id") -> list[str]:
@@ -233,12 +239,12 @@ def _one_id(entity: type[Entity], thing: Any, kind: identity.Kind) -> str | None
 
 def _is_none(entity: type[Entity], thing: Any) -> ValidationException:
     return ValidationException(
-        f"{shown(thing)} is no {entity.__name__}; give an id, {a(entity.__name__)}, a list of them, or a frame."
+        f"{shown(thing)} is not {a(entity.__name__)}; give an id, {a(entity.__name__)}, a list of them, or a frame."
     )
 
 
-def choose(value: str, choices: Sequence[str], what: str) -> str:
-    """Return a value that must be one of a few.
+def check_choice(value: str, choices: Sequence[str], name: str) -> str:
+    """Return a value that must be one of a few; `name` is that of the argument.
 
     Raises
     ------
@@ -247,11 +253,11 @@ def choose(value: str, choices: Sequence[str], what: str) -> str:
 
     Examples
     --------
-    >>> choose("DONE", ["NEW", "DONE"], "status")
+    >>> check_choice("DONE", ["NEW", "DONE"], "status")
     'DONE'
     """
     if not isinstance(value, str) or value not in choices:
-        raise ValidationException(f"{shown(value)} is no {what}. {suggestion(value, choices)}")
+        raise ValidationException(f"{name} is {shown(value)}. {suggestion(value, choices)}")
     return value
 
 

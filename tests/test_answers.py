@@ -66,7 +66,7 @@ class Scene:
         own = {"project_id": "p"}
         self.project = hf.Project(requester, THINGS["projects"])
         for entity in (entities.Dataset, entities.LabelClass, entities.TagClass, entities.Attribute):
-            self.project._vocabulary.things(entity)
+            self.project._vocabulary.table(entity)
         self.dataset = hf.Dataset(requester, THINGS["datasets"])
         self.image = hf.Image(requester, THINGS["images"])
         self.label_class = hf.LabelClass(requester, THINGS["label_classes"])

@@ -180,7 +180,7 @@ def test_a_name_that_two_have_is_refused_and_the_id_is_not():
 def test_a_class_that_is_new_is_found():
     lists = Lists(label_classes=list(CLASSES))
     vocabulary = Vocabulary(lists, "p")  # type: ignore[arg-type]
-    vocabulary.things(LabelClass)
+    vocabulary.table(LabelClass)
     lists.lists["label_classes"].append({"id": "c9", "name": "ant"})
     found = checks.check_labels([GOOD | {"class_name": "ant"}], vocabulary.expire(), IMAGES)
     assert found["class_id"].tolist() == ["c9"]
@@ -231,7 +231,7 @@ def test_the_message_reads_well():
         ([{"class_name": "cat", "bbox": [0, 0, 1, 1]}], "column 'image_id'"),
         ([{"image_id": "i1", "bbox": [0, 0, 1, 1]}], "column 'class_id' or 'class_name'"),
         ([{"image_id": "i1", "class_name": "cat"}], "need a box or a polygon"),
-        ([5], "Row 0 is 5, which is no dict"),
+        ([5], "Row 0 is 5, which is not a dict"),
         (pd.DataFrame(), "column 'image_id'"),
     ],
 )
@@ -463,7 +463,7 @@ def now():
 
 def test_what_is_left_out_stays(now):
     edit = pd.DataFrame({"image_id": ["i2", "i1"], "class_name": ["dog", "cat"]}, index=["l1", "l2"])
-    full = checks.fill_in(edit.rename_axis("label_id"), lambda: now)
+    full = checks.fill_missing_columns(edit.rename_axis("label_id"), lambda: now)
     checked = check(full, stored=True)
     assert checked["class_id"].tolist() == ["c2", "c1"]
     assert [r["polygon"] for r in frames.label_records(checked)] == [SENT[1]["polygon"], None]
@@ -472,22 +472,22 @@ def test_what_is_left_out_stays(now):
 
 def test_one_side_of_a_box(now):
     edit = pd.DataFrame({"image_id": ["i1"], "x_max": [3]}, index=pd.Index(["l2"], name="label_id"))
-    [record] = frames.label_records(check(checks.fill_in(edit, lambda: now), stored=True))
+    [record] = frames.label_records(check(checks.fill_missing_columns(edit, lambda: now), stored=True))
     assert record["bbox"] == [1, 1, 3, 2]
 
 
 def test_nothing_is_read_where_nothing_is_left_out(now):
-    assert len(checks.fill_in(now, lambda: pytest.fail("read"))) == 3
-    assert len(checks.fill_in(now.drop(columns="class_id"), lambda: pytest.fail("read"))) == 3
+    assert len(checks.fill_missing_columns(now, lambda: pytest.fail("read"))) == 3
+    assert len(checks.fill_missing_columns(now.drop(columns="class_id"), lambda: pytest.fail("read"))) == 3
 
 
 def test_a_label_that_is_not_there(now):
     edit = pd.DataFrame({"image_id": ["i1"], "z_index": [3]}, index=pd.Index(["gone"], name="label_id"))
     with pytest.raises(FrameError, match="no such label"):
-        checks.fill_in(edit, lambda: now)
+        checks.fill_missing_columns(edit, lambda: now)
 
 
 def test_an_edit_that_does_not_say_on_which_image(now):
     edit = pd.DataFrame({"z_index": [3]}, index=pd.Index(["l1"], name="label_id"))
     with pytest.raises(ValidationException, match="column 'image_id'"):
-        checks.fill_in(edit, lambda: now)
+        checks.fill_missing_columns(edit, lambda: now)

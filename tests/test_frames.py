@@ -73,7 +73,7 @@ def test_gathered_pages_come_out_in_the_order_that_is_asked_for(sizes, enough, d
         [{"id": f"{number}-{i}", "class_id": "c1", "bbox": [0, 0, i, 1], "mask": [number] * i} for i in range(size)]
         for number, size in enumerate(sizes)
     ]
-    gathering = frames.Gathering(Label)
+    gathering = frames.RecordBuffer(Label)
     gathering.ENOUGH = enough
     came = data.draw(st.permutations(range(len(pages))))
     places = {number: gathering.add(pages[number]) for number in came}
@@ -85,7 +85,7 @@ def test_gathered_pages_come_out_in_the_order_that_is_asked_for(sizes, enough, d
 
 def test_pages_are_gathered_by_many_threads_at_once():
     pages = [[{"id": f"{number}-{i}", "mask": [number, i]} for i in range(number % 50)] for number in range(400)]
-    gathering = frames.Gathering(Label)
+    gathering = frames.RecordBuffer(Label)
     with ThreadPoolExecutor(16) as pool:
         places = list(pool.map(gathering.add, pages))
     frame = frames.from_arrow(Label, gathering.batches(places))
@@ -94,7 +94,7 @@ def test_pages_are_gathered_by_many_threads_at_once():
 
 @pytest.mark.parametrize("enough", [1, 100])
 def test_a_gathered_record_that_cannot_be_one_is_refused_by_its_field(enough):
-    gathering = frames.Gathering(Label)
+    gathering = frames.RecordBuffer(Label)
     gathering.ENOUGH = enough
     with pytest.raises(UnexpectedAnswer, match="'mask' of labels holds what is no "):
         gathering.batches([gathering.add([{"id": "a"}]), gathering.add([{"id": "b", "mask": [1.5, 2]}])])

@@ -165,7 +165,7 @@ def test_answers_that_are_no_job(quick, handle, answer):
         one = job(server, handle)
         for call in (one.wait, one.check_status):
             with pytest.raises(
-                hf.UnexpectedAnswer, match=r"The answer is no (export|automated labeling) job"
+                hf.UnexpectedAnswer, match=r"The answer is not an (export|automated labeling) job"
             ) as caught:
                 call()
             assert caught.value.request == f"GET {handle.path.format(project_id='p')}/j"

@@ -66,7 +66,7 @@ def test_the_key_goes_to_the_api_in_a_header_and_nowhere_else():
 
 def test_no_repr_holds_the_key():
     client = hf.Client(KEY, "http://127.0.0.1:9")
-    things = [client, client._transport, client._transport._wire, client._transport._pace]
+    things = [client, client._transport, client._transport._wire, client._transport._gate]
     project = hf.Project(client._transport, PROJECT)
     things += [project, hf.Dataset(client._transport, DATASET), project._vocabulary]
     for thing in things:

@@ -16,7 +16,7 @@ import hastyframe
 ROOT = Path(hastyframe.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
-FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "blame", "paths", "limits", "images", "urls"}
+FLOOR = {"errors", "entities", "arguments", "masks", "frames", "lists", "bad_rows", "paths", "limits", "images", "urls"}
 FLOOR |= {"intake", "identity", "geometry", "plain", "warning"}
 NAMES = FLOOR | {"vocabulary", "transport", "answers"}
 HANDLES = NAMES | {"checks", "attributes", "edits", "pictures", "handles", "reading"}
@@ -41,7 +41,7 @@ KNOWS: dict[str, set[str]] = {
     "intake": {"errors", "arguments", "frames", "geometry", "lists", "plain"},
     "sources": FLOOR | {"checks", "io"},
     "warning": set(),
-    "blame": {"errors"},
+    "bad_rows": {"errors"},
     "paths": {"errors"},
     "painting": FLOOR,
     "io": SHAPES | {"progress"},

@@ -261,6 +261,6 @@ def test_attributes_that_cannot_be(scripted, answer):
 def test_answers_that_are_no_model(answer):
     with serve(lambda seen: answer) as server, hf.Client("key", server.url, progress=False) as client:
         project = hf.Project(client._transport, {"id": "p"})
-        with pytest.raises(hf.UnexpectedAnswer, match="The answer is no model") as caught:
+        with pytest.raises(hf.UnexpectedAnswer, match="The answer is not a model") as caught:
             project.get_detector()
         assert caught.value.request == "GET /v1/projects/p/object_detector"

@@ -141,7 +141,7 @@ def test_bytes_are_compared_where_size_is_not_enough(project, dataset, pictures,
         report = project.upload_images(tmp_path, dataset, compare="checksum")
     assert report["outcome"].tolist() == ["there already", "failed"]
     assert "with other bytes. Rename" in report["message"].iloc[1]
-    with pytest.raises(hf.ValidationException, match="'md5' is no way to compare"):
+    with pytest.raises(hf.ValidationException, match="compare is 'md5'"):
         project.upload_images(tmp_path, dataset, compare="md5")
 
 

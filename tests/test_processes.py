@@ -19,7 +19,7 @@ import pytest
 from servers import page, serve
 
 import hastyframe as hf
-from hastyframe.edits import Sightings
+from hastyframe.edits import KnownLabels
 from hastyframe.local import LocalServer
 from hastyframe.transport import Transport
 from hastyframe.vocabulary import Vocabulary
@@ -107,17 +107,17 @@ def test_a_child_opens_connections_of_its_own():
 def test_a_child_forgets_what_its_parent_knows(client):
     project = made(client, "Cached")
     vocabulary = Vocabulary.of(client._transport, project.id)
-    vocabulary.things(hf.LabelClass)
-    Sightings.shared(client._transport, project.id).saw(
+    vocabulary.table(hf.LabelClass)
+    KnownLabels.shared(client._transport, project.id).saw(
         ["a"], pd.DataFrame({"image_id": []}, index=pd.Index([], dtype="str"))
     )
 
     def child() -> list[bool]:
         own = Vocabulary.of(client._transport, project.id)
-        return [own is vocabulary, bool(own._frames), Sightings.shared(client._transport, project.id).of("a") is None]
+        return [own is vocabulary, bool(own._frames), KnownLabels.shared(client._transport, project.id).of("a") is None]
 
     assert fork(child)() == [False, False, True]
-    assert Sightings.shared(client._transport, project.id).of("a") == []
+    assert KnownLabels.shared(client._transport, project.id).of("a") == []
 
 
 @forks
@@ -127,7 +127,7 @@ def test_a_child_does_not_wait_for_locks_that_threads_held(client):
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with lock, client._transport._pace._lock:
+        with lock, client._transport._gate._lock:
             held.set()
             done.wait(30)
 

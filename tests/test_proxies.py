@@ -22,7 +22,7 @@ CUT = Faults(cut_after=1.0, methods=("POST",))
 def quick(monkeypatch):
     monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.002)
     monkeypatch.setattr(transport, "_LONGEST_PAUSE", 0.02)
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.01)
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.01)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +150,7 @@ def test_a_post_that_finds_no_proxy_waits_for_it(monkeypatch, scheme):
     with serve(lambda seen: {"id": "a"}) as server:
         one = connect(f"http://{HOST}")
         monkeypatch.setattr(
-            one._pace, "sleep", lambda _: started.append(Proxy({f"{HOST}:80": address_of(server.url)}, port=port))
+            one._gate, "sleep", lambda _: started.append(Proxy({f"{HOST}:80": address_of(server.url)}, port=port))
         )
         assert one.post("/v1/x", {}) == {"id": "a"}
         assert len(server.seen) == len(started) == 1
@@ -167,7 +167,7 @@ def test_a_tunnel_that_does_not_open_is_no_doubt(behind, monkeypatch, fault, wor
         with pytest.raises(hf.ConnectionFailed, match=f"No connection to {HOST}.*({words})"):
             client.post("/v1/x", {})
         assert len(one.seen) == 3, "as nothing was sent, it is tried again"
-        monkeypatch.setattr(client._pace, "sleep", lambda _: setattr(one, "fault", ""))
+        monkeypatch.setattr(client._gate, "sleep", lambda _: setattr(one, "fault", ""))
         assert client.post("/v1/x", {}) == {"id": "a"}
         assert len(server.seen) == 1
         client.close()

@@ -12,7 +12,7 @@ from servers import Answer, Seen, page, serve
 
 import hastyframe as hf
 from hastyframe import transport
-from hastyframe.edits import Sightings
+from hastyframe.edits import KnownLabels
 from hastyframe.http import parts
 from hastyframe.transport import Transport
 
@@ -176,8 +176,8 @@ def test_what_an_earlier_call_has_read_is_no_baseline_for_what_is_created_now():
             project.get_labels()
         api.bad = {}
         project.get_labels()
-        sightings = Sightings.shared(project._requester, project.id)
-        assert [key for key in IMAGES if sightings.of(key) is not None] == ["i03"]
+        known_labels = KnownLabels.shared(project._requester, project.id)
+        assert [key for key in IMAGES if known_labels.of(key) is not None] == ["i03"]
 
 
 def test_what_is_old_is_read_again(monkeypatch):

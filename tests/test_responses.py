@@ -384,7 +384,7 @@ def test_timeouts(timeout):
     both = tuple(timeout) if isinstance(timeout, tuple | list) else (timeout, timeout)
     with hf.Client("the-key", timeout=timeout) as client:
         assert client._transport.timeout == both
-        assert client._transport.settling == min(10, both[1])
+        assert client._transport.settle_timeout == min(10, both[1])
 
 
 @pytest.mark.parametrize("max_workers", [0, -1, 1.5, "4", None, True])
@@ -403,5 +403,5 @@ def test_limits_that_are_none(limits):
     "url", ["nowhere", "ftp://a.example", "http://", "http://[", "http://a:99999", "http://me:pw@a", "https://a/?b", 3]
 )
 def test_addresses_that_are_none(url):
-    with pytest.raises(hf.ValidationException, match="base_url is no address"):
+    with pytest.raises(hf.ValidationException, match="base_url is not an address"):
         hf.Client("the-key", url)

@@ -134,7 +134,7 @@ def test_exports_read_back_are_the_project(server, tmp_path):
     coco = project.read_export("json_coco", image_status="DONE")
     assert coco.label_attributes is None
     assert sorted(coco.labels["class_name"].astype(str)) == ["cat", "dog"]
-    with pytest.raises(hf.ValidationException, match="'images' is no format that can be read back"):
+    with pytest.raises(hf.ValidationException, match="export_format is 'images'"):
         project.read_export("images")
 
 
@@ -421,7 +421,7 @@ def test_statuses_are_for_images_that_nobody_has_touched(server, tmp_path):
 @pytest.mark.parametrize(("carried_out", "answered"), [(True, 1), (False, 2)])
 def test_a_class_that_nobody_answered_for_is_looked_for_by_its_name(server, monkeypatch, carried_out, answered):
     project = new_project(server, "classes")
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.01)
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.01)
     sent = []
 
     def post(self, path, body, **options):

@@ -142,7 +142,7 @@ def test_a_list_that_announces_more_than_it_has_is_an_error():
     ],
 )
 def test_what_is_no_page_of_a_list(answer):
-    with serve(lambda seen: answer) as server, pytest.raises(errors.UnexpectedAnswer, match="no page of a list"):
+    with serve(lambda seen: answer) as server, pytest.raises(errors.UnexpectedAnswer, match="not a page of a list"):
         connect(server).listing("/v1/things")
 
 
@@ -270,7 +270,7 @@ def test_a_post_that_never_reached_a_server_is_repeated(monkeypatch):
     def start_the_server(_):
         servers.append(Server(lambda seen: {"id": "a"}, port))
 
-    monkeypatch.setattr(one._pace, "sleep", start_the_server)
+    monkeypatch.setattr(one._gate, "sleep", start_the_server)
     try:
         assert one.post("/v1/x", {"a": 1}) == {"id": "a"}
         assert [seen.json() for server in servers for seen in server.seen] == [{"a": 1}]
@@ -749,7 +749,7 @@ def test_a_download_that_fails_leaves_what_was_there(tmp_path):
 def test_a_download_from_nowhere_is_not_tried_again_and_again(tmp_path, monkeypatch):
     pauses = []
     one = Transport("the-key", "http://127.0.0.1:9", progress=False)
-    monkeypatch.setattr(one._pace, "sleep", pauses.append)
+    monkeypatch.setattr(one._gate, "sleep", pauses.append)
     with pytest.raises(errors.ConnectionFailed, match="No connection to 127"):
         one.download(f"http://127.0.0.1:{free_port()}/a.png", tmp_path / "a.png")
     assert len(pauses) == 2

@@ -13,7 +13,7 @@ from hastyframe import entities, frames
 from hastyframe.entities import Dataset, Image, Label, LabelClass
 from hastyframe.errors import ValidationException
 from hastyframe.transport import Transport
-from hastyframe.vocabulary import Vocabulary, choose, ids_of, suggestion
+from hastyframe.vocabulary import Vocabulary, check_choice, ids_of, suggestion
 
 
 class Project:
@@ -42,8 +42,8 @@ def test_names_are_read_once(served):
     for _ in range(3):
         assert vocabulary.ids(LabelClass, ["cat", "c2"]) == ["c1", "c2"]
     assert server.paths() == ["/v1/projects/p/label_classes"]
-    vocabulary.forget(LabelClass)
-    vocabulary.things(LabelClass)
+    vocabulary.invalidate(LabelClass)
+    vocabulary.table(LabelClass)
     assert len(server.seen) == 2
 
 
@@ -86,7 +86,7 @@ def test_a_name_that_is_anothers_now_is_found_by_the_next_call(served):
 
 def test_names_that_things_once_had(served):
     project, _, vocabulary = served
-    vocabulary.things(LabelClass)
+    vocabulary.table(LabelClass)
     project.label_classes[0]["name"] = "lion"
     vocabulary.expire().current(LabelClass)
     ids, names = pd.Series(["c1", "c1", "c2", None, "c1"]), pd.Series(["cat", "lion", "cat", "cat", None])
@@ -96,7 +96,7 @@ def test_names_that_things_once_had(served):
 
 def test_a_class_that_is_new_gets_its_name_in_frames(served):
     project, server, vocabulary = served
-    vocabulary.things(LabelClass)
+    vocabulary.table(LabelClass)
     project.label_classes.append({"id": "c3", "name": "bird"})
     frame = vocabulary.records(Label, [{"id": "l", "class_id": "c3"}, {"id": "m", "class_id": "c1"}])
     assert frame["class_name"].tolist() == ["bird", "cat"]
@@ -147,7 +147,7 @@ def test_many_threads_read_the_names_once(served):
 
     def read():
         start.wait()
-        found.append(vocabulary.things(LabelClass))
+        found.append(vocabulary.table(LabelClass))
 
     threads = [threading.Thread(target=read) for _ in range(8)]
     for thread in threads:
@@ -191,11 +191,11 @@ def test_what_has_no_ids(things):
 
 
 def test_choose():
-    assert choose("DONE", entities.STATUSES, "status") == "DONE"
-    with pytest.raises(ValidationException, match=r"'DOEN' is no status\. Did you mean 'DONE'\?"):
-        choose("DOEN", entities.STATUSES, "status")
-    with pytest.raises(ValidationException, match="None is no status"):
-        choose(None, entities.STATUSES, "status")  # type: ignore[arg-type]
+    assert check_choice("DONE", entities.STATUSES, "status") == "DONE"
+    with pytest.raises(ValidationException, match=r"status is 'DOEN'\. Did you mean 'DONE'\?"):
+        check_choice("DOEN", entities.STATUSES, "status")
+    with pytest.raises(ValidationException, match="status is None"):
+        check_choice(None, entities.STATUSES, "status")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def walk(client, _recorder, pictures, tmp_path_factory):
         for name, call in CALLS.items():
             for w in sides:
                 if hasattr(w.client, "_transport"):  # as if this client knew no names yet
-                    hf.Project(w.client._transport, {"id": w.project.id})._vocabulary.forget(
+                    hf.Project(w.client._transport, {"id": w.project.id})._vocabulary.invalidate(
                         *(hf.Dataset, hf.LabelClass, hf.TagClass, hf.Attribute, hf.AutomatedLabelingJob)
                     )
                 _recorder.clear()

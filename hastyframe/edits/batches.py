@@ -18,7 +18,7 @@ import pandas as pd
 from hastyframe import frames
 from hastyframe.answers import complete
 from hastyframe.entities import BATCH_LIMIT, Entity, Label, Tag
-from hastyframe.errors import HITS_ALL, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
+from hastyframe.errors import ACCOUNT_ERRORS, BatchError, HastyError, OutcomeUnknown, UnexpectedAnswer
 from hastyframe.urls import path_segment
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hastyframe.transport import Transport
 
-__all__ = ["Batch", "add_tags", "carry_out", "create_labels", "cut", "delete_labels", "delete_tags", "edit_labels"]
+__all__ = ["Batch", "add_tags", "create_labels", "cut", "delete_labels", "delete_tags", "edit_labels", "execute"]
 
 R = TypeVar("R")
 
@@ -86,7 +86,7 @@ def cut(image_ids: pd.Series[str], limit: int = BATCH_LIMIT) -> list[Batch]:
     return [Batch(str(images[codes[rows[0]]]), rows) for rows in pieces]
 
 
-def carry_out(
+def execute(
     transport: Transport,
     batches: Sequence[Batch],
     send: Callable[[Batch], R],
@@ -130,7 +130,7 @@ def carry_out(
         try:
             return Outcome(send(batch))
         except Exception as error:  # whatever it is, the fate of the other rows must not be lost
-            if isinstance(error, HITS_ALL):
+            if isinstance(error, ACCOUNT_ERRORS):
                 hopeless.set()
             return Outcome(error=error)
 
@@ -201,7 +201,7 @@ def delete_labels(transport: Transport, project_id: str, image_ids: pd.Series[st
         transport.delete(_path(Label, project_id, batch), [{"id": key} for key in ids])
         return ids
 
-    carry_out(transport, cut(image_ids), send, image_ids.index, desc="Delete labels", ids=lambda ids: ids)
+    execute(transport, cut(image_ids), send, image_ids.index, desc="Delete labels", ids=lambda ids: ids)
 
 
 # Tags -----------------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def delete_tags(transport: Transport, project_id: str, tags: pd.DataFrame, key: 
         transport.delete(_path(Tag, project_id, batch), [{key: value} for value in ids])
         return ids
 
-    carry_out(transport, cut(tags["image_id"]), send, tags.index, desc="Delete tags", ids=lambda ids: ids)
+    execute(transport, cut(tags["image_id"]), send, tags.index, desc="Delete tags", ids=lambda ids: ids)
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def _write(
     import pyarrow as pa
 
     batches = cut(rows["image_id"])
-    answers = carry_out(transport, batches, send, rows.index, desc=desc, ids=lambda answer: answer[0].to_pylist())
+    answers = execute(transport, batches, send, rows.index, desc=desc, ids=lambda answer: answer[0].to_pylist())
     if not answers:
         return []
     sent = np.concatenate([batch.rows for batch in batches])

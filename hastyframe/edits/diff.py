@@ -115,7 +115,7 @@ def compare(
 
 
 def _differ(before: pd.Series[Any], after: pd.Series[Any], left: Rows, right: Rows) -> Flags:
-    """Whether values differ; what is missing is the same as what is missing."""
+    """Whether values differ; two missing values are equal."""
     if isinstance(before.dtype, pd.ArrowDtype):
         return _arrays_differ(arrow_array(before), arrow_array(after), left, right)
     if isinstance(before.dtype, pd.CategoricalDtype) and isinstance(after.dtype, pd.CategoricalDtype):

@@ -1,8 +1,8 @@
-"""The journal of a plan: a file of lines, intentions before deeds, from which an interrupted run goes on.
+"""The journal of a plan: a file of what is intended and then of what was done, from which an interrupted run goes on.
 
 The first line says what the file is, then comes a line a unit (an image, say) with every change that is intended for
-it, then the line ``planned``. Up to there nothing has been sent. Every line after it is a deed, written once the server
-has answered. A line is one JSON object, so that the file can be read by hand; it never holds the API key.
+it, then the line ``planned``. Up to there nothing has been sent. Every later line says what was done or is about to be
+done; docs/edits.md lists them. A line is one JSON object, so that people can read the file; it never holds the API key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Record: TypeAlias = dict[str, Any]
 """The content of a thing, as the API takes it."""
 
 DONE = ("created", "edited", "deleted", "unchanged")
-"""Fates of rows that need nothing more."""
+"""Outcomes of rows that need nothing more."""
 
 _VERSION = 1
 _BEGIN = b'{"hastyframe_journal":'
@@ -88,7 +88,7 @@ class _Head(msgspec.Struct, omit_defaults=True):
     project_id: str
     created: str | None = None
     on_conflict: Literal["report", "overwrite"] | None = None
-    blind: bool = False
+    unconditional: bool = False
     claims: bool = False
     undoes: str | None = None
     undoes_end: int | None = None
@@ -96,7 +96,7 @@ class _Head(msgspec.Struct, omit_defaults=True):
 
 
 class _Line(msgspec.Struct):
-    """Any other line; which one it is, its keys say. What a stranger wrote into it is refused by its types."""
+    """Any other line; its keys say which one it is. The types refuse what hastyframe does not write."""
 
     unit: str | None = None
     there: list[str] | None = None
@@ -120,21 +120,21 @@ class _Line(msgspec.Struct):
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _NOT_A_LINE = (msgspec.MsgspecError, ValueError, KeyError, TypeError, IndexError, RecursionError)
-"""What reading a line ends in that hastyframe has not written."""
+"""Errors of reading a line that hastyframe has not written."""
 
 
 @dataclass(slots=True)
 class Unit:
-    """What is read and written together, an image with its labels, say: where its line is, and what became of it."""
+    """What is read and written together, an image with its labels, say: its rows, and the place of its line."""
 
     name: str
     offset: int
     length: int
     rows: list[int]
     there: list[str] | None = None
-    """The ids that were there before the first of ours was created; None if nobody has looked yet."""
+    """The ids that were there before the first of ours was created; None if they have not been read yet."""
     unseen: list[int] = field(default_factory=list)
-    """Rows of requests that nobody answered and that had not been carried out when it was looked: they may yet be."""
+    """Rows whose request got no answer and was not carried out when the unit was read; it may come late."""
 
 
 class Journal:
@@ -159,14 +159,14 @@ class Journal:
     labels, intents, names : list
         Of each row: its label in the frame, what is intended, and the unit it belongs to.
     unnoted, lacking : set of int
-        Rows of known things that are to be deleted and whose attribute values are not written down; rows of new things
-        that have not been given theirs.
+        Rows that are to be deleted and whose attribute values are not written down yet; rows that were created and have
+        not got their attribute values yet.
     stored : dict
-        As what the server keeps rows, where that is more or other than what was sent.
+        What the server stored for rows, where that differs from what was sent.
     undone : dict or None
         Which journal took this one back, if one did: its ``token`` and its path.
     end : int
-        How many bytes of whole lines it has. It grows with all that is done.
+        How many bytes of whole lines the file has.
     """
 
     def __init__(self, path: Path, file: int) -> None:
@@ -220,7 +220,7 @@ class Journal:
         except FileExistsError:
             if not path.parent.is_dir():
                 raise JournalError(
-                    f"{str(path.parent)!r} is a file and no folder for a journal. Give another name."
+                    f"{str(path.parent)!r} is a file, not a folder for a journal. Give another name."
                 ) from None
             raise JournalError(
                 f"There is a file {str(path)!r} already. If it is a journal, project.resume({str(path)!r}) finishes "
@@ -300,11 +300,11 @@ class Journal:
         path = Path(path)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
-                raise JournalError(f"{str(path)!r} is no file, so that it cannot be a journal.")
+                raise JournalError(f"{str(path)!r} is not a file, so it cannot be a journal. Give the path of one.")
             file = os.open(path, (os.O_RDWR | os.O_APPEND if hold else os.O_RDONLY) | _BINARY)
         except FileNotFoundError:
             raise JournalError(
-                f"There is no journal {str(path)!r}. Look at the path: a name alone is sought in {str(Path.cwd())!r}."
+                f"There is no journal {str(path)!r}. Check the path: a name alone is looked for in {str(Path.cwd())!r}."
             ) from None
         except (OSError, ValueError) as error:
             raise _not_usable(path, error, "opened") from None
@@ -353,7 +353,7 @@ class Journal:
                 return False
         return next(mine, None) is None
 
-    # Deeds ------------------------------------------------------------------------------------------------------------
+    # What was done ---------------------------------------------------------------------------------------------------
 
     def found_there(self, unit: Unit, ids: Sequence[str], *, sync: bool = True) -> None:
         """Note what was there before the first of ours is created, so that it survives whatever comes."""
@@ -518,7 +518,7 @@ class Journal:
                     planned = self._intend(_decode_line(text), offset, length, units)
             except _NOT_A_LINE:
                 raise JournalError(
-                    f"Line {number} of {str(self.path)!r} is none of a journal of hastyframe. Was it changed by hand?"
+                    f"Line {number} of {str(self.path)!r} is not as hastyframe writes it. Was it changed by hand?"
                 ) from None
             self.end = offset + length
         if not planned:

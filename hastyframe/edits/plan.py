@@ -17,13 +17,13 @@ import pandas as pd
 
 from hastyframe.arguments import check_path, counted
 from hastyframe.errors import JournalError, PlanWarning, ValidationException
-from hastyframe.vocabulary import choose
+from hastyframe.vocabulary import check_choice
 
-from .execute import Errors, carry_out, check_options
+from .executor import Errors, check_options, execute
 from .journal import Journal, Record
+from .known_labels import KnownLabels
 from .report import Report
 from .run import Keep
-from .sightings import Sightings
 from .temporary import temporary_journal
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Plan:
         undo: Undo,
         *,
         new_have_keys: bool = False,
-        blind: bool = False,
+        unconditional: bool = False,
         cautions: Sequence[str] = (),
     ) -> None:
         self._transport = transport
@@ -138,7 +138,7 @@ class Plan:
         self._fields = fields
         self._undo = undo
         self._new_have_keys = new_have_keys
-        self._blind = blind
+        self._unconditional = unconditional
         self.cautions = [*cautions]
         self.keep: Keep | None = None
         self.values: Mapping[str, Record] = {}
@@ -251,7 +251,7 @@ class Plan:
         Parameters
         ----------
         journal : str or Path, optional
-            A new file in which intentions and deeds are written down. With it, `Project.resume` finishes what was
+            A new file that records what is intended and what was done. With it, `Project.resume` finishes what was
             interrupted, in this or another process, and `Project.undo` plans the way back. If none is given, a
             temporary file serves, which is kept only if something was left undone.
         errors : {"raise", "report"}
@@ -289,22 +289,22 @@ class Plan:
         self._transport.check_open()
         check_options(errors, max_workers, verify)
         journal = None if journal is None else check_path(journal, "journal")
-        choose(on_conflict, ("report", "overwrite"), "way to treat conflicts")
+        check_choice(on_conflict, ("report", "overwrite"), "on_conflict")
         for caution in self.cautions:
             warnings.warn(f"This plan for {self._noun} {caution}.", PlanWarning, stacklevel=2)
         with self._created(journal, on_conflict) as opened:
-            return self._carry_out(opened, errors, max_workers, verify=verify)
+            return self._execute(opened, errors, max_workers, verify=verify)
 
     def _created(self, journal: str | Path | None, on_conflict: OnConflict) -> Journal:
         """Write the plan down, once: of several threads that apply it, the first one does."""
         with self._applying:
             if self._applied is not None:
                 raise JournalError(
-                    f"This plan has been applied, which a second time would create anew what it creates. "
+                    f"This plan has been applied; a second time would create the same things again. "
                     f"project.resume({str(self._applied)!r}) tries what was left undone; else read and plan again."
                 )
             path = temporary_journal(self._project_id) if journal is None else Path(journal)
-            options: Record = {"on_conflict": on_conflict, "blind": self._blind}
+            options: Record = {"on_conflict": on_conflict, "unconditional": self._unconditional}
             if self.undoes is not None:
                 options |= {"undoes": str(self.undoes.resolve()), "undoes_end": self.undoes_end, "claims": True}
                 options |= {"token": uuid.uuid4().hex}
@@ -331,12 +331,12 @@ class Plan:
         """
         path, options = check_path(journal, "journal"), {"on_conflict": "report"}
         with Journal.create_or_open(path, self.kind, self._project_id, self._units(), options) as opened:
-            return self._carry_out(opened)
+            return self._execute(opened)
 
-    def _carry_out(
+    def _execute(
         self, journal: Journal, errors: Errors = "raise", max_workers: int | None = None, *, verify: bool = False
     ) -> Report:
-        return carry_out(
+        return execute(
             self._transport,
             journal,
             errors=errors,
@@ -363,7 +363,7 @@ class Plan:
         part = np.repeat(np.arange(3), [len(p) for p in parts])
         place = np.concatenate([np.arange(len(p)) for p in parts])
         ends = np.flatnonzero(np.diff(codes[order], append=-1)) + 1
-        sightings = Sightings.shared(self._transport, self._project_id)
+        known_labels = KnownLabels.shared(self._transport, self._project_id)
         start = 0
         while start < len(order):
             # Whole units, of some thousand rows together.
@@ -373,7 +373,7 @@ class Plan:
             cuts = np.flatnonzero(np.diff(codes[some], prepend=-1)).tolist()
             for first, last in zip(cuts, [*cuts[1:], len(some)], strict=True):
                 name = str(names[codes[some[first]]])
-                there = self.baselines.get(name, sightings.of(name) if self.kind == "labels" else None)
+                there = self.baselines.get(name, known_labels.of(name) if self.kind == "labels" else None)
                 yield name, there, records[first:last]
             start = end
 
@@ -409,13 +409,13 @@ class Plan:
                 record["old"] = next(old[n - 1])
             if n == 1:
                 fields, content = next(written), next(new[1])
-                record["new"] = content if self._blind else {name: content[name] for name in fields}
+                record["new"] = content if self._unconditional else {name: content[name] for name in fields}
             records.append(record)
         return records
 
     def _known(self, frame: pd.DataFrame) -> list[Record]:
         """Write rows as they were read, as far as they were read."""
-        if self._blind:
+        if self._unconditional:
             return [{} for _ in range(len(frame))]
         known = {field for column, field in self._fields.items() if column in frame}
         return [{k: v for k, v in content.items() if k in known} for content in self._contents(frame)]
@@ -447,7 +447,7 @@ class Plan:
         return f"Plan for {self._noun}: {what}, on {counted(units, c.unit.removesuffix('_id'))}{careful}"
 
     def _details(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Give what a person looks at: counts, columns that change, examples."""
+        """Yield titles and tables for people: counts, columns that change, examples."""
         c = self._changes
         if not len(self):
             return
@@ -470,7 +470,7 @@ class Plan:
                 yield f"{title}, the first {len(some)}", shown
 
     def _example(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Show rows to people: what has a name by its name, what is empty as nothing, and the ids at the end."""
+        """Show rows to people: names before ids, missing cells empty."""
         c = self._changes
         kept = frame.index.name or "row"
         shown = frame.loc[:, frame.notna().any()].drop(columns=[*_BOOKKEEPING, kept], errors="ignore")

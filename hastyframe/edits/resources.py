@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hastyframe.answers import complete
 from hastyframe.arguments import a
 from hastyframe.attributes import complete_values
-from hastyframe.checks import CUT_ANEW
+from hastyframe.checks import MASK_NEEDS_CROPPING, is_resized
 from hastyframe.entities import BATCH_LIMIT, Entity, Image, Label, LabelAttribute, LabelClass, Tag
 from hastyframe.errors import UnexpectedAnswer, ValidationException
 from hastyframe.limits import PAGE_SIZE
@@ -83,7 +83,7 @@ def labels(transport: Transport, project_id: str) -> Resource:
     """Labels of an image."""
 
     def path(image_id: str) -> str:
-        return Label.path.format(project_id=project_id, image_id=_segment(image_id))
+        return Label.path.format(project_id=project_id, image_id=path_segment(image_id))
 
     def create(image_id: str, contents: Sequence[Record]) -> list[Record]:
         body = [{**content, "tool_used": "api"} for content in contents]
@@ -113,7 +113,7 @@ def tags(transport: Transport, project_id: str) -> Resource:
     """Tags of an image, each known by its tag class: an image has a tag or does not have it."""
 
     def path(image_id: str) -> str:
-        return Tag.path.format(project_id=project_id, image_id=_segment(image_id))
+        return Tag.path.format(project_id=project_id, image_id=path_segment(image_id))
 
     def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         body = [{"tag_class_id": key} for key, _ in pairs]
@@ -131,9 +131,7 @@ def tags(transport: Transport, project_id: str) -> Resource:
 
 def images(transport: Transport, project_id: str) -> Resource:
     """Name and dataset of an image."""
-
-    def path(image_id: str) -> str:
-        return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
+    path = _image_path(project_id)
 
     def read(image_id: str) -> list[Record]:
         return [_object(Image, transport.get(path(image_id)))]
@@ -160,11 +158,13 @@ _SENT = {"dataset_id": "dataset_id", "name": "filename"}
 """What a change of an image's fields is called, in the order in which they are tried."""
 
 
+def _image_path(project_id: str) -> Callable[[str], str]:
+    return lambda image_id: f"{Image.path.format(project_id=project_id)}/{path_segment(image_id)}"
+
+
 def statuses(transport: Transport, project_id: str) -> Resource:
     """Status of an image."""
-
-    def path(image_id: str) -> str:
-        return f"{Image.path.format(project_id=project_id)}/{_segment(image_id)}"
+    path = _image_path(project_id)
 
     def put(image_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
@@ -179,16 +179,16 @@ def label_attributes(transport: Transport, project_id: str) -> Resource:
     """Values of a label's attributes, each known by its attribute."""
 
     def path(label_id: str) -> str:
-        return LabelAttribute.path.format(project_id=project_id, label_id=_segment(label_id))
+        return LabelAttribute.path.format(project_id=project_id, label_id=path_segment(label_id))
 
     def put(label_id: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        stored = transport.post(f"{path(label_id)}/{_segment(key)}", content, repeatable=True, once=once)
+        stored = transport.post(f"{path(label_id)}/{path_segment(key)}", content, repeatable=True, once=once)
         return [{**(stored if isinstance(stored, dict) else {}), "label_id": label_id, "attribute_id": key}]
 
     def delete(label_id: str, keys: Sequence[str], once: bool) -> None:
         [key] = keys
-        transport.post(f"{path(label_id)}/{_segment(key)}", {"value": None}, repeatable=True, once=once)
+        transport.post(f"{path(label_id)}/{path_segment(key)}", {"value": None}, repeatable=True, once=once)
 
     def read(label_id: str) -> list[Record]:
         return complete_values(transport.listing(path(label_id)), label_id)
@@ -206,12 +206,12 @@ def label_classes(transport: Transport, project_id: str) -> Resource:
 
     def put(_: str, pairs: Sequence[tuple[str, Record]], once: bool) -> list[Record]:
         [(key, content)] = pairs
-        answer = transport.put(f"{path}/{_segment(key)}", content, once=once)
+        answer = transport.put(f"{path}/{path_segment(key)}", content, once=once)
         return _edited(LabelClass, answer and {"items": [answer]}, [key], lambda: transport.listing(path))
 
     def delete(_: str, keys: Sequence[str], once: bool) -> None:
         [key] = keys
-        transport.delete(f"{path}/{_segment(key)}", missing_is_done=False, once=once)
+        transport.delete(f"{path}/{path_segment(key)}", missing_is_done=False, once=once)
 
     fields = ("name", "color", "type", "norder", "external_id")
     return Resource("class", "project_id", "id", fields, 1, lambda _: transport.listing(path), create, put, delete)
@@ -231,17 +231,9 @@ RESOURCES: Mapping[str, Make] = {
 
 def _refuse_resizing(now: Record, new: Record) -> str | None:
     """Say why a box cannot change its size under a mask: its runs would mean other pixels."""
-    if "mask" in new or not now["mask"] or "bbox" not in new or _size(new["bbox"]) == _size(now["bbox"]):
+    if "mask" in new or not now["mask"] or "bbox" not in new or not is_resized(new["bbox"], now["bbox"]):
         return None
-    return f"The box becomes {new['bbox']} and was {now['bbox']}, under a mask that stays. {CUT_ANEW}"
-
-
-def _size(box: Sequence[float] | None) -> tuple[float, float] | None:
-    return None if box is None else (box[2] - box[0], box[3] - box[1])
-
-
-def _segment(key: str) -> str:
-    return path_segment(key)
+    return f"The box becomes {new['bbox']} and was {now['bbox']}, under a mask that stays. {MASK_NEEDS_CROPPING}"
 
 
 def _object(entity: type[Entity], answer: Any) -> Record:

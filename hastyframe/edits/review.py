@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from hastyframe.errors import NotFound, UnexpectedAnswer, ValidationException
 
+from .context import IN_DOUBT, OUTCOME_OF_INTENT, RunContext
 from .journal import DONE, Change, Record
-from .work import DONE_BY_INTENT, IN_DOUBT, RunContext, UnitWork, is_met, paired
+from .matching import is_met, paired
+from .work import UnitWork
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -88,12 +90,12 @@ class Reviewer:
             if mine:
                 self._work.created([c for c, _ in mine], [item for _, item in mine])
         known = [c for c in changes if c.row in open_rows and c.key is not None]
-        if not self._context.blind:
+        if not self._context.unconditional:
             by_key = {item[self._resource.key]: item for item in items}
             for change in known:
                 item = by_key.get(change.key)
                 if is_met(change, None if item is None else self._resource.content(item)):
-                    self._context.did(DONE_BY_INTENT[change.intent], [change], [item])
+                    self._context.did(OUTCOME_OF_INTENT[change.intent], [change], [item])
 
     # Extras -----------------------------------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Reviewer:
         unit = self._work.unit
         removed: list[str] = []
         for tries in count(1):
-            extras = [item[self._resource.key] for _, item in self._equal(self._ours(changes), items)]
+            extras = [item[self._resource.key] for _, item in self._equal(self._work.ours(changes), items)]
             if not extras:
                 break
             try:
@@ -124,7 +126,7 @@ class Reviewer:
 
     def _name_extras(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Say at a row that there is another thing like it; resuming deletes that one."""
-        pairs = self._equal(self._ours(changes), items)
+        pairs = self._equal(self._work.ours(changes), items)
         if pairs:
             self._journal.not_seen(self._work.unit, [change.row for change, _ in pairs])
         for change, item in pairs:
@@ -132,9 +134,6 @@ class Reviewer:
                 f"Another {self._resource.noun} equals it, {item[self._resource.key]!r}: it was delivered twice, or is "
                 "somebody else's. project.resume or report.verify(mend=True) deletes it."
             )
-
-    def _ours(self, changes: Sequence[Change]) -> list[Change]:
-        return [c for c in changes if c.key is None and self._journal.outcomes[c.row] == "created"]
 
     def _equal(self, ours: Sequence[Change], items: Sequence[Record]) -> list[tuple[Change, Record]]:
         """Return all that is new, nobody's, and equal to one of ours."""
@@ -151,14 +150,14 @@ class Reviewer:
 
     def _read(self) -> list[Record]:
         try:
-            return self._work.read()
+            return self._work.reader.read()
         except NotFound:  # the unit is gone, and all that was in it
             return []
 
     def _agreed(self, changes: Sequence[Change], *, all_rows: bool) -> list[Record]:
         """Read the unit; where something differs, until two readings agree: a list may be an old one, or cut short."""
         items = self._read()
-        if not self._equal(self._ours(changes), items) and not self._differing(changes, items, all_rows=all_rows):
+        if not self._equal(self._work.ours(changes), items) and not self._differing(changes, items, all_rows=all_rows):
             return items
         for tries in range(1, 2 * _TRIES):
             again = self._read()
@@ -172,7 +171,7 @@ class Reviewer:
     def _reassign(self, changes: Sequence[Change], items: Sequence[Record]) -> None:
         """Give new rows the ids of what equals them, where an answer had the ids of others in their place."""
         by_key = {item[self._resource.key]: item for item in items}
-        strayed = [c for c in self._ours(changes) if not self._is_at(c, by_key.get(str(self._journal.ids[c.row])))]
+        strayed = [c for c in self._work.ours(changes) if not self._is_at(c, by_key.get(str(self._journal.ids[c.row])))]
         ids = {self._journal.ids[c.row] for c in strayed}
         pool = [item for item in items if item[self._resource.key] in ids] + self._work.free(items)
         pairs, _ = paired(strayed, pool, self._resource.content)

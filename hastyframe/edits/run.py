@@ -21,11 +21,12 @@ from hastyframe.errors import (
 )
 
 from .journal import DONE, Change, Journal, Record, Unit
+from .known_labels import KnownLabels
 from .resources import RESOURCES, Resource
 from .review import Review, Reviewer
-from .sightings import Sightings
+from .unit_reading import MAX_LOOK_AGE
 from .values import give_back, note
-from .work import MAX_LOOK_AGE, UnitWork
+from .work import UnitWork
 
 if TYPE_CHECKING:
     from hastyframe.transport import Transport
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _ENDS_THE_RUN = (AuthenticationException, InsufficientCredits, ConnectionFailed, JournalError)
-"""Errors after which no other unit can fare better."""
+"""Errors that all other units would end in as well."""
 _FORBIDDEN_IN_A_ROW = 20
-"""So many units are refused with 403, and nothing else happens, before it is taken to be meant for the account."""
+"""After so many units in a row were refused with 403, the account is taken to have no access, and the run ends."""
 
 _PASSES = 5
-"""So often at most is everything read again."""
+"""How often everything is read again at most."""
 
 Keep = Callable[[Sequence[int], Sequence[Record]], None]
 
@@ -61,7 +62,7 @@ class Run:
     ----------
     stopped : Exception or None
         What ended the run before all units had their turn.
-    unswept : list of HastyError
+    unreviewed : list of HastyError
         Why units could not be read once more, an error each; the next run does it.
     """
 
@@ -70,9 +71,9 @@ class Run:
         self.journal = journal
         self.resource: Resource = RESOURCES[journal.kind](transport, journal.project_id)
         self.overwrite = journal.options.get("on_conflict") == "overwrite"
-        self.blind = not self.resource.fields or bool(journal.options.get("blind"))
+        self.unconditional = not self.resource.fields or bool(journal.options.get("unconditional"))
         self.claims = journal.resumed or bool(journal.options.get("claims"))
-        self._sightings = Sightings.shared(transport, journal.project_id)
+        self._known_labels = KnownLabels.shared(transport, journal.project_id)
         self._bar = bar
         self._keep = keep
         self._lock = threading.Lock()
@@ -81,7 +82,7 @@ class Run:
         self._window = 0.0
         self._forbidden = 0
         self.stopped: Exception | None = None
-        self.unswept: list[HastyError] = []
+        self.unreviewed: list[HastyError] = []
 
     def finish(self, max_workers: int | None = None, *, verify: bool = False) -> None:
         """Carry out all units, in parallel, then read again what may have changed, and set the values of new labels.
@@ -93,7 +94,7 @@ class Run:
         except HastyError as error:
             self.stopped = error
             return
-        self._carry_out([unit for unit in self.journal.units if not self._is_done(unit)], max_workers)
+        self._execute([unit for unit in self.journal.units if not self._is_done(unit)], max_workers)
         self._look_back(max_workers, verify=verify)
         if self.stopped is None:
             give_back(self.transport, self.journal, max_workers)
@@ -107,7 +108,7 @@ class Run:
             self._settle()
             self._read_again(late, Review.UNDECIDED | Review.EXTRAS, max_workers)
         left = [row for unit in late for row in unit.rows if self.journal.outcomes[row] in (None, "unknown")]
-        if left and not self.unswept:
+        if left and not self.unreviewed:
             self.failed(left, "It had not been carried out when it was looked for, before the way back was planned.")
 
     def verify(self, max_workers: int | None = None, *, mend: bool = False) -> None:
@@ -118,12 +119,12 @@ class Run:
         self._look_back(max_workers, verify=True)
         left = [unit for unit in self.journal.units if not self._is_done(unit)]
         if left and self.stopped is None:
-            self._carry_out(left, max_workers)
+            self._execute(left, max_workers)
             self._look_back(max_workers, verify=True)
 
     # The units --------------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, units: Iterable[Unit], max_workers: int | None) -> None:
+    def _execute(self, units: Iterable[Unit], max_workers: int | None) -> None:
         # What failed in an earlier run comes last, so that it cannot stand in the way of the others again.
         failed_last = sorted(units, key=lambda unit: any(self.journal.outcomes[row] == "failed" for row in unit.rows))
         self.transport.map(self._work, failed_last, max_workers=max_workers)
@@ -133,7 +134,7 @@ class Run:
             return
         work = self._work_on(unit)
         try:
-            work.carry_out()
+            work.execute()
         except Exception as error:  # whatever it is, the fate of the other rows must not be lost
             if self.transport.stopped:  # Ctrl-C: nothing is known of what was under way
                 return
@@ -187,7 +188,7 @@ class Run:
             is_calm = self.journal.end == before
             if not units and (not verify or (is_calm and number > 0)):
                 return
-            self._carry_out(units, max_workers)
+            self._execute(units, max_workers)
 
     def _review(
         self,
@@ -223,7 +224,7 @@ class Run:
                 self.stopped = error
             except HastyError as error:
                 if not self.transport.stopped:
-                    self.unswept.append(error)
+                    self.unreviewed.append(error)
             return False
 
         again = self.transport.map(review, units, max_workers=max_workers)
@@ -232,7 +233,7 @@ class Run:
     def _settle(self) -> None:
         """Wait until requests that nobody answered have been carried out, if they ever will be."""
         if self._doubted_at >= 0:
-            self.transport.rest(self._doubted_at + self.transport.settling - time.monotonic())
+            self.transport.rest(self._doubted_at + self.transport.settle_timeout - time.monotonic())
 
     # What the units share ---------------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Run:
         self.journal.did(outcome, rows, ids)
         if outcome == "created" and items is not None and self.resource.create is not None:
             created = [item[self.resource.key] for item in items if item is not None]
-            self._sightings.add(self.journal.names[rows[0]], created)
+            self._known_labels.add(self.journal.names[rows[0]], created)
         if self._keep is not None and items is not None:
             self._keep(rows, [item for item in items if item is not None])
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hastyframe.entities import Attribute
-from hastyframe.errors import HITS_ALL, HastyError, NotFound
+from hastyframe.errors import ACCOUNT_ERRORS, HastyError, NotFound
 
 from .journal import DONE, Journal
 from .resources import RESOURCES
@@ -53,7 +53,7 @@ def give_back(transport: Transport, journal: Journal, max_workers: int | None = 
         row, attribute, value = task
         try:
             put(str(journal.ids[row]), [(attribute, {"value": value})], False)
-        except HITS_ALL:
+        except ACCOUNT_ERRORS:
             raise
         except HastyError as error:
             return str(error)

@@ -1,74 +1,29 @@
 """The work on one unit (an image with its labels, say): look, judge, write, and look again after every doubt.
 
-What has an id is written only over what was just read: a look serves one request that follows it at once. What is new
-is sent once, and after an answer that leaves a doubt or does not fit, the unit is read and ours are found in it.
-`docs/edits.md` has the argument why that makes exactly one of each.
+Things with ids are written only if they were read just before: one reading serves one request. New things are sent
+once; after an answer that leaves a doubt or does not fit, the unit is read, to find which of its things are ours.
+`docs/edits.md` explains why each change then happens exactly once.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from hastyframe.errors import (
-    PASSING,
-    ConnectionFailed,
-    NotFound,
-    NotSent,
-    OutcomeUnknown,
-    RateLimited,
-    UnexpectedAnswer,
-    ValidationException,
-)
-from hastyframe.limits import PAGE_SIZE
+from hastyframe.errors import ConnectionFailed, NotFound, NotSent, RateLimited, UnexpectedAnswer
 
-from .journal import DONE, Change, Journal, Record, Unit
-from .resources import Resource
+from .context import IN_DOUBT, OUTCOME_OF_INTENT, REFUSED, RunContext
+from .journal import DONE, Change, Record, Unit
+from .matching import is_as_read, is_met, paired
+from .unit_reading import UnitReader
 
-if TYPE_CHECKING:
-    from hastyframe.transport import Transport
+__all__ = ["UnitWork"]
 
-__all__ = ["DONE_BY_INTENT", "IN_DOUBT", "RunContext", "UnitWork", "is_met", "paired"]
-
-IN_DOUBT = (OutcomeUnknown, *PASSING)
-"""It may have been done or not, and may go better the next time."""
-DONE_BY_INTENT = {"create": "created", "edit": "edited", "delete": "deleted"}
-
-MAX_LOOK_AGE = 0.2
-"""Seconds after which a look is too old to be written upon."""
-_REFUSED = (ValidationException, NotFound)
-"""The server looked at the request and did nothing."""
 _ROUNDS = 8
-"""So often in a row a batch may come to nothing before it is given up."""
+"""How often in a row a batch may achieve nothing before it is given up."""
 _ROUNDS_SLOWED = 60
-"""So often in a row a batch may be put off by a server that asks to slow down."""
-_READINGS = 4
-
-
-class RunContext(Protocol):
-    """What all units of a run share."""
-
-    transport: Transport
-    journal: Journal
-    resource: Resource
-    blind: bool
-    overwrite: bool
-    claims: bool
-
-    def did(self, outcome: str, changes: Sequence[Change], items: Sequence[Record | None] | None = None) -> None:
-        """Note what became of changes, and what the server has of them."""
-
-    def failed(self, rows: Sequence[int], message: str, outcome: str = "failed") -> None:
-        """Note why rows were not carried out."""
-
-    def waited(self, seconds: float) -> None:
-        """Note how long a look and the write upon it took."""
-
-    def doubted(self) -> None:
-        """Note that a request without an answer may still be under way."""
+"""How often in a row a server that asks to slow down may put off a batch."""
 
 
 class _Misfit(UnexpectedAnswer):
@@ -77,6 +32,14 @@ class _Misfit(UnexpectedAnswer):
     def __init__(self, message: str, items: Sequence[Record]) -> None:
         super().__init__(message)
         self.items = items
+
+
+@dataclass
+class _Patience:
+    """How often in a row a batch came to nothing, and how often a server asked to slow down."""
+
+    rounds: int = 0
+    slowed: int = 0
 
 
 class UnitWork:
@@ -104,29 +67,26 @@ class UnitWork:
         self.unit = unit
         self.uncertain: set[int] = set()
         self.edited: set[int] = set()
-        self._order: dict[str, int] = {}
-        self._looked_at = -1.0
-        self._is_one_page = False
-        self._was_read = False
+        self.reader = UnitReader(context, unit)
 
-    def carry_out(self) -> None:
+    def execute(self) -> None:
         """Write what is left of the unit: first what is to be gone, then what changes, then what is new."""
         context, unit = self._context, self.unit
         changes = [c for c in self._journal.changes(unit) if self._journal.outcomes[c.row] not in DONE]
         new = [c for c in changes if c.key is None]
         known = [c for c in changes if c.key is not None]
         has_baseline = unit.there is not None
-        looks = (known and not context.blind) or (new and (not has_baseline or context.claims))
-        items = self.read() if looks else None
+        looks = (known and not context.unconditional) or (new and (not has_baseline or context.claims))
+        items = self.reader.read() if looks else None
         if items is not None:
             self._note_baseline(items, new, known)
         if new and items is not None and has_baseline and context.claims:
             new = self._claim_first(new, items)
         if known:
-            known = self._judge(known, items)
-            known.sort(key=lambda c: self._order.get(str(c.key), 0))
-            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=not context.blind)
-            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=not context.blind)
+            known = self.reader.in_order(self._judge(known, items))
+            upon_look = not context.unconditional
+            self._send([c for c in known if c.new is None], self._delete, self._look, upon_look=upon_look)
+            self._send([c for c in known if c.new is not None], self._put, self._look, upon_look=upon_look)
         self._send(new, self._create, self._claim, upon_look=False)
 
     def _note_baseline(self, items: Sequence[Record], new: Sequence[Change], known: Sequence[Change]) -> None:
@@ -153,39 +113,54 @@ class UnitWork:
         """
         limit = self._resource.limit
         batches = deque(changes[i : i + limit] for i in range(0, len(changes), limit))
-        rounds = slowed = 0
+        patience = _Patience()
         while batches:
             batch = batches.popleft()
-            if upon_look and not self._is_fresh:
+            if upon_look and not self.reader.is_fresh:
                 batch = look(batch)
             if not batch:
                 continue
-            rows = [c.row for c in batch]
-            self._journal.tried(rows)
+            self._journal.tried([c.row for c in batch])
             try:
                 write(batch)
-                rounds = slowed = 0
-            except _REFUSED as error:
-                batches.extendleft(reversed(self._after_refusal(batch, look, error)))
+                patience = _Patience()
+                continue
+            except REFUSED as error:
+                again = self._after_refusal(batch, look, error)
             except IN_DOUBT as error:
-                if upon_look and isinstance(error, RateLimited):  # nothing was done; the next look waits its turn
-                    slowed += not isinstance(error, NotSent)
-                    if slowed > _ROUNDS_SLOWED:
-                        self._context.failed(rows, f"Given up after {slowed} tries: {error}")
-                    else:
-                        batches.appendleft(batch)
-                    continue
-                self.uncertain.update(rows)
-                self._context.doubted()
-                left = look(batch, error)
-                rounds = rounds + 1 if len(left) == len(batch) else 1
-                if left and rounds > _ROUNDS:
-                    self._context.failed([c.row for c in left], f"Given up after {rounds} tries: {error}")
-                    if isinstance(error, ConnectionFailed):
-                        raise
-                elif left:
-                    self._context.transport.rest_before(rounds)
-                    batches.appendleft(look(left))  # it may have been carried out meanwhile
+                if upon_look and isinstance(error, RateLimited):
+                    again = self._after_rate_limit(batch, error, patience)
+                else:
+                    again = self._after_doubt(batch, look, error, patience)
+            batches.extendleft(reversed(again))
+
+    def _after_rate_limit(
+        self, batch: Sequence[Change], error: RateLimited, patience: _Patience
+    ) -> list[Sequence[Change]]:
+        """Say what to send of a batch of which nothing was done; the look before it waits its turn."""
+        patience.slowed += not isinstance(error, NotSent)
+        if patience.slowed <= _ROUNDS_SLOWED:
+            return [batch]
+        self._context.failed([c.row for c in batch], f"Given up after {patience.slowed} tries: {error}")
+        return []
+
+    def _after_doubt(
+        self, batch: Sequence[Change], look: Callable[..., Sequence[Change]], error: Exception, patience: _Patience
+    ) -> list[Sequence[Change]]:
+        """Say what to send of a batch that may have been carried out: what is not there, if it is looked for."""
+        self.uncertain.update(c.row for c in batch)
+        self._context.doubted()
+        left = look(batch, error)
+        patience.rounds = patience.rounds + 1 if len(left) == len(batch) else 1
+        if not left:
+            return []
+        if patience.rounds > _ROUNDS:
+            self._context.failed([c.row for c in left], f"Given up after {patience.rounds} tries: {error}")
+            if isinstance(error, ConnectionFailed):
+                raise error
+            return []
+        self._context.transport.rest_before(patience.rounds)
+        return [look(left)]  # it may have been carried out meanwhile
 
     def _after_refusal(
         self, batch: Sequence[Change], look: Callable[..., Sequence[Change]], error: Exception
@@ -213,7 +188,7 @@ class UnitWork:
     def _look(self, changes: Sequence[Change], error: Exception | None = None) -> list[Change]:
         """Read the changes' things, and judge; an answer that did not fit serves to tell how the server stores them."""
         answered = error.items if isinstance(error, _Misfit) else ()
-        return self._judge(changes, self._read_of(changes), answered)
+        return self._judge(changes, self.reader.read_pages_of(changes), answered)
 
     def _judge(
         self, changes: Sequence[Change], items: Sequence[Record] | None, answered: Iterable[Record] = ()
@@ -234,7 +209,7 @@ class UnitWork:
             if is_met(change, now):
                 self._found_done(change, item)
                 continue
-            if now is not None and now == stored.get(str(change.key)) and not _is_as_read(change, now):
+            if now is not None and now == stored.get(str(change.key)) and not is_as_read(change, now):
                 self._journal.stored_as([change.row], [now])
                 self._found_done(change, item)
                 continue
@@ -252,7 +227,7 @@ class UnitWork:
 
     def _found_done(self, change: Change, item: Record | None) -> None:
         was_tried = self._journal.resumed or self._journal.attempts[change.row]
-        self._context.did(DONE_BY_INTENT[change.intent] if was_tried else "unchanged", [change], [item])
+        self._context.did(OUTCOME_OF_INTENT[change.intent] if was_tried else "unchanged", [change], [item])
         if was_tried:
             self._note_edits([change])
 
@@ -277,28 +252,27 @@ class UnitWork:
 
     def _put(self, changes: Sequence[Change]) -> None:
         assert self._resource.put is not None  # noqa: S101 (a plan of this kind has no edits)
-        with self._upon_look():
+        with self.reader.upon_look():
             pairs = [(str(c.key), c.new or {}) for c in changes]
-            items = self._resource.put(self.unit.name, pairs, not self._context.blind)
+            items = self._resource.put(self.unit.name, pairs, not self._context.unconditional)
         if not all(is_met(c, self._resource.content(item)) for c, item in zip(changes, items, strict=True)):
             raise _Misfit(f"The server answered edits of {self._resource.noun}s with other content.", items)
         for outcome in ("created", "edited"):
-            some = [i for i, c in enumerate(changes) if DONE_BY_INTENT[c.intent] == outcome]
+            some = [i for i, c in enumerate(changes) if OUTCOME_OF_INTENT[c.intent] == outcome]
             if some:
                 self._context.did(outcome, [changes[i] for i in some], [items[i] for i in some])
         self._note_edits(changes)
 
     def _note_edits(self, changes: Sequence[Change]) -> None:
-        if not self._context.blind:
+        if not self._context.unconditional:
             self.edited.update(c.row for c in changes if c.intent == "edit")
 
     def _delete(self, changes: Sequence[Change]) -> None:
         assert self._resource.delete is not None  # noqa: S101 (a plan of this kind has no deletes)
-        with self._upon_look():
-            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._context.blind)
+        with self.reader.upon_look():
+            self._resource.delete(self.unit.name, [str(c.key) for c in changes], not self._context.unconditional)
         self._context.did("deleted", changes)
-        gone = {c.key for c in changes}
-        self._order = {key: place for place, key in enumerate(key for key in self._order if key not in gone)}
+        self.reader.note_deleted({c.key for c in changes})
 
     # What is new ------------------------------------------------------------------------------------------------------
 
@@ -342,24 +316,23 @@ class UnitWork:
         Ours is what is as we sent it, was not there before, and is not known as another row's. Where a server stores
         otherwise than it was sent, its answer tells ours, if all of it is there and new.
         """
-        found = self.read() if items is None else items
+        found = self.reader.read() if items is None else items
         mine, rest = paired(changes, self.free(found), self._resource.content)
         if rest and not mine and isinstance(error, _Misfit):
             mine, rest = self._stored_otherwise(changes, error.items, self.free(found))
         if mine:
             self.created([c for c, _ in mine], [item for _, item in mine])
         in_doubt = {c.row for c in rest if self._journal.outcomes[c.row] is None}  # others were refused before
-        twice, _ = paired(self._ours(), self.free(found), self._resource.content)
+        twice, _ = paired(self.ours(self._journal.changes(self.unit)), self.free(found), self._resource.content)
         in_doubt |= {c.row for c, _ in twice}
         if not in_doubt <= set(self.unit.unseen):
             self._journal.not_seen(self.unit, sorted(in_doubt - set(self.unit.unseen)))
         self.uncertain.difference_update(c.row for c in changes)
         return rest
 
-    def _ours(self) -> list[Change]:
-        """Return what is new and known to be there."""
-        outcomes = self._journal.outcomes
-        return [c for c in self._journal.changes(self.unit) if c.key is None and outcomes[c.row] == "created"]
+    def ours(self, changes: Sequence[Change]) -> list[Change]:
+        """Return what of changes is new and known to be there."""
+        return [c for c in changes if c.key is None and self._journal.outcomes[c.row] == "created"]
 
     def _stored_otherwise(
         self, changes: Sequence[Change], answered: Sequence[Record], free: Sequence[Record]
@@ -385,120 +358,3 @@ class UnitWork:
         if other:
             self._journal.stored_as([row for row, _ in other], [content for _, content in other])
         self._context.did("created", changes, items)
-
-    # Reading ----------------------------------------------------------------------------------------------------------
-
-    def read(self) -> list[Record]:
-        """Read the whole unit."""
-        items = self._tried(lambda: self._checked(self._resource.read(self.unit.name)))
-        self._order = {item[self._resource.key]: place for place, item in enumerate(items)}
-        self._looked(is_one_page=len(items) <= PAGE_SIZE)
-        return items
-
-    def _read_of(self, changes: Sequence[Change]) -> Sequence[Record]:
-        """Read the things of changes: of a long list, the pages where they were, all at once."""
-        read_page = self._resource.read_page
-        places = [self._order.get(str(c.key)) for c in changes]
-        pages = sorted({place // PAGE_SIZE for place in places if place is not None})
-        if read_page is None or len(self._order) <= PAGE_SIZE or None in places or 2 * len(pages) > self._pages:
-            return self.read()
-        read = lambda page: self._checked(read_page(self.unit.name, page * PAGE_SIZE))  # noqa: E731
-        found = self._tried(lambda: self._context.transport.map(read, pages))
-        items = [item for page in found for item in page]
-        if not {c.key for c in changes} <= {item[self._resource.key] for item in items}:
-            return self.read()  # the list has shifted, or they are gone
-        self._looked(is_one_page=True)
-        return items
-
-    def _checked(self, items: list[Record]) -> list[Record]:
-        """Refuse what is no list of this unit: things without ids, twice, or of another unit."""
-        key, here = self._resource.key, self._resource.unit
-        keys = {item.get(key) for item in items if isinstance(item.get(key), str)}
-        if len(keys) < len(items) or any(item.get(here, self.unit.name) != self.unit.name for item in items):
-            noun = self._resource.noun
-            raise UnexpectedAnswer(
-                f"The list of {noun}s of {here.removesuffix('_id')} {self.unit.name!r} is none of it."
-            )
-        return items
-
-    @property
-    def _pages(self) -> int:
-        return -(-len(self._order) // PAGE_SIZE)
-
-    def _tried(self, read: Callable[[], Any]) -> Any:
-        for tries in range(1, _READINGS):
-            try:
-                found = read()
-            except IN_DOUBT:
-                self._context.transport.rest_before(tries)
-            except _REFUSED:  # not to be believed soon of a unit that was there a moment ago
-                if not self._was_read:
-                    raise
-                self._context.transport.rest_before(tries)
-            else:
-                self._was_read = True
-                return found
-        return read()
-
-    def _looked(self, *, is_one_page: bool) -> None:
-        self._looked_at, self._is_one_page = time.monotonic(), is_one_page
-
-    @property
-    def _is_fresh(self) -> bool:
-        """Whether the last look may be written upon: it took one round trip, just now, and nothing was sent since."""
-        return self._is_one_page and time.monotonic() - self._looked_at < MAX_LOOK_AGE
-
-    @contextlib.contextmanager
-    def _upon_look(self) -> Iterator[None]:
-        """Take the last look for one request, and note how long both took together."""
-        looked_at, self._is_one_page = self._looked_at, False
-        yield
-        if not self._context.blind:
-            self._context.waited(time.monotonic() - looked_at)
-
-
-def paired(
-    changes: Iterable[Change], items: Iterable[Record], content: Callable[[Record], Record]
-) -> tuple[list[tuple[Change, Record]], list[Change]]:
-    """Pair changes with things of equal content, each with one at most; return the pairs and the changes left over."""
-    changes, items = list(changes), list(items)
-    names = {tuple(c.new or ()) for c in changes}
-    pools: dict[Any, deque[int]] = defaultdict(deque)
-    for place, item in enumerate(items):
-        now = content(item)
-        for some in names:
-            pools[some, _frozen([now.get(name) for name in some])].append(place)
-    used: set[int] = set()
-    pairs, rest = [], []
-    for change in changes:
-        new = change.new or {}
-        pool = pools.get((tuple(new), _frozen(list(new.values()))), deque())
-        while pool and pool[0] in used:
-            pool.popleft()
-        if pool:
-            used.add(pool[0])
-            pairs.append((change, items[pool[0]]))
-        else:
-            rest.append(change)
-    return pairs, rest
-
-
-def _frozen(value: Any) -> Any:
-    """Return a JSON value as one that can be looked up: equal if and only if the values are."""
-    if isinstance(value, list):
-        return tuple(map(_frozen, value))
-    if isinstance(value, dict):
-        return frozenset((name, _frozen(part)) for name, part in value.items())
-    return value
-
-
-def is_met(change: Change, now: Record | None) -> bool:
-    """Whether what is there is what is intended."""
-    if change.new is None or now is None:
-        return change.new is None and now is None
-    return all(now.get(name) == value for name, value in change.new.items())
-
-
-def _is_as_read(change: Change, now: Record) -> bool:
-    """Whether a thing is known to be as it was read, so that nothing was written."""
-    return bool(change.old) and all(now.get(name) == value for name, value in (change.old or {}).items())

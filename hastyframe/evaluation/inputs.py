@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .. import identity, masks
-from ..blame import blame, naming_outlines
+from ..bad_rows import locate_bad_row, naming_outlines
 from ..checks import Problems
 from ..errors import ValidationException
 from ..frames import BOX
@@ -303,10 +303,8 @@ def _boxes(frame: pd.DataFrame, what: str, kind: Kind) -> NDArray[np.float64]:
 
 def _bounds(outlines: pd.Series[Any], rows: NDArray[np.int64], what: str) -> NDArray[np.float64]:
     """Boxes around some of the outlines."""
-    found: NDArray[np.float64] = blame(
-        lambda some: masks.polygon_bounds(outlines.iloc[some]), rows, named(outlines.index), what
-    )
-    return found
+    work = lambda some: masks.polygon_bounds(outlines.iloc[some])  # noqa: E731
+    return locate_bad_row(work, rows, named(outlines.index), what)
 
 
 def _with_sides(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def evaluate_semantic(
     Raises
     ------
     ValidationException
-        Maps of different images or shapes, a number that is no class, what :func:`hastyframe.flatten` refuses.
+        Maps of different images or shapes, a number that is not a class, what :func:`hastyframe.flatten` refuses.
 
     Examples
     --------

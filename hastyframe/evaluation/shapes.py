@@ -95,7 +95,7 @@ def read_masks(
     Raises
     ------
     FrameError
-        Names what is no mask or outline, masks that do not fit their boxes, and rows whose image has no size.
+        Names what is not a mask or an outline, masks that do not fit their boxes, and rows whose image has no size.
     FormatError
         Names an outline that cannot be painted.
     """

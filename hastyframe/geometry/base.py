@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 from pandas.api.indexers import check_array_indexer
@@ -139,7 +138,7 @@ class GeometryArray(ExtensionArray, Generic[Cell]):  # type: ignore[misc]
         Raises
         ------
         ValidationException
-            If its type is none that geometries of this kind are kept in.
+            If its type cannot hold geometries of this kind.
         """
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
@@ -503,7 +502,7 @@ def register(type_: type[GeometryType]) -> None:
 
 
 def refuse(row: int, value: Any, why: str) -> ValidationException:
-    """Say which row of what was given is none of this kind."""
+    """Return the error for a row that is not a geometry of this kind."""
     shown = repr(value)
     return ValidationException(f"Row {row} is {shown if len(shown) < 80 else shown[:77] + '...'}: {why}")
 
@@ -512,8 +511,3 @@ def lists(offsets: Iterable[int] | NDArray[Any], values: pa.Array, valid: NDArra
     """Arrow lists of 32-bit offsets, missing where they are not valid."""
     mask = None if valid is None or valid.all() else pa.array(~valid)
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, mask=mask)
-
-
-def offsets_in(array: pa.Array) -> NDArray[np.int64]:
-    """Offsets of lists into what ``array.flatten()`` gives."""
-    return np.concatenate([[0], np.cumsum(pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False))])

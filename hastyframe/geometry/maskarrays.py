@@ -41,7 +41,7 @@ class Mask:
     Raises
     ------
     ValidationException
-        If the frame is no box of whole pixels, or the runs do not fit it.
+        If the frame is not a box of whole pixels, or the runs do not fit it.
 
     Examples
     --------
@@ -344,7 +344,7 @@ def _reader_of(row: int, item: Any) -> Read:
 
 
 def _read(reader: Read, rows: list[int], items: list[Any]) -> pa.Array:
-    """Storage of masks that are told in one way, all at once; an error names the first that is none."""
+    """Storage of masks that are told in one way, all at once; an error names the first bad one."""
     try:
         return reader(items)
     except (ValidationException, TypeError, ValueError, KeyError):
@@ -352,7 +352,7 @@ def _read(reader: Read, rows: list[int], items: list[Any]) -> pa.Array:
             try:
                 reader([item])
             except (ValidationException, TypeError, ValueError, KeyError) as error:
-                raise refuse(row, item, getattr(error, "message", f"it is no mask: {error}")) from None
+                raise refuse(row, item, getattr(error, "message", f"it is not a mask: {error}")) from None
         raise
 
 

@@ -59,7 +59,7 @@ class Polygon:
     def __init__(self, value: Any) -> None:
         row = PolygonArray._parsed([value])
         if row.null_count:
-            raise ValidationException(f"{value!r} is no polygon.")
+            raise ValidationException(f"{value!r} is not a polygon.")
         object.__setattr__(self, "_row", row)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -118,7 +118,7 @@ class Polygon:
             return whole
         rings = list(chain.from_iterable(self._nested()))
         if len(rings) > 1:
-            raise ValueError("A polygon of several rings is no single array; its .parts are.")
+            raise ValueError("A polygon of several rings is not a single array; its .parts are.")
         return np.array(rings[0] if rings else [], dtype=float if dtype is None else dtype).reshape(-1, 2)
 
     def __eq__(self, other: object) -> bool:
@@ -287,7 +287,7 @@ class PolygonArray(GeometryArray[Polygon]):
             try:
                 nested.append(None if is_missing(item) else _parts_of(item))
             except (ValidationException, TypeError, ValueError, AttributeError) as error:
-                raise refuse(row, item, getattr(error, "message", f"it is no polygon: {error}")) from None
+                raise refuse(row, item, getattr(error, "message", f"it is not a polygon: {error}")) from None
         try:
             return _without_gaps(pa.array(nested, _STORAGE))
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError):
@@ -428,7 +428,7 @@ def _points_of(ring: Any) -> list[list[float]]:
 def _of_geojson(item: Mapping[str, Any]) -> Parts:
     kind, coordinates = item.get("type"), item.get("coordinates", ())
     if kind not in ("Polygon", "MultiPolygon"):
-        raise ValidationException(f"a geometry of type {kind!r} is no polygon.")
+        raise ValidationException(f"a geometry of type {kind!r} is not a polygon.")
     parts = coordinates if kind == "MultiPolygon" else [coordinates] if len(coordinates) else []
     return [[_opened([list(point[:2]) for point in ring]) for ring in part] for part in parts]
 

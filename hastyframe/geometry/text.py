@@ -45,7 +45,7 @@ def polygon_from_text(text: str) -> Parts:
     """
     found = _WORD.fullmatch(text)
     if found is None:
-        raise ValidationException("it is no well-known text of a polygon, as 'POLYGON ((0 0, 4 0, 4 2, 0 0))'.")
+        raise ValidationException("it is not a well-known text of a polygon, as 'POLYGON ((0 0, 4 0, 4 2, 0 0))'.")
     kind, body = found[1].upper(), found[2].strip()
     if body.upper() == "EMPTY":
         return []
@@ -76,7 +76,7 @@ def mask_from_text(text: str) -> tuple[list[int], list[int]]:
     found = _MASK.fullmatch(text)
     frame = list(map(int, found[1].split())) if found else []
     if found is None or len(frame) != 4:
-        raise ValidationException("it is no text of a mask, as 'MASK (10 20 14 22) (1 2, 7 2)'.")
+        raise ValidationException("it is not a text of a mask, as 'MASK (10 20 14 22) (1 2, 7 2)'.")
     runs = [] if found[2].upper() == "EMPTY" else list(map(int, found[2][1:-1].replace(",", " ").split()))
     return frame, runs
 

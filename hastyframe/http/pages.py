@@ -43,7 +43,7 @@ class Page(Generic[R]):
 
 
 def items_of(answer: Any) -> tuple[list[dict[str, Any]], int] | None:
-    """Read an answer as the items of a page and the number of the list's items; None if it is no page."""
+    """Read an answer as the items of a page and the number of the list's items; None if it is not a page."""
     try:
         items, total = answer["items"], int(answer["meta"]["total"])
     except (TypeError, KeyError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Of many things that are read, those that succeeded: what failed does not take them along, and they are read once."""
+"""Reading many things, some of which fail: what succeeded is kept, so that it is read only once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from hastyframe.errors import HITS_ALL, HastyError
+from hastyframe.errors import ACCOUNT_ERRORS, HastyError
 
 __all__ = ["Failures", "Parts"]
 
@@ -21,7 +21,7 @@ _MOST_IN_A_ROW = 16
 
 
 class Failures:
-    """Which of many things failed. After what would hit all of them the same, the rest is not asked for.
+    """Which of many things failed. After an error that concerns all of them, the rest is not asked for.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Failures:
                 result = function(thing)
             except HastyError as error:
                 self._note(position, error)
-                if isinstance(error, HITS_ALL) or self._in_a_row >= _MOST_IN_A_ROW:
+                if isinstance(error, ACCOUNT_ERRORS) or self._in_a_row >= _MOST_IN_A_ROW:
                     self._end = error
                 return None
             self._in_a_row = 0
@@ -64,9 +64,9 @@ class Failures:
 
 
 class Parts:
-    """What was read of calls that failed, for the same calls again: for ten minutes, and until something is written.
+    """What failed calls have read, kept for the same calls again: for ten minutes, and until something is written.
 
-    A call for other things, be it for some of the same, gets nothing of it: it is to see what is there now.
+    A call for other things, even if some are the same, gets nothing of it: it shall see what is there now.
 
     Examples
     --------

@@ -185,7 +185,7 @@ class _Careful:
 
 @cache
 def _careful(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
-    """Give a kind of pool, be it for plain, encrypted or SOCKS connections, connections that are careful."""
+    """Give a kind of pool (plain, encrypted or SOCKS) our own connections."""
     connection: Any = type(f"Careful{pool.ConnectionCls.__name__}", (_Careful, pool.ConnectionCls), {})
     return type(f"Careful{pool.__name__}", (pool,), {"ConnectionCls": connection})
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["Pace", "in_parallel"]
+__all__ = ["RateGate", "in_parallel"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,7 +18,7 @@ _PATIENCE = 1.0
 """How many seconds Ctrl-C waits for requests that are under way."""
 
 
-class Pace:
+class RateGate:
     """What all threads wait for: after a 429 nobody sends before the time that the server named."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ def in_parallel(
     *,
     count: int,
     workers: int,
-    pace: Pace,
+    gate: RateGate,
     done: dict[int, R],
     step: Callable[[T], Any],
 ) -> None:
@@ -79,7 +79,7 @@ def in_parallel(
         How many there are.
     workers : int
         How many threads.
-    pace : Pace
+    gate : RateGate
         Whose waits end for these threads when the call ends.
     done : dict
         Gets each result by the position of its item.
@@ -102,7 +102,7 @@ def in_parallel(
             return None if stop.is_set() else next(tasks, None)
 
     def work() -> None:
-        pace.stop_on(stop)
+        gate.stop_on(stop)
         item = None
         try:
             while (task := following()) is not None:

@@ -74,7 +74,7 @@ def by_id(thing: Any, index: str, name: str) -> pd.DataFrame:
     thing, index
         As for :func:`as_pandas`.
     name : str
-        What it is called, if it is no frame.
+        What it is called, if it is not a frame.
     """
     frame = as_pandas(thing, index)
     if not isinstance(frame, pd.DataFrame):

@@ -14,8 +14,8 @@ from .. import identity
 from ..arguments import check_number, shown
 from ..errors import ValidationException
 from ..painting import kinds
-from ._belong import rows_by_value
 from ._fingerprint import fingerprint
+from ._integrity import rows_by_value
 from ._records import DATASET
 from ._report import FormatWarning
 

@@ -24,12 +24,12 @@ def yaml_lists(text: str, depth: int, keys: Collection[str]) -> dict[str, Any]:
     depth : int
         How deep lists and mappings may be nested in it.
     keys : collection of str
-        Keys at the top. What is something else there is None; an item that is no text is None.
+        Keys at the top. What is something else there is None; an item that is not a text is None.
 
     Raises
     ------
     ValueError
-        It is no YAML.
+        It is not YAML.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def yaml_lists(text: str, depth: int, keys: Collection[str]) -> dict[str, Any]:
     try:
         return _under(keys, _told(yaml.parse(text, Loader=loader), depth))
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"it is no YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
+        raise ValueError(f"it is not YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
 
 
 def yaml_names(found: Any) -> list[str]:

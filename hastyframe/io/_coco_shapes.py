@@ -14,7 +14,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from .. import masks
-from ..blame import blame
+from ..bad_rows import locate_bad_row
 from ..errors import ValidationException
 from ..frames import BOX, MASK, POLYGON
 from ..lists import ragged_of
@@ -31,7 +31,7 @@ from ._numbers import numbers_of
 from ._records import check_finite, own_numbers
 from ._report import Losses
 from ._shapes import boxes_in, list_array, masks_at, outlines_in, parsed, parts_array, polygon_array
-from ._values import Table, located
+from ._values import Table, locate_bad_rows
 
 if TYPE_CHECKING:
     from .label_set import Painting, Segmentation
@@ -223,7 +223,7 @@ _LISTS = {list, tuple}
 
 
 def _code(kind: type[Any]) -> int:
-    """Say what a segmentation of a type is that is no list of rings."""
+    """Say what a segmentation of a type is that is not a list of rings."""
     return 0 if kind is type(None) else _CODED if issubclass(kind, Rle | Mapping) else _OTHER
 
 
@@ -259,7 +259,7 @@ def _painted(
         chosen = shapes if len(rows) == len(several) else _take(shapes, [place[row] for row in rows.tolist()])
         return masks.polygon_to_rle(chosen, _sizes_around(chosen, sizes[rows]), rule=rule)
 
-    found = located(work, several, table), _decoded(table, coded, rles, sizes)
+    found = locate_bad_rows(work, several, table), _decoded(table, coded, rles, sizes)
     boxes = np.concatenate([boxes for _, boxes in found]).astype(np.float64)
     rows, runs = np.concatenate([several, rles]), [runs for runs, _ in found if runs.n]
     if len(runs) == 1:
@@ -282,7 +282,7 @@ def _decoded(
             raise ValidationException("The size of the run-lengths is not the [height, width] of the image")
         return from_coco_texts(list(map(attrgetter("counts"), items)), wanted) if typed else masks.from_coco_rle(items)
 
-    return located(work, rles, table)
+    return locate_bad_rows(work, rles, table)
 
 
 def _as_tuple(size: Any) -> Any:
@@ -402,7 +402,7 @@ def _compressed(
     def work(rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         return masks.to_coco_rle(runs.take(rows), boxes[rows], sizes[rows], counts="str")
 
-    return blame(work, np.arange(runs.n), lambda row: f"label {ids[row]!r}", file)
+    return locate_bad_row(work, np.arange(runs.n), lambda row: f"label {ids[row]!r}", file)
 
 
 def _as_they_were(

@@ -22,8 +22,8 @@ from ..intake import by_id
 from ..limits import Limits
 from ..masks import polygon_bounds
 from ..paths import inside, name_key
-from ._belong import complete
 from ._files import progress_bar
+from ._integrity import complete
 from ._load import FolderIn
 from ._problems import Problems
 from ._records import DATASET
@@ -125,7 +125,7 @@ def known_images(
 
 
 def check_sizes(images: pd.DataFrame, *, needed: str = "") -> None:
-    """Refuse images whose width or height is no number of pixels.
+    """Refuse images whose width or height is not a number of pixels.
 
     Parameters
     ----------

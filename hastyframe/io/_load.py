@@ -39,7 +39,7 @@ UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """How members may be packed. Nobody packs data sets in other ways, and with those, a piece of 4 KiB can become GiB."""
 _WAYS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 93: "zstandard"}
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, RuntimeError, EOFError, ValueError, OverflowError)
-"""What :mod:`zipfile` raises of archives that are none; NotImplementedError is a RuntimeError."""
+"""What :mod:`zipfile` raises for bad archives; NotImplementedError is a RuntimeError."""
 
 
 @contextmanager

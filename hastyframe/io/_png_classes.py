@@ -136,7 +136,7 @@ class PngClasses:
 
     def _strange(self, path: PurePosixPath, value: int, grey: bool) -> FormatError:
         what = str(value) if grey else f"#{value:06x}"
-        problem = f"it has pixels of {what}, which is no class"
+        problem = f"it has pixels of {what}, which is not a class"
         return FormatError(self._folder.name, str(path), problem, "Add it to label_classes.json")
 
 

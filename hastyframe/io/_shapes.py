@@ -18,7 +18,7 @@ from ..frames import POLYGON
 from ..masks import Ragged
 from ..masks.ragged import offsets_of
 from ._numbers import numbers_of
-from ._values import Table, blanked, located
+from ._values import Table, blanked, locate_bad_rows
 
 __all__ = [
     "boxes_in",
@@ -151,7 +151,7 @@ def check_masks(runs: Ragged, boxes: NDArray[np.float64], there: NDArray[np.bool
     def work(rows: NDArray[np.int64]) -> None:
         masks.check(runs.take(rows), boxes[rows])
 
-    located(work, np.flatnonzero(there), table)
+    locate_bad_rows(work, np.flatnonzero(there), table)
 
 
 def polygon_array(
@@ -242,7 +242,7 @@ def parsed(pieces: list[Any], rows: NDArray[np.int64], table: Table, key: str) -
     try:
         return work(np.arange(len(pieces)))
     except ValidationException:
-        return located(lambda some: work(np.flatnonzero(np.isin(rows, some))), np.unique(rows), table)
+        return locate_bad_rows(lambda some: work(np.flatnonzero(np.isin(rows, some))), np.unique(rows), table)
 
 
 def _finite(

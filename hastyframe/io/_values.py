@@ -16,13 +16,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..bad_rows import find_bad_rows
 from ..entities import Entity
 from ..errors import FileProblem, FormatError, ValidationException
 from ..frames import dtypes
 from ..limits import DEFAULT_LIMITS, Limits
-from ._belong import rows_by_value, rows_in
 from ._fingerprint import all_different
 from ._growth import TABLE_BYTES, Growth, check_depth, check_rows
+from ._integrity import rows_by_value, rows_in
 from ._lists import KEPT
 from ._problems import CORRECT, Problems
 from ._report import Losses
@@ -35,7 +36,7 @@ __all__ = [
     "blanked",
     "column_of",
     "further_columns",
-    "located",
+    "locate_bad_rows",
     "sifted",
     "whole_id",
 ]
@@ -46,7 +47,7 @@ T = TypeVar("T")
 
 CHECK = "Check what wrote the file"
 MOST_BAD = 100_000
-"""So many bad rows of one kind are named; a file that has more is not what it should be."""
+"""How many bad rows of one kind are named; with more of them, the file as a whole is wrong."""
 
 
 class Columns(dict[str, Any]):
@@ -318,8 +319,8 @@ class BadRows(FormatError):
         return FormatError.of, (self._problems,)  # the table stays here
 
 
-def located(work: Callable[[NDArray[np.int64]], R], rows: NDArray[np.int64], table: Table) -> R:
-    """Do work on many rows of a table at once; where it is refused, complain about all rows that are to blame.
+def locate_bad_rows(work: Callable[[NDArray[np.int64]], R], rows: NDArray[np.int64], table: Table) -> R:
+    """Do work on many rows of a table at once; where it is refused, name all bad rows.
 
     Parameters
     ----------
@@ -334,17 +335,7 @@ def located(work: Callable[[NDArray[np.int64]], R], rows: NDArray[np.int64], tab
         return work(rows)
     except ValidationException as error:
         whole = error
-    found: dict[int, str] = {}
-    parts = [rows]
-    while parts:  # halve what is refused until single rows are left
-        part = parts.pop()
-        try:
-            work(part)
-        except ValidationException as error:
-            if len(part) == 1:
-                found[int(part[0])] = str(error).rstrip(".")
-            else:
-                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+    found = {row: str(error).rstrip(".") for row, error in find_bad_rows(work, rows)}
     if not found:
         raise whole
     raise table.all_wrong(list(found), found.__getitem__)

@@ -62,7 +62,7 @@ class Lines:
         return len(self.numbers)
 
     def add(self, path: PurePosixPath, text: str, image: int, classes: int, problems: Problems) -> None:
-        """Read the lines of a file; those that are none are noted."""
+        """Read the lines of a file; bad ones are noted."""
         self._paths.append(path)
         file = len(self._paths) - 1
         for number, line in enumerate(text.splitlines(), start=1):
@@ -74,7 +74,7 @@ class Lines:
             except ValueError:
                 values = []
             if len(values) < BOX_LENGTH or not all(map(math.isfinite, values)):
-                problem = f"{line[:60]!r} is no class with a box or polygon"
+                problem = f"{line[:60]!r} is not a class with a box or polygon"
                 problems.add(self.name, f"{path}, line {number}", problem)
             elif values[0] not in range(classes):
                 problem = f"class {words[0]} is not one of the {classes}"
@@ -228,10 +228,10 @@ def _wrong(lines: Lines, layout: _Layout, key_points: tuple[int, int] | None, pr
         remedy += "; key points need kpt_shape in data.yaml"
     wrong = np.zeros(len(lines), bool)
     for rows, problem, what_to_do in (
-        (odd, f"it is no box with the key points of kpt_shape {list(key_points or ())}", CORRECT),
+        (odd, f"it is not a box with the key points of kpt_shape {list(key_points or ())}", CORRECT),
         (far, "a coordinate lies far outside the image", remedy),
         (negative, "its width or height is below 0", CORRECT),
-        ((score < 0) | (score > 1), "its last number is no score from 0 to 1", CORRECT),
+        ((score < 0) | (score > 1), "its last number is not a score from 0 to 1", CORRECT),
     ):
         for row in np.flatnonzero(rows & ~wrong).tolist():
             problems.add(lines.name, lines.place(row), problem, what_to_do)

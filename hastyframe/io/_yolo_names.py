@@ -89,7 +89,7 @@ def _once(names: list[str], folder: FolderIn, path: PurePosixPath) -> list[str]:
 
 
 def _twice(names: list[str]) -> str | None:
-    """Say which name stands twice, and where."""
+    """Say which name comes twice, and where."""
     first: dict[str, int] = {}
     for number, name in enumerate(names):
         if first.setdefault(name, number) != number:

@@ -16,12 +16,12 @@ from ..entities import Image, Label, LabelClass, Prediction
 from ..errors import FormatError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..painting import kinds
-from ._belong import check_label_set, complete
 from ._coco_shapes import Segments, check_painting, segments_in, shapes_in, shapes_out, with_sizes
 from ._coco_text import OWN_ID, parse_coco, parse_detections
 from ._files import name_of, write_json
 from ._fingerprint import fingerprint
 from ._growth import check_depth
+from ._integrity import check_label_set, complete
 from ._lists import COCO_ID, KEPT
 from ._load import load_json, unhurried_gc
 from ._problems import OnError, Problems

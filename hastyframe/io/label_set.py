@@ -103,7 +103,7 @@ class LabelSet:
         skipped: pd.DataFrame | None = None,
     ) -> None:
         from ..intake import by_id
-        from ._belong import belonging
+        from ._integrity import check_integrity
         from ._problems import Problems
 
         given = {
@@ -119,7 +119,7 @@ class LabelSet:
                 name: None if frame is None else by_id(frame, ENTITIES[name].id_name, name)
                 for name, frame in given.items()
             }
-            self.__dict__.update(belonging({name: (ENTITIES[name], frame) for name, frame in taken.items()}))
+            self.__dict__.update(check_integrity({name: (ENTITIES[name], frame) for name, frame in taken.items()}))
         except UnicodeEncodeError as error:
             raise bad_text("the label set", error) from None
         self.info = dict(info or {})
@@ -278,8 +278,8 @@ class LabelSet:
         >>> image("cat").merge(image("dog"))
         LabelSet: 1 image, 2 labels (2 boxes), 2 classes
         """
-        from ._belong import check_label_set
         from ._choose import merged
+        from ._integrity import check_label_set
 
         return merged([check_label_set(each, "A label set to merge")._as_it_is_now() for each in (self, *others)])
 

@@ -157,7 +157,7 @@ def _read(folder: FolderIn, name: str, growth: Growth) -> pa.Table | None:
         problem = "its pages ask for more memory than there is"
         raise FormatError(folder.name, str(path), problem, "Write it again") from None
     except _STRANGE as error:
-        raise FormatError(folder.name, str(path), f"it is no Parquet file: {error}", "Write it again") from None
+        raise FormatError(folder.name, str(path), f"it is not a Parquet file: {error}", "Write it again") from None
 
 
 def _written_out(table: pa.Table, schema: pa.Schema, growth: Growth, path: str) -> pa.Table:

@@ -89,8 +89,8 @@ def read_yolo(
     Raises
     ------
     FormatError
-        A line that is none, a class without a name, a label file without a picture; with file and line. A folder with
-        neither label files nor pictures.
+        A line that cannot be read, a class without a name, a label file without a picture; with file and line. A folder
+        with neither label files nor pictures.
     FrameError
         Images with labels and without width and height.
     SizeLimitError

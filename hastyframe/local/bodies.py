@@ -122,7 +122,7 @@ def _file_name(name: str) -> str:
 
 
 def check_box(box: Sequence[float]) -> list[int]:
-    """Return a box in whole numbers, or say why it is none."""
+    """Return a box in whole numbers, or say what is wrong with it."""
     whole = []
     for name, value in zip(("x_min", "y_min", "x_max", "y_max"), box, strict=True):
         if value != int(value) or abs(value) > INT32:

@@ -75,7 +75,7 @@ class Files:
         return self.folder / "exports" / f"{export_id}.zip"
 
     def upload(self, project_id: str, upload_id: str) -> Path:
-        """Return where uploaded bytes are; an id that is none is refused, since it comes from a client."""
+        """Return where uploaded bytes are; the id comes from a client, so that a bad one is refused."""
         if not UUID.fullmatch(upload_id):
             raise Refusal(400, f"upload_id: {upload_id!r} is not the id of an upload")
         return self.folder / "uploads" / project_id / upload_id

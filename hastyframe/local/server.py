@@ -66,7 +66,7 @@ class LocalServer:
     api_key : str, optional
         The key that clients must send. By default one is made up and kept in the folder.
     latency : float
-        So many seconds pass before a request is looked at, as on a network.
+        Seconds that pass before a request is looked at, as on a network.
     faults : Faults, optional
         How the server misbehaves.
     upload_lifetime : float

@@ -202,7 +202,7 @@ def _packed(numbers: list[Any]) -> ArrayLike:
     buffer = bytearray(8 * len(numbers))
     try:
         struct.pack_into(f"={len(numbers)}d", buffer, 0, *numbers)
-    except (struct.error, TypeError, OverflowError):  # something is no number: NumPy says what
+    except (struct.error, TypeError, OverflowError):  # something is not a number: NumPy says what
         return numbers
     return np.frombuffer(buffer)
 

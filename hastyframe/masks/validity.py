@@ -74,7 +74,7 @@ def problems(runs: Any, boxes: ArrayLike) -> dict[int, str]:
     Raises
     ------
     ValidationException
-        Only for what is no list of masks and boxes at all.
+        Only for what is not a list of masks and boxes at all.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["FAINT", "INK", "SOFT", "many", "new_axes", "plain", "short"]
+__all__ = ["FAINT", "INK", "SOFT", "new_axes", "plain", "short"]
 
 INK = "#333333"
 """Of texts and of lines that are no data."""
@@ -39,14 +39,3 @@ def plain(ax: Any, *, grid: str | None = None) -> Any:
 def short(text: str, longest: int) -> str:
     """Cut a text, and keep matplotlib from reading formulas into it."""
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
-
-
-def many(count: int, one: str, more: str) -> str:
-    """Write a count with its noun.
-
-    Examples
-    --------
-    >>> many(1, "class", "classes"), many(1200, "class", "classes")
-    ('1 class', '1,200 classes')
-    """
-    return f"{count:,} {one if count == 1 else more}"

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..arguments import counted
 from ..errors import ValidationException
-from .axes import INK, many, new_axes, plain, short
+from .axes import INK, new_axes, plain, short
 from .colours import Classes, palette
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _draw(
     if mean is not None and len(lines) > 1:
         ax.plot(x, mean, color=INK, linewidth=2.6, zorder=4, label="mean", **dotted(mean))
     if others:
-        ax.plot([], [], color=PALE, linewidth=0.8, label=many(len(others), "more class", "more classes"))
+        ax.plot([], [], color=PALE, linewidth=0.8, label=counted(len(others), "more class"))
     ax.set(xlim=(x[0], x[-1]), ylim=(0, 1.03))
     if lines:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02), "borderaxespad": 0}

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..arguments import counted
 from ..errors import ValidationException
 from ..intake import takes_frames
 from ..io import LabelSet
 from ..labels import add_area
-from .axes import INK, SOFT, many, new_axes, plain, short
+from .axes import INK, SOFT, new_axes, plain, short
 from .colours import PALETTE, Classes, palette
 
 __all__ = ["class_counts", "sizes"]
@@ -43,7 +44,7 @@ def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, mo
     Raises
     ------
     ValidationException
-        Labels without ``class_name``, or a colour that is none.
+        Labels without ``class_name``, or a color that matplotlib does not know.
 
     Examples
     --------
@@ -74,7 +75,7 @@ def class_counts(labels: pd.DataFrame | LabelSet, *, classes: Classes = None, mo
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_title(
-        f"{many(len(labels), 'label', 'labels')} of {many(int((counts > 0).sum()), 'class', 'classes')}",
+        f"{counted(len(labels), 'label')} of {counted(int((counts > 0).sum()), 'class')}",
         loc="left",
         color=INK,
     )
@@ -102,7 +103,7 @@ def sizes(labels: pd.DataFrame | LabelSet, *, bins: int = 40, ax: Any = None) ->
     Raises
     ------
     ValidationException
-        A mask or a polygon that is none.
+        A mask or a polygon is not valid; names the labels.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def sizes(labels: pd.DataFrame | LabelSet, *, bins: int = 40, ax: Any = None) ->
     ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="side of a square of the same area, in pixels", ylabel="labels")
     median = f", median {np.median(side):.0f} pixels" if len(side) else ""
-    ax.set_title(f"{many(len(labels), 'label', 'labels')}{median}", loc="left", color=INK)
+    ax.set_title(f"{counted(len(labels), 'label')}{median}", loc="left", color=INK)
     return ax
 
 

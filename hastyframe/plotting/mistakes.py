@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes import FAINT, INK, SOFT, many, new_axes, plain, short
+from ..arguments import counted
+from .axes import FAINT, INK, SOFT, new_axes, plain, short
 from .colours import PALETTE, contrasting
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def confusion_matrix(
     ax.set_xlabel("predicted", color=INK)
     ax.set_ylabel("labelled", color=INK)
     classes = len(table) - 1
-    more = f", {len(worst)} of {many(classes, 'class', 'classes')}" if len(worst) < classes else ""
+    more = f", {len(worst)} of {counted(classes, 'class')}" if len(worst) < classes else ""
     ax.set_title(f"Confusion at IoU {iou:g}{more}", loc="left", color=INK, fontsize=11)
     return ax
 

@@ -24,8 +24,9 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..arguments import counted
 from ..errors import ValidationException
-from .axes import FAINT, INK, many
+from .axes import FAINT, INK
 from .colours import Classes
 from .curves import best_score, f1_curve, pr_curve
 from .distributions import class_counts, sizes
@@ -90,8 +91,8 @@ def _part(name: str) -> str:
 def _subtitle(evaluation: Evaluation) -> str:
     what = {"bbox": "boxes", "mask": "masks"}[evaluation.iou]
     return (
-        f"{many(len(evaluation.predictions), 'prediction', 'predictions')} against "
-        f"{many(len(evaluation.labels), 'label', 'labels')} on {many(len(evaluation.images), 'image', 'images')}, "
+        f"{counted(len(evaluation.predictions), 'prediction')} against "
+        f"{counted(len(evaluation.labels), 'label')} on {counted(len(evaluation.images), 'image')}, "
         f"{what} compared by COCO's protocol."
     )
 

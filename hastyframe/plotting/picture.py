@@ -54,7 +54,7 @@ def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000, limits: L
     SizeLimitError
         A picture of more pixels; none was decoded.
     ValidationException
-        No such file, a file that is no picture, an image without a size, something else altogether.
+        No such file, a file that is not a picture, an image without a size, something else altogether.
     """
     if isinstance(image, pd.DataFrame):
         if len(image) != 1:
@@ -77,7 +77,7 @@ def canvas(image: Any, pictures: Pictures = None, *, most: int = 2000, limits: L
             image.download(file)
             return _of_file(file, most, limits)._replace(image_id=image.id, title=image.name)
     raise ValidationException(
-        f"{type(image).__name__} is no image: give a file, an array, a Pillow image, a row of an images frame or a "
+        f"{type(image).__name__} is not an image: give a file, an array, a Pillow image, a row of an images frame or a "
         "handle."
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.path import Path
 
 from .. import masks
-from ..blame import naming_outlines
+from ..bad_rows import naming_outlines
 from ..frames import BOX
 from ..painting import kinds
 

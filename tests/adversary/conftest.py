@@ -29,7 +29,7 @@ def world(tmp_path_factory):
 def quick(monkeypatch):
     """Wait little between tries, and little for what comes late: here it comes when it is told to."""
     monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(transport.Transport, "settling", 0.01)
+    monkeypatch.setattr(transport.Transport, "settle_timeout", 0.01)
 
 
 def pytest_collection_modifyitems(items):

@@ -146,7 +146,7 @@ def work(
 ) -> None:
     """Apply a plan, go on with it, or take it back; its frames are in the folder, its journals at the place."""
     transport._FIRST_PAUSE = 0.002
-    transport.Transport.settling = 0.01  # type: ignore[assignment, method-assign]
+    transport.Transport.settle_timeout = 0.01  # type: ignore[assignment, method-assign]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     journal, back = place / "journal.jsonl", place / "back.jsonl"

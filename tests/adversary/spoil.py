@@ -238,7 +238,7 @@ def another_head(lines: list[bytes], chance: random.Random) -> list[bytes]:
         {"kind": "projects"}, {"kind": None}, {"kind": "tags"}, {"kind": "label_classes"}, {"kind": "__class__"},
         {"kind": ["labels"]}, {"hastyframe_journal": 0}, {"hastyframe_journal": 2}, {"hastyframe_journal": "1"},
         {"hastyframe_journal": None}, {"project_id": ".."}, {"project_id": None}, {"project_id": "another"},
-        {"on_conflict": 7}, {"blind": True}, {"blind": "no"}, {"undoes": "/etc/passwd", "token": "x"},
+        {"on_conflict": 7}, {"unconditional": True}, {"unconditional": "no"}, {"undoes": "/etc/passwd", "token": "x"},
         {"undoes": 5, "token": None}, {"undoes": "/etc"}, {"undoes": "x" * 5000, "token": "\0"}, {"token": 1},
     ])  # fmt: skip
     return [json.dumps(head | change).encode() + b"\n", *lines[1:]]
@@ -261,7 +261,7 @@ def read_all(
 ) -> None:
     """Spoil journals, resume and undo each, and write down what is none of our errors."""
     transport._FIRST_PAUSE = 0.001
-    transport.Transport.settling = 0.0  # type: ignore[assignment, method-assign]
+    transport.Transport.settle_timeout = 0.0  # type: ignore[assignment, method-assign]
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     sources = [journal.read_bytes() for journal in journals]

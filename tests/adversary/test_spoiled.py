@@ -45,7 +45,7 @@ class Bystanders:
         idle = self._labels(5).assign(image_id=self.images.index[3], class_name="idle")
         self.idle = set(self.project.create_labels(idle).index)
         done = [self._write(kind) for kind in KINDS_OF_JOURNAL]
-        self.journals = [*done, *(self._begun(path, blind) for path in done for blind in (False, True))]
+        self.journals = [*done, *(self._begun(path, unconditional) for path in done for unconditional in (False, True))]
         self.named = {part for j in self.journals for part in re.findall(r"[0-9a-f-]{36}", j.read_text())}
 
     def _labels(self, count: int) -> pd.DataFrame:
@@ -89,11 +89,11 @@ class Bystanders:
             project.plan_label_classes(before, pd.concat([after, extra])).apply(path)
         return path
 
-    def _begun(self, path: Path, blind: bool) -> Path:
-        """Return a journal of which nothing has been done: all of it is sent when it is resumed, `blind` unseen."""
+    def _begun(self, path: Path, unconditional: bool) -> Path:
+        """Return a journal of which nothing has been done: all of it is sent when it is resumed."""
         head, *lines = path.read_text().partition('{"planned":true}\n')[0].splitlines()
-        head = json.dumps(json.loads(head) | {"blind": blind})
-        begun = path.with_name(f"{'blind' if blind else 'begun'} {path.name}")
+        head = json.dumps(json.loads(head) | {"unconditional": unconditional})
+        begun = path.with_name(f"{'unconditional' if unconditional else 'begun'} {path.name}")
         begun.write_text("\n".join([head, *lines, '{"planned":true}', ""]))
         return begun
 
@@ -139,7 +139,7 @@ class Bystanders:
 def bystanders(tmp_path_factory):
     with hf.Client.local(tmp_path_factory.mktemp("server"), progress=False) as client:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(transport.Transport, "settling", 0.01)
+            patch.setattr(transport.Transport, "settle_timeout", 0.01)
             made = Bystanders(client, tmp_path_factory.mktemp("journals"))
         yield made
 

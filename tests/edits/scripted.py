@@ -10,7 +10,7 @@ from typing import Any
 
 from servers import Answer, Seen, page, serve
 
-from hastyframe.edits import Journal, Report, carry_out
+from hastyframe.edits import Journal, Report, execute
 from hastyframe.transport import Transport
 
 NOTHING = dict.fromkeys(("polygon", "mask", "external_id"))
@@ -83,14 +83,21 @@ def scripted(**options: Any) -> Iterator[tuple[LabelServer, Transport]]:
 
 
 def apply(
-    transport: Transport, path: Any, units: dict[str, Sequence[dict[str, Any]]], *, blind: bool = False, **options: Any
+    transport: Transport,
+    path: Any,
+    units: dict[str, Sequence[dict[str, Any]]],
+    *,
+    unconditional: bool = False,
+    **options: Any,
 ) -> Report:
     """Carry out changes (dicts of ``id``, ``old`` and ``new``), by image."""
     numbered, rows = [], itertools.count()
     for image, changes in units.items():
         numbered.append((image, None, [{"row": (n := next(rows)), "label": n, **change} for change in changes]))
-    with Journal.create(path, "labels", "p", numbered, {"blind": blind} if blind else None) as journal:
-        return carry_out(transport, journal, errors="report", **options)
+    with Journal.create(
+        path, "labels", "p", numbered, {"unconditional": unconditional} if unconditional else None
+    ) as journal:
+        return execute(transport, journal, errors="report", **options)
 
 
 def edits(server: LabelServer, image: str, **changes: Any) -> list[dict[str, Any]]:

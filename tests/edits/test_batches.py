@@ -16,7 +16,7 @@ from servers import RESET, Answer, Seen, Server, serve
 
 from hastyframe import errors, frames, transport
 from hastyframe.edits import batches as edits
-from hastyframe.edits.batches import Batch, carry_out, cut
+from hastyframe.edits.batches import Batch, cut, execute
 from hastyframe.entities import Label, Tag
 from hastyframe.transport import Transport
 
@@ -77,14 +77,14 @@ def test_results_come_in_the_order_of_the_batches(idle):
         time.sleep(0.02 if batch.image_id in ("i0", "i5") else 0)
         return batch.image_id
 
-    assert carry_out(idle, batches_of(20), send, pd.RangeIndex(40), desc="Do") == [f"i{n}" for n in range(20)]
-    assert carry_out(idle, [], send, pd.RangeIndex(0), desc="Do") == []
+    assert execute(idle, batches_of(20), send, pd.RangeIndex(40), desc="Do") == [f"i{n}" for n in range(20)]
+    assert execute(idle, [], send, pd.RangeIndex(0), desc="Do") == []
 
 
 def fates(idle: Transport, send, count: int = 6, index=None) -> errors.BatchError:
     index = pd.Index([f"row {i}" for i in range(2 * count)]) if index is None else index
     with pytest.raises(errors.BatchError) as caught:
-        carry_out(idle, batches_of(count), send, index, desc="Create labels", ids=lambda result: result)
+        execute(idle, batches_of(count), send, index, desc="Create labels", ids=lambda result: result)
     return caught.value
 
 
@@ -122,7 +122,7 @@ def test_rows_that_are_not_in_the_order_of_their_images(idle):
         return [f"{batch.image_id}{row}" for row in batch.rows]
 
     with pytest.raises(errors.BatchError) as caught:
-        carry_out(idle, batches, send, pd.Index([5, 5, 6, 6]), desc="Do", ids=lambda ids: ids)
+        execute(idle, batches, send, pd.Index([5, 5, 6, 6]), desc="Do", ids=lambda ids: ids)
     report = caught.value.report
     assert report.index.tolist() == [5, 5, 6, 6]
     assert report["image_id"].tolist() == ["b", "a", "b", "c"]

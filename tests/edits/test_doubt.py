@@ -11,7 +11,7 @@ from hastyframe.transport import Transport
 
 
 def test_what_could_not_be_looked_for_is_swept_when_it_lands_after_a_resume(project, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(Transport, "settling", 0.0)
+    monkeypatch.setattr(Transport, "settle_timeout", 0.0)
     before = project.get_labels()
     new = {"image_id": images.index[0], "class_name": "coin", "x_min": 1, "y_min": 1, "x_max": 5, "y_max": 5}
     plan = project.plan_labels(before, pd.DataFrame([new]))
@@ -47,7 +47,7 @@ def test_what_could_not_be_looked_for_is_swept_when_it_lands_after_a_resume(proj
 
 
 def test_a_look_for_what_came_late_that_fails_is_said_and_done_by_the_resume(project, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(Transport, "settling", 0.0)
+    monkeypatch.setattr(Transport, "settle_timeout", 0.0)
     new = {"image_id": images.index[0], "class_name": "coin", "x_min": 1, "y_min": 1, "x_max": 5, "y_max": 5}
     plan = project.plan_labels(project.get_labels(), pd.DataFrame([new]))
     post, sent = Transport.post, []

@@ -18,7 +18,7 @@ from servers import Answer, page, serve
 
 import hastyframe as hf
 from hastyframe import transport
-from hastyframe.edits import Journal, carry_out
+from hastyframe.edits import Journal, execute
 
 from .test_plan import equal_tables, mixed
 
@@ -205,7 +205,7 @@ def run_until(plan, byte: int, path, monkeypatch) -> None:
 
 def test_a_process_that_dies_at_any_byte_of_its_journal(alone, tmp_path, monkeypatch):
     project = alone
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.0)  # nothing is under way here that could land late
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.0)  # nothing is under way here that could land late
     monkeypatch.setattr("hastyframe.edits.run.MAX_LOOK_AGE", 0.0)  # and nobody else writes
     before, after = small(project)
     project.plan_labels(before, after).apply(tmp_path / "whole")
@@ -254,7 +254,7 @@ def test_what_lands_late_is_taken_away(tmp_path, monkeypatch):
     with serve(handle) as server:
         client = transport.Transport("key", server.url, timeout=(5.0, 1.0), progress=False)
         with Journal.create(tmp_path / "j", "labels", "p", [("i", None, changes)]) as journal:
-            report = carry_out(client, journal)
+            report = execute(client, journal)
     assert len(posts) == 2
     assert report["outcome"].tolist() == ["created", "created"]
     assert report["attempts"].tolist() == [2, 2]

@@ -30,7 +30,7 @@ def planned(project, images, labels, tmp_path):
 @pytest.mark.parametrize("bytes_left", [0, 7, 60])
 def test_a_full_disk(project, images, planned, monkeypatch, verb, bytes_left):
     """Part of a line fits, then nothing: the part is cut off, nothing follows it, and both verbs work later."""
-    monkeypatch.setattr(Transport, "settling", 0.0)
+    monkeypatch.setattr(Transport, "settle_timeout", 0.0)
     plan, before, path = planned
     write, left = os.write, [None]
 
@@ -156,7 +156,7 @@ LINES = {
     "an id that is a number": lambda lines: _change(lines, id=5),
     "an edit without an id": lambda lines: _change(lines, id=None, old={}, new={}),
     "another kind": lambda lines: [lines[0].replace(b'"labels"', b'"planets"'), *lines[1:]],
-    "an option of another type": lambda lines: [lines[0].replace(b"{", b'{"blind":"yes",', 1), *lines[1:]],
+    "an option of another type": lambda lines: [lines[0].replace(b"{", b'{"unconditional":"yes",', 1), *lines[1:]],
     "an outcome that is none": lambda lines: [*lines, b'{"did":"exploded","rows":[0]}\n'],
     "an outcome of a row that is none": lambda lines: [*lines, b'{"did":"created","rows":[99]}\n'],
     "an outcome with fewer ids": lambda lines: [*lines, b'{"did":"created","rows":[0,1],"ids":["a"]}\n'],
@@ -199,7 +199,7 @@ def test_ids_that_lead_elsewhere_do_no_harm(client, project, images, planned, ke
     classes = project.get_label_classes()
     doomed = [{"row": 0, "label": 0, "id": key, "old": {}}]
     with Journal.create(
-        path.with_name("k"), "label_classes", project.id, [(project.id, None, doomed)], {"blind": True}
+        path.with_name("k"), "label_classes", project.id, [(project.id, None, doomed)], {"unconditional": True}
     ):
         pass
     project.resume(path.with_name("k"))  # there is no such class, so that it is as it shall be

@@ -127,7 +127,7 @@ def test_plain_calls_are_not_read_again(tmp_path):
         server.put_there("i", content(1))
         key = server.labels["i"][0]["id"]
         plan = [{"id": key, "old": {}, "new": content(1, class_id="ours")}]
-        report = apply(transport, tmp_path / "j", {"i": plan}, blind=True)
+        report = apply(transport, tmp_path / "j", {"i": plan}, unconditional=True)
         assert report["outcome"].tolist() == ["edited"]
         assert [seen.method for seen in server.seen] == ["PUT"]
 

@@ -126,7 +126,7 @@ def test_a_changed_part_of_what_was_read(project, images, labels):
     plan.apply()
     with pytest.raises(hf.FrameError, match=r"3 problems.*(?s:.*)missing='keep'"):
         project.plan_labels(read, part, missing="error")
-    with pytest.raises(hf.ValidationException, match="'drop' is no way"):
+    with pytest.raises(hf.ValidationException, match="missing is 'drop'"):
         project.plan_labels(read, part, missing="drop")
 
 

@@ -24,7 +24,7 @@ def planned(project, images, labels, tmp_path):
 
 def test_undo_of_a_run_that_died_at_any_byte(alone, tmp_path, monkeypatch):  # noqa: F811
     project = alone
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.0)  # nothing is under way here that could land late
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.0)  # nothing is under way here that could land late
     monkeypatch.setattr("hastyframe.edits.run.MAX_LOOK_AGE", 0.0)  # and nobody else writes
     before, after = small(project)
     project.plan_labels(before, after).apply(tmp_path / "whole")

@@ -93,7 +93,7 @@ def test_values_that_could_not_be_set_are_set_by_resume(project, valued, tmp_pat
 
 def test_undo_at_faults(client, project, valued, tmp_path, monkeypatch):
     monkeypatch.setattr(transport, "_FIRST_PAUSE", 0.002)
-    monkeypatch.setattr(transport, "_LONGEST_SETTLING", 0.5)
+    monkeypatch.setattr(transport, "_MAX_SETTLE_TIMEOUT", 0.5)
     before = by_box(project)
     client.server.faults = hf.local.Faults.everywhere(0.2, slow=0, retry_after=0)
     try:

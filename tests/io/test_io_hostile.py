@@ -186,7 +186,7 @@ def test_voc_twice():
         ({"label_classes.json": CLASSES, "d/a.png": png(10**9, 1)}, "d/a.png"),
         ({"label_classes.json": CLASSES, "d/a.png": png(20000, 20000)}, "d/a.png"),
         ({"label_classes.json": CLASSES, "d/a.png": png(2, 2, b"\0")}, "cannot be read as a picture"),
-        ({"label_classes.json": CLASSES, "d/a.png": png(1, 1, b"\0\7")}, "pixels of 7, which is no class"),
+        ({"label_classes.json": CLASSES, "d/a.png": png(1, 1, b"\0\7")}, "pixels of 7, which is not a class"),
     ],
 )
 def test_semantic_png(members, says):
@@ -202,7 +202,7 @@ def test_parquet(tmp_path, small):
     whole = labels.read_bytes()
     for cut in (b"", b"PAR1", whole[:-20], whole[: len(whole) // 2]):
         labels.write_bytes(cut)
-        with pytest.raises(hio.FormatError, match=r"labels\.parquet: it is no Parquet file"):
+        with pytest.raises(hio.FormatError, match=r"labels\.parquet: it is not a Parquet file"):
             hio.read_parquet(tmp_path / "a")
     labels.unlink()
     with pytest.raises(hio.FormatError, match=r"no labels\.parquet in it"):

@@ -58,7 +58,7 @@ def test_grey_stored_as_rgb(tmp_path):
     uncolored = [{"png_index": 1, "name": "cat"}, {"png_index": 200, "name": "dog"}]
     alpha = [[[200, 200, 200, 255], [0, 0, 0, 255]]]
     assert classes_of(read(tmp_path, uncolored, [[[1] * 3, [200] * 3]], alpha)) == ["cat", "dog", "dog"]
-    with pytest.raises(hio.FormatError, match=r"0\.png: it has pixels of #030303, which is no class"):
+    with pytest.raises(hio.FormatError, match=r"0\.png: it has pixels of #030303, which is not a class"):
         read(tmp_path, [CAT, DOG], [[[3] * 3, BLACK]])
     with pytest.raises(hio.FormatError, match=r"0\.png: it has pixels of #010101"):
         read(tmp_path, [CAT, DOG], [[[1] * 3, RED]])

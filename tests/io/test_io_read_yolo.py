@@ -65,7 +65,7 @@ def test_key_points_without_their_number_are_refused(tmp_path):
     with pytest.raises(hio.FormatError, match=r"a\.txt, line 1: .*kpt_shape in data\.yaml"):
         read(tmp_path, "0 .5 .5 .4 .6 .1 .2 2 .3 .4 1")
     (tmp_path / "data.yaml").write_text("names: [cat]\nkpt_shape: [2, 3]\n")
-    with pytest.raises(hio.FormatError, match=r"line 1: it is no box with the key points of kpt_shape \[2, 3\]"):
+    with pytest.raises(hio.FormatError, match=r"line 1: it is not a box with the key points of kpt_shape \[2, 3\]"):
         read(tmp_path, "0 .5 .5 .4 .6 .1 .2 2", classes=None)
     for shape in ("[2]", "[2, 4]", "[0, 3]", "17", "[a, 3]"):
         (tmp_path / "data.yaml").write_text(f"names: [cat]\nkpt_shape: {shape}\n")
@@ -95,9 +95,9 @@ def test_tracks_of_outlines_and_of_few(tmp_path):
 def test_scores_stay_scores(tmp_path):
     label_set = read(tmp_path, "0 .5 .5 .4 .6 1\n0 .5 .5 .4 .6 0.5\n0 0 0 1 0 1 1 1.0")
     assert label_set.labels["score"].tolist() == [1, 0.5, 1] and "track_id" not in label_set.labels
-    with pytest.raises(hio.FormatError, match="line 2: its last number is no score from 0 to 1"):
+    with pytest.raises(hio.FormatError, match="line 2: its last number is not a score from 0 to 1"):
         read(tmp_path, "0 .5 .5 .4 .6 .5\n0 .5 .5 .4 .6 29")
-    with pytest.raises(hio.FormatError, match="line 1: its last number is no score"):
+    with pytest.raises(hio.FormatError, match="line 1: its last number is not a score"):
         read(tmp_path, "0 .5 .5 .4 .6 87.5")
 
 

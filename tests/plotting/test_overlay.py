@@ -270,7 +270,7 @@ def test_bad_pictures_are_named(tmp_path):
         (IMAGES, "3 rows"),
         (np.zeros((3, 3, 2)), "shape"),
         (np.zeros((0, 3)), "shape"),
-        (7, "int is no image"),
+        (7, "int is not an image"),
         (row.drop("width"), "no width and height"),
     ]:
         with pytest.raises(hf.ValidationException, match=why):

@@ -1,4 +1,4 @@
-"""Frames that come in, made to belong together: full columns, ids beside names, and no reference to nothing."""
+"""The integrity of label sets: all columns, ids beside names, and references to rows that exist."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ._lists import KEPT
 if TYPE_CHECKING:
     from .label_set import LabelSet
 
-__all__ = ["belonging", "category", "check_label_set", "complete", "nothing", "rows_by_value", "rows_in"]
+__all__ = ["category", "check_integrity", "check_label_set", "complete", "nothing", "rows_by_value", "rows_in"]
 
 
-def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
+def check_integrity(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dict[str, pd.DataFrame | None]:
     """Complete the frames of a label set and check that they refer to each other.
 
     Parameters
@@ -69,7 +69,7 @@ def belonging(given: dict[str, tuple[type[Entity], pd.DataFrame | None]]) -> dic
 
 
 def check_label_set(value: Any, name: str) -> LabelSet:
-    """Return a label set, and refuse what is none.
+    """Return a label set, and refuse anything else.
 
     Parameters
     ----------

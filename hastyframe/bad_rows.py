@@ -1,11 +1,11 @@
-"""Work on many rows at once that is refused for one of them: which one."""
+"""Work on many rows at once that is refused for some of them: which ones."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,57 @@ from .errors import FormatError, FrameError, Problem, ValidationException
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["blame", "naming_outlines"]
+__all__ = ["find_bad_rows", "locate_bad_row", "naming_outlines"]
+
+R = TypeVar("R")
+Rows = NDArray[np.int64]
 
 
-def blame(
-    work: Callable[[NDArray[np.int64]], Any], rows: NDArray[np.int64], place: Callable[[int], str], file: str
-) -> Any:
-    """Do work on many rows at once; where it is refused, find the first row to blame and name it.
+def find_bad_rows(
+    work: Callable[[Rows], Any],
+    rows: Rows,
+    refusals: type[Exception] | tuple[type[Exception], ...] = ValidationException,
+) -> Iterator[tuple[int, Exception]]:
+    """Find the rows that work refuses: what is refused is halved until single rows are left.
+
+    Parameters
+    ----------
+    work : callable
+        Takes row numbers; raises one of `refusals` where one of them is bad.
+    rows : numpy.ndarray of int64
+        All of them.
+    refusals : type of Exception, or a tuple of them
+        What work raises.
+
+    Yields
+    ------
+    row : int
+        A row that is refused on its own; they come in the order of `rows`.
+    error : Exception
+        Why.
+
+    Examples
+    --------
+    >>> def work(rows):
+    ...     if 3 in rows:
+    ...         raise ValidationException("three")
+    >>> [(row, str(error)) for row, error in find_bad_rows(work, np.arange(8))]
+    [(3, 'three')]
+    """
+    parts = [rows]
+    while parts:
+        part = parts.pop()
+        try:
+            work(part)
+        except refusals as error:
+            if len(part) == 1:
+                yield int(part[0]), error
+            elif len(part):
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+
+
+def locate_bad_row(work: Callable[[Rows], R], rows: Rows, place: Callable[[int], str], file: str) -> R:
+    """Do work on many rows at once; where it is refused, name the first bad row.
 
     Parameters
     ----------
@@ -33,36 +77,36 @@ def blame(
         Names a row in words of the file.
     file : str
         Its name.
+
+    Raises
+    ------
+    FormatError
+        If one of the rows is refused. What is refused only for several rows together is raised as it is.
     """
     try:
         return work(rows)
-    except ValidationException:
-        while len(rows) > 1:
-            half = rows[: len(rows) // 2]
-            rows = half if _refused(work, half) else rows[len(rows) // 2 :]
-        work_on = rows
-    try:
-        work(work_on)
     except ValidationException as error:
-        raise FormatError(file, place(int(rows[0])), str(error).rstrip("."), "Correct it or leave it out") from None
-    raise FormatError(file, "", "its rows do not fit together", "Read them in parts")
+        whole = error
+    for row, reason in find_bad_rows(work, rows):
+        raise FormatError(file, place(row), str(reason).rstrip("."), "Correct it or leave it out") from None
+    raise whole
 
 
 @contextmanager
 def naming_outlines(labels: pd.DataFrame, what: str = "the labels") -> Iterator[None]:
-    """Work on outlines of a frame that is refused for some of them: name all of these by their ids.
+    """Turn an error about outlines of a frame into one that names every bad outline by its id.
 
     Parameters
     ----------
     labels : pandas.DataFrame
-        The frame; what is looked at is ``polygon`` and ``parts``, and only after the work was refused.
+        The frame with ``polygon`` or ``parts``; looked at only after an error.
     what : str
         What the frame is called.
 
     Raises
     ------
     FrameError
-        Names every row whose outline is none. An error that is about something else goes on as it is.
+        Names every row whose outline is not valid. Other errors are raised as they are.
 
     Examples
     --------
@@ -97,11 +141,3 @@ def _bad_outlines(labels: pd.DataFrame) -> Iterator[Problem]:
                 yield Problem(column, key, plain, "A polygon needs three vertices or more.")
             elif not all(math.isfinite(number) for ring in rings for vertex in ring for number in vertex):
                 yield Problem(column, key, plain, "Its coordinates must be finite numbers.")
-
-
-def _refused(work: Callable[[NDArray[np.int64]], Any], rows: NDArray[np.int64]) -> bool:
-    try:
-        work(rows)
-    except ValidationException:
-        return True
-    return False

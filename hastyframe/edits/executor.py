@@ -1,4 +1,4 @@
-"""Carrying out an open journal, verifying it, and finding out how far an ended run came; with bars and a report."""
+"""Carrying out an open journal, verifying it, or finding out how far an earlier run came; with bars and a report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from hastyframe.arguments import check_flag, check_workers
+from hastyframe.arguments import check_flag, check_workers, counted
 from hastyframe.entities import LabelClass
 from hastyframe.errors import BatchError, JournalError
-from hastyframe.vocabulary import Vocabulary, choose
+from hastyframe.vocabulary import Vocabulary, check_choice
 
 from .journal import DONE, Journal
 from .report import Report, report_of
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
     from .plan import Plan
 
-__all__ = ["Errors", "carry_out", "check_options", "reconcile", "verified"]
+__all__ = ["Errors", "check_options", "execute", "reconcile", "verified"]
 
 Errors: TypeAlias = Literal["raise", "report"]
 Undo: TypeAlias = "Callable[[Path], Plan]"
 
 
 def check_options(errors: Any, max_workers: Any, verify: Any) -> None:
-    """Refuse options of a run that are none, before its journal is touched."""
-    choose(errors, ("raise", "report"), "way to treat errors")
+    """Refuse bad options of a run, before its journal is touched."""
+    check_choice(errors, ("raise", "report"), "errors")
     check_flag(verify, "verify")
     if max_workers is not None:
         check_workers(max_workers)
 
 
-def carry_out(
+def execute(
     transport: Transport,
     journal: Journal,
     *,
@@ -80,9 +80,9 @@ def carry_out(
             keep_journal(journal.path)
             raise
     if journal.kind == LabelClass.plural:  # whose names frames show from now on
-        Vocabulary.of(transport, journal.project_id).forget(LabelClass)
+        Vocabulary.of(transport, journal.project_id).invalidate(LabelClass)
     report = report_now(run.stopped)
-    _warn_unswept(run, resource.unit)
+    _warn_unreviewed(run, resource.unit)
     failed = report[report["message"].notna()]  # those without all of their attribute values as well
     if len(failed):
         keep_journal(journal.path)
@@ -107,7 +107,7 @@ def verified(transport: Transport, path: Path, mend: bool, undo: Undo | None = N
         keep_journal(path)
         if run.stopped is not None:
             raise run.stopped
-        _warn_unswept(run, resource.unit)
+        _warn_unreviewed(run, resource.unit)
         return report_of(journal, resource.unit, None, undo, partial(verified, transport, undo=undo))
 
 
@@ -123,7 +123,7 @@ def reconcile(transport: Transport, journal: Journal) -> None:
     with transport.bar("Look for what was done", None, "row") as bar:
         run = Run(transport, journal, bar)
         run.reconcile()
-    trouble = run.stopped or next(iter(run.unswept), None)
+    trouble = run.stopped or next(iter(run.unreviewed), None)
     if trouble is not None:
         raise JournalError(
             f"What became of the rows of the journal {str(journal.path)!r} could not be read, so that it cannot be "
@@ -131,14 +131,15 @@ def reconcile(transport: Transport, journal: Journal) -> None:
         ) from trouble
 
 
-def _warn_unswept(run: Run, unit: str) -> None:
-    if not run.unswept:
+def _warn_unreviewed(run: Run, unit: str) -> None:
+    if not run.unreviewed:
         return
     path = str(run.journal.path)
     keep_journal(run.journal.path)
+    units = counted(len(run.unreviewed), unit.removesuffix("_id"))
     warnings.warn(
-        f"{len(run.unswept):,} of the {unit.removesuffix('_id')}s could not be read again, to see what came of their "
-        f"requests: {run.unswept[0]} project.resume({path!r}) looks again.",
+        f"{units} could not be read again, to see what became of the requests: {run.unreviewed[0]} "
+        f"project.resume({path!r}) looks again.",
         UserWarning,
         stacklevel=4,
     )

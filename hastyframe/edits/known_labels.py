@@ -1,7 +1,7 @@
-"""Which labels an image had when it was last read whole.
+"""Which labels an image had when all of them were last read.
 
-Who creates labels and gets no answer reads the image again, and must tell what is new from what was there before. Where
-the client has just read the image anyway, what it saw then serves, and a request an image is saved.
+If a request that creates labels gets no answer, the image is read again, and what is new must be told from what was
+there before. If the client has read the image lately, it knows that already, which saves a request for each image.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
     from hastyframe.transport import Transport
 
-__all__ = ["Sightings"]
+__all__ = ["KnownLabels"]
 
 FRESH = 600.0
-"""For how many seconds a sighting serves."""
+"""For how many seconds it counts what was read."""
 
 
-class Sightings:
-    """What a client saw of a project's images.
+class KnownLabels:
+    """The ids of labels that a client has read, by image.
 
     Examples
     --------
     >>> import pandas as pd
     >>> labels = pd.DataFrame({"image_id": ["a", "a"]}, index=["l1", "l2"])
-    >>> sightings = Sightings()
-    >>> sightings.saw(["a", "b"], labels)
-    >>> sightings.of("a"), sightings.of("b"), sightings.of("c")
+    >>> known_labels = KnownLabels()
+    >>> known_labels.saw(["a", "b"], labels)
+    >>> known_labels.of("a"), known_labels.of("b"), known_labels.of("c")
     (['l1', 'l2'], [], None)
     """
 
@@ -46,7 +46,7 @@ class Sightings:
         self._lock = threading.Lock()
 
     @classmethod
-    def shared(cls, transport: Transport, project_id: str) -> Sightings:
+    def shared(cls, transport: Transport, project_id: str) -> KnownLabels:
         """Return the one that everything on a transport shares."""
         return transport.cached((cls, project_id), cls)
 
