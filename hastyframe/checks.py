@@ -44,9 +44,11 @@ __all__ = [
     "rows_of",
     "settle_classes",
     "table",
+    "without_decimals",
     "warn_of_misspelt",
     "without_read_names",
     "without_shape",
+    "without_decimals",
 ]
 
 CUT_ANEW = (
@@ -574,6 +576,7 @@ def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
 def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     if column.dtype == np.dtype("float64"):
         return column
+    column = without_decimals(column)
     try:
         numbers = pd.to_numeric(column, errors="coerce")
     except OverflowError:  # whole numbers beyond what a float holds
@@ -587,6 +590,13 @@ def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
         numbers = pd.Series(np.nan, index=column.index)
     problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)
     return numbers
+
+
+def without_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of Arrow decimals as floats, because pandas loses the missing ones in turning them to numbers."""
+    dtype = column.dtype
+    decimal = isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+    return column.astype(pd.ArrowDtype(pa.float64())) if decimal else column
 
 
 def _bounded(value: Any) -> Any:

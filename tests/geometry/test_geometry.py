@@ -435,7 +435,9 @@ def test_contours_of_opencv_are_rings():
 
 def test_one_vertex_is_no_polygon():
     column = pd.Series([SQUARE] * len(SQUARE), dtype="polygon")
-    with pytest.raises(hf.ValidationException, match=r"two numbers are one vertex.*make it a hastyframe\.geometry\.Polygon"):
+    with pytest.raises(
+        hf.ValidationException, match=r"two numbers are one vertex.*make it a hastyframe\.geometry\.Polygon"
+    ):
         column.loc[:] = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
     for vertex in ([1, 2], np.array([1.0, 2.0]), (1, 2)):
         with pytest.raises(hf.ValidationException, match="two numbers are one vertex"):
@@ -451,6 +453,6 @@ def test_equal_polygons_have_one_hash():
 
 @pytest.mark.parametrize("odd", [np.nan, 0.3, np.inf, -0.5])
 def test_pixels_that_are_no_whole_numbers_need_a_threshold(odd):
-    with pytest.raises(hf.ValidationException, match=r"Row 1 .*pixels > 0\.5"):
+    with pytest.raises(hf.ValidationException, match=r"(?s)Row 1 .*pixels > 0\.5"):
         MaskArray([np.eye(2), np.array([[odd, 1.0], [0.0, 1.0]])])
     assert MaskArray([np.array([[255.0, 0.0]]), np.array([[7, 0]])]).area.tolist() == [1, 1]

@@ -68,7 +68,7 @@ def test_labels_of_geometry_columns_are_measured_painted_and_evaluated():
     assert np.array_equal(*maps) and maps[0].any()
     with_scores = one.assign(score=0.5)
     result = hf.evaluate(one, with_scores, images=IMAGES, iou="mask")
-    assert result.summary()["AP"] == 1
+    assert result.summary()["AP"] == pytest.approx(1)
     assert len(hf.find_duplicates(pd.concat([one, one]).reset_index())) == 3
     assert hf.clip_to_image(one, IMAGES)["polygon"].notna().sum() == 1
 
@@ -121,7 +121,7 @@ def test_a_picture_of_a_mask_has_the_box_around_its_pixels(iou):
     wide = predictions.assign(mask=pd.Series([Mask.from_array(pixels[2:20], 0, 2)], dtype="mask"))
     with_mask = labels.assign(mask=masks)
     for one, other in [(with_mask, predictions), (with_mask, wide), (predictions, with_mask.assign(score=1.0))]:
-        assert hf.evaluate(one, other, iou=iou).summary()["AP"] == 1
+        assert hf.evaluate(one, other, iou=iou).summary()["AP"] == pytest.approx(1)
 
 
 def test_a_mask_of_no_pixels_has_the_box_of_its_frame():

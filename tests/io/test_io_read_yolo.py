@@ -101,6 +101,18 @@ def test_scores_stay_scores(tmp_path):
         read(tmp_path, "0 .5 .5 .4 .6 87.5")
 
 
+def test_only_whole_numbers_are_tracks(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [cat]\nkpt_shape: [2, 2]\n")
+    with pytest.raises(hio.FormatError, match=r"line 1: it is no box with the key points of kpt_shape \[2, 2\]"):
+        read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 .6\n")
+    assert read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 6\n").labels["track_id"].tolist() == [6]
+    (tmp_path / "data.yaml").unlink()
+    for end in ("0.4", "100000000000000000000", "9007199254740993", "-1"):
+        with pytest.raises(hio.FormatError, match="line 1: its last number is no id of a track"):
+            read(tmp_path, f"0 .5 .5 .2 .2 .9 {end}\n", tracks=True)
+    assert read(tmp_path, "0 .5 .5 .2 .2 .9 3.0\n", tracks=True).labels["track_id"].tolist() == [3]
+
+
 def test_triangle_or_track(tmp_path):
     assert read(tmp_path, "0 0 0 1 0 1 1").labels["polygon"].iloc[0][2] == [100, 100]
     assert len(read(tmp_path, "0 .5 .5 .4 .6 .9 1\n0 .1 .1 .2 .2 .3 .3 .4 .4").labels["polygon"].iloc[0]) == 3
