@@ -44,11 +44,10 @@ __all__ = [
     "rows_of",
     "settle_classes",
     "table",
-    "without_decimals",
     "warn_of_misspelt",
+    "without_decimals",
     "without_read_names",
     "without_shape",
-    "without_decimals",
 ]
 
 CUT_ANEW = (

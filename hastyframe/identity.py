@@ -63,7 +63,8 @@ def texts(values: Any, kind: Kind = "id") -> pa.Array:
     >>> texts(pd.Series(["1.0"]), "name").to_pylist()
     ['1.0']
     """
-    values = scalars(values)
+    if values.dtype != np.float16:  # Arrow takes it as it is, and knows how many digits it holds
+        values = scalars(values)
     dtype = values.dtype
     if isinstance(dtype, pd.StringDtype):
         return _folded(arrow_array(values, _TEXT), kind)
@@ -157,9 +158,9 @@ def one(value: Any, kind: Kind = "id") -> str | None:
         return str(value) if kind == "name" else None
     if isinstance(value, Integral):
         return str(int(value))
-    if isinstance(value, float | np.floating | Decimal) and math.isfinite(value) and abs(value) < _uncertain(value):
-        return str(int(value)) if value == int(value) else str(value)
-    return None
+    if not isinstance(value, float | np.floating | Decimal) or not abs(float(value)) < _uncertain(value):
+        return None
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def is_uuid(text: Any) -> bool:

@@ -93,7 +93,7 @@ def _masks(frame: pd.DataFrame) -> dict[str, Any]:
     runs, frames = array.runs_in_boxes()
     boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
     bare = there & np.isnan(boxes).all(axis=1)
-    boxes = np.where(bare[:, None], _around(array, frames), boxes)
+    boxes = np.where(bare[:, None], _around(array, frames.astype(float)), boxes)
     moved = np.flatnonzero(there & (boxes != frames).any(axis=1))
     if len(moved):
         runs = _cut(frame, array, runs, boxes, moved)

@@ -71,10 +71,10 @@ def warn_of_classes(
         known = {_plain(text): text for text in reversed(own)}
         alike = [(text, known[_plain(text)]) for text in predicted if text not in own and _plain(text) in known]
         if alike and by == "class_name":
+            pairs = ", ".join(f"{text!r} and {same!r}" for text, same in alike[:_SHOWN])
             _warn(
-                f"Predictions are of classes ({by}) that no label has but for capitals, spaces and hyphens, so that they "
-                f"match nothing: {', '.join(f'{text!r} and {same!r}' for text, same in alike[:_SHOWN])}. Bring both sides "
-                "to one spelling."
+                f"Predictions are of classes ({by}) that no label has but for capitals, spaces and hyphens, so that "
+                f"they match nothing: {pairs}. Bring both sides to one spelling."
             )
         return
     same = {_plain(text) for text in own} & {_plain(text) for text in predicted}

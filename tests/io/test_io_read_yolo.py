@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -360,3 +362,15 @@ def test_archives_and_folders_of_all_formats_pass_over_the_same(tmp_path, small)
             (tmp_path / name / place).mkdir(exist_ok=True)
             (tmp_path / name / place / dropping).write_text("x")
         assert len(getattr(hio, f"read_{name}")(tmp_path / name, progress=False).images) == 3
+
+
+def test_open_archives_are_read_and_texts_are_no_paths(tmp_path):
+    (tmp_path / "in").mkdir()
+    folder = folder_of(tmp_path / "in", {"a.png": (10, 10), "a.txt": "0 .5 .5 .2 .2\n", "classes.txt": "cat\n"})
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    with Path(packed).open("rb") as file:
+        assert boxes(hio.read_yolo(file, progress=False)) == boxes(hio.read_yolo(packed, progress=False))
+    assert boxes(hio.read_yolo(io.BytesIO(Path(packed).read_bytes()), progress=False)) == [[4, 4, 6, 6]]
+    for read_it in (hio.read_coco, hio.read_yolo, hio.read_hasty_json, hio.read_voc):
+        with pytest.raises(ValidationException, match="no file is called that"):
+            read_it('{"images": []}' * 50)
