@@ -252,7 +252,7 @@ def check_path(value: Any, name: str) -> Path:
         raise _refused(name, value, "it must be a path: a text or a pathlib.Path.")
     if not 0 < len(os.fspath(value)) <= LONGEST_PATH or "\0" in os.fspath(value):
         raise _refused(name, value, "no file is called that.")
-    if any(len(os.fsencode(part)) > _LONGEST_PART for part in Path(value).parts):
+    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_PART for part in Path(value).parts):
         raise _refused(name, value, "no file is called that: give a path, and not what stands in the file.")
     return Path(value)
 
