@@ -95,7 +95,7 @@ def scalars(values: Any) -> Any:
         return values.astype(np.float32)
     if isinstance(dtype, pd.SparseDtype):
         return values.astype(dtype.subtype)
-    if dtype != np.dtype(object):
+    if dtype != np.dtype(object) or pd.api.types.infer_dtype(values, skipna=True) == "string":
         return values
     held = [value.item() if _is_held(value) else value for value in values]
     if all(one is other for one, other in zip(held, values, strict=True)):
