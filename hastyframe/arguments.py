@@ -36,6 +36,8 @@ __all__ = [
 LONGEST_TEXT = 1 << 20
 """The most characters of a text that is sent."""
 LONGEST_PATH = 32_767
+_LONGEST_PART = 255
+"""Bytes of a name in a folder, on all usual file systems."""
 _COLOR = re.compile("#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 _NO_FILE_NAME = re.compile(r"[/\n\r]")
 MAX_NUMBER = 2**53
@@ -250,6 +252,8 @@ def check_path(value: Any, name: str) -> Path:
         raise _refused(name, value, "it must be a path: a text or a pathlib.Path.")
     if not 0 < len(os.fspath(value)) <= LONGEST_PATH or "\0" in os.fspath(value):
         raise _refused(name, value, "no file is called that.")
+    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_PART for part in Path(value).parts):
+        raise _refused(name, value, "no file is called that: give a path, and not what stands in the file.")
     return Path(value)
 
 

@@ -48,6 +48,7 @@ __all__ = [
     "settle_classes",
     "table",
     "warn_of_misspelt",
+    "without_decimals",
     "without_read_names",
     "without_shape",
 ]
@@ -598,6 +599,7 @@ def _split_boxes(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
 def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     if column.dtype == np.dtype("float64"):
         return column
+    column = without_decimals(column)
     try:
         numbers = pd.to_numeric(column, errors="coerce")
     except OverflowError:  # whole numbers beyond what a float holds
@@ -611,6 +613,13 @@ def _numbers(column: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
         numbers = pd.Series(np.nan, index=column.index)
     problems.add(str(column.name), numbers.isna() & column.notna(), "It must be a number.", column)
     return numbers
+
+
+def without_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of Arrow decimals as floats, because pandas loses the missing ones in turning them to numbers."""
+    dtype = column.dtype
+    decimal = isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+    return column.astype(pd.ArrowDtype(pa.float64())) if decimal else column
 
 
 def _bounded(value: Any) -> Any:

@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from .frames import arrow_array
 
-__all__ = ["REMEDY", "Kind", "are_uuids", "as_index", "as_series", "is_uuid", "not_texts", "one", "texts"]
+__all__ = ["REMEDY", "Kind", "are_uuids", "as_index", "as_series", "is_uuid", "not_texts", "one", "scalars", "texts"]
 
 Kind: TypeAlias = Literal["id", "name"]
 
-REMEDY = "It must be an id: a text, a UUID or a number."
+REMEDY = "It must be an id: a text, a UUID or a number, if a float one of at most 15 digits."
 """What is said of a value that is none."""
 
 _TEXT = pa.large_string()
@@ -63,6 +63,8 @@ def texts(values: Any, kind: Kind = "id") -> pa.Array:
     >>> texts(pd.Series(["1.0"]), "name").to_pylist()
     ['1.0']
     """
+    if values.dtype != np.float16:  # Arrow takes it as it is, and knows how many digits it holds
+        values = scalars(values)
     dtype = values.dtype
     if isinstance(dtype, pd.StringDtype):
         return _folded(arrow_array(values, _TEXT), kind)
@@ -75,6 +77,30 @@ def texts(values: Any, kind: Kind = "id") -> pa.Array:
     if isinstance(dtype, np.dtype) and dtype.kind not in "iufb":
         return pa.nulls(len(values), _TEXT)
     return _of_arrow(arrow_array(values), kind)
+
+
+def scalars(values: Any) -> Any:
+    """Return a column whose values are scalars that pandas can group, itself where it is one.
+
+    Arrays without axes, as tensors of models are, become what they hold; a sparse column becomes a dense one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scalars(pd.Series([np.array(1), "a"])).tolist()
+    [1, 'a']
+    """
+    dtype = values.dtype
+    if dtype == np.float16:
+        return values.astype(np.float32)
+    if isinstance(dtype, pd.SparseDtype):
+        return values.astype(dtype.subtype)
+    if dtype != np.dtype(object) or pd.api.types.infer_dtype(values, skipna=True) == "string":
+        return values
+    held = [value.item() if _is_held(value) else value for value in values]
+    if all(one is other for one, other in zip(held, values, strict=True)):
+        return values
+    return pd.Series(held, index=getattr(values, "index", None), name=getattr(values, "name", None), dtype=object)
 
 
 def not_texts(values: Any, found: pa.Array) -> npt.NDArray[np.bool_]:
@@ -132,9 +158,9 @@ def one(value: Any, kind: Kind = "id") -> str | None:
         return str(value) if kind == "name" else None
     if isinstance(value, Integral):
         return str(int(value))
-    if isinstance(value, float | np.floating | Decimal) and math.isfinite(value):
-        return str(int(value)) if value == int(value) else str(value)
-    return None
+    if not isinstance(value, float | np.floating | Decimal) or not abs(float(value)) < _uncertain(value):
+        return None
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def is_uuid(text: Any) -> bool:
@@ -154,6 +180,18 @@ def are_uuids(ids: Iterable[str]) -> bool:
 
 
 # The parts ------------------------------------------------------------------------------------------------------------
+
+
+def _is_held(value: Any) -> bool:
+    """Whether a value is an array, or a tensor of any library, of one number and no axis."""
+    return not isinstance(value, _HELD) and getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+
+
+def _uncertain(value: Any) -> float:
+    """Return from where on a float stands for its neighbors as well, so that it does not say which id it was."""
+    if isinstance(value, Decimal):
+        return math.inf
+    return float(2 ** (np.finfo(type(value)).nmant + 1))
 
 
 def _folded(found: pa.Array, kind: Kind) -> pa.Array:
@@ -220,5 +258,7 @@ def _of_arrow(array: pa.Array, kind: Kind) -> pa.Array:
         known = coded.dictionary.to_pylist()
         if type_ == pa.uuid():
             known = [uuid.UUID(bytes=value) for value in known]
+        elif pa.types.is_floating(type_):
+            known = [None if value is None else type_.to_pandas_dtype()(value) for value in known]
         return pa.array([one(value, kind) for value in known], _TEXT).take(coded.indices)
     return pa.nulls(len(array), _TEXT)

@@ -51,6 +51,7 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
     >>> hf.add_area(labels)["area"].tolist()
     [3.0, 8.0]
     """
+    labels = _with_sides(labels)
     boxes = _boxes(labels)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     kind = kinds(labels.reindex(columns=labels.columns.union(list(BOX)))).to_numpy()
@@ -88,7 +89,7 @@ def fit_boxes(labels: pd.DataFrame) -> pd.DataFrame:
     >>> hf.fit_boxes(pd.DataFrame({"polygon": [[[0.5, 1], [4, 1], [4, 2.2]]]})).iloc[0, 1:].tolist()
     [0.0, 1.0, 4.0, 3.0]
     """
-    frame = without_boxes(labels)
+    frame = _with_sides(without_boxes(labels))
     boxes = _boxes(frame)
     kind = kinds(_complete(frame)).to_numpy()
     out = frame.copy()
@@ -142,6 +143,7 @@ def find_duplicates(labels: pd.DataFrame, iou: float = 1.0, *, same_class: bool 
     if not 0 < iou <= 1:
         raise ValidationException(f"iou is {iou!r}; it must be above 0 and at most 1.")
     _require(labels, "image_id")
+    labels = _with_sides(labels)
     runs, boxes = paint(_complete(labels), _generous_sizes(labels), "the labels")
     runs, boxes = masks.trim(runs, boxes)
     group = _group(labels, same_class)
@@ -187,6 +189,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     [{'x_min': 4.0, 'x_max': 6.0}]
     """
     sizes = _sizes(labels, by_id(images, "image_id", "images"))
+    labels = _with_sides(labels)
     out = labels.copy()
     before = _boxes(labels)
     boxes = np.clip(before, 0, sizes[:, [1, 0, 1, 0]])
@@ -249,6 +252,7 @@ def flatten(labels: pd.DataFrame, images: pd.DataFrame, classes: pd.DataFrame | 
     {'a': [[1, 1, 2], [2, 2, 2]]}
     """
     _require(labels, "image_id", "class_name")
+    labels = _with_sides(labels)
     if classes is not None:
         _require(classes, "name")
     names = labels["class_name"].astype("category").cat.categories if classes is None else classes["name"]
@@ -337,6 +341,22 @@ def _group(labels: pd.DataFrame, same_class: bool) -> npt.NDArray[np.intp]:
 
 def _boxes(labels: pd.DataFrame) -> npt.NDArray[np.float64]:
     return labels.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan).copy()
+
+
+def _with_sides(labels: pd.DataFrame) -> pd.DataFrame:
+    """Turn a column of boxes ``[x_min, y_min, x_max, y_max]``, as dicts of the API have them, into the four columns."""
+    if "bbox" not in labels or set(BOX) & set(labels.columns):
+        return labels
+    boxes = np.full((len(labels), len(BOX)), np.nan)
+    for row in np.flatnonzero(labels["bbox"].notna().to_numpy()).tolist():
+        given = labels["bbox"].iloc[row]
+        try:
+            boxes[row] = np.asarray(given, float).reshape(len(BOX))
+        except (TypeError, ValueError):
+            name = labels.index[row]
+            problem = f"The bbox of {name!r} is {given!r}; it must be [x_min, y_min, x_max, y_max]."
+            raise ValidationException(problem) from None
+    return labels.drop(columns="bbox").assign(**dict(zip(BOX, boxes.T, strict=True)))
 
 
 def _complete(labels: pd.DataFrame) -> pd.DataFrame:

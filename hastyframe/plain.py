@@ -34,7 +34,7 @@ def plain_geometry(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The frame itself if it has none. A mask counts inside the box of its row; a row that has no box gets the
-        mask's frame. A polygon of several parts goes to a column ``parts``.
+        smallest one around the mask's pixels. A polygon of several parts goes to a column ``parts``.
 
     Raises
     ------
@@ -92,12 +92,18 @@ def _masks(frame: pd.DataFrame) -> dict[str, Any]:
     there = ~array.isna()
     runs, frames = array.runs_in_boxes()
     boxes = frame.reindex(columns=list(BOX)).to_numpy(dtype=float, na_value=np.nan)
-    boxes = np.where(there[:, None] & np.isnan(boxes).all(axis=1)[:, None], frames, boxes)
+    bare = there & np.isnan(boxes).all(axis=1)
+    boxes = np.where(bare[:, None], _around(array, frames.astype(float)), boxes)
     moved = np.flatnonzero(there & (boxes != frames).any(axis=1))
     if len(moved):
         runs = _cut(frame, array, runs, boxes, moved)
     lists = runs.to_arrow().take(pa.array(np.arange(len(frame)), mask=~there)).cast(MASK)
     return {"mask": pd.array(lists, dtype=pd.ArrowDtype(MASK)), **dict(zip(BOX, boxes.T, strict=True))}
+
+
+def _around(array: MaskArray, frames: Boxes) -> Boxes:
+    """Return the boxes that masks have by themselves: around their pixels, as COCO has them; of none, their frames."""
+    return np.where((array.area > 0)[:, None], array.bounds, frames)
 
 
 def _cut(

@@ -77,8 +77,53 @@ def test_what_is_another_value_is_another_id():
     assert texts(pd.Series([big, -big])).to_pylist() == [str(big), str(-big)]
     assert texts(pd.Series([2**64 - 1], dtype="uint64")).to_pylist() == [str(2**64 - 1)]
     assert texts(pd.Series([big, None], dtype=object)).to_pylist() == [str(big), None]
-    assert texts(pd.Series([2.0**60])).to_pylist() == [str(2**60)]
     assert texts(pd.Series([0.5])).to_pylist() == ["0.5"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([2.0**53, 1.0]),
+        pd.Series([2.0**53 + 2, 1.0], dtype=pd.ArrowDtype(pa.float64())),
+        pd.Series([2.0**24, 1.0], dtype=np.float32),
+        pd.Series([2.0**24 + 2, 1.0], dtype=pd.ArrowDtype(pa.float32())),
+        pd.Series([2.0**11, 1.0], dtype=np.float16),
+        pd.Series([np.float32(2.0**24), 1], dtype=object),
+        pd.Series(pd.Categorical([1e300, 1.0])),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_a_float_that_may_have_been_another_number_is_no_id(column):
+    found = texts(column)
+    assert found.to_pylist() == [None, "1"]
+    assert not_texts(column, found).tolist() == [True, False]
+    assert texts(pd.Series([2.0**53 - 1, -(2.0**53) + 1])).to_pylist() == [str(2**53 - 1), str(1 - 2**53)]
+
+
+class Tensor:
+    """What frameworks of models have as a single number."""
+
+    ndim = 0
+
+    def __init__(self, value):
+        self.value = value
+
+    def item(self):
+        return self.value
+
+
+def test_numbers_in_arrays_without_axes_and_in_odd_columns():
+    assert texts(pd.Series([np.array(1), Tensor(2), Tensor("a"), None], dtype=object)).to_pylist() == [
+        "1",
+        "2",
+        "a",
+        None,
+    ]
+    assert texts(pd.Index([np.array(1), 2], dtype=object)).to_pylist() == ["1", "2"]
+    assert texts(pd.Series(pd.arrays.SparseArray([3, 4]))).to_pylist() == ["3", "4"]
+    assert texts(pd.Series(np.array([3, 4], np.float16))).to_pylist() == ["3", "4"]
+    strange = pd.Series([np.array([1, 2])], dtype=object)
+    assert not_texts(strange, texts(strange)).tolist() == [True]
 
 
 def test_a_uuid_is_the_same_in_capitals_and_as_an_object():

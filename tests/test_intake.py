@@ -334,3 +334,53 @@ def test_labels_that_come_back_plan_nothing(project, labels, trip):
     before = project.get_labels()
     plan = project.plan_labels(before, TRIPS[trip](before))
     assert len(plan) == 0, plan
+
+
+# What pandas, Polars and Dask leave behind ----------------------------------------------------------------------------
+
+
+def test_levels_of_an_index_are_columns_and_ids():
+    rows = pd.DataFrame({"x": [1, 2], "image_id": ["p", "q"], "label_id": ["a", "b"]})
+    for levels in (["image_id", "label_id"], ["label_id", "image_id"]):
+        for drop in (True, False):
+            found = as_pandas(rows.set_index(levels, drop=drop), "label_id")
+            assert found.index.tolist() == ["a", "b"] and found.index.name == "label_id"
+            assert found["image_id"].tolist() == ["p", "q"] and found["x"].tolist() == [1, 2]
+    grouped = rows.drop(columns="label_id").set_index([["r", "s"]]).groupby("image_id", group_keys=True)
+    found = as_pandas(grouped.apply(lambda group: group.head(1)), "label_id")
+    assert found.index.tolist() == ["r", "s"] and found["image_id"].tolist() == ["p", "q"]
+    without = as_pandas(rows.set_index(["image_id", "x"]), "tag_id")
+    assert without.index.tolist() == [0, 1] and set(without.columns) == {"image_id", "x", "label_id"}
+    assert as_pandas(rows.set_index(["image_id", "label_id"]).iloc[:0], "label_id").index.name == "label_id"
+
+
+def test_plans_take_what_grouping_leaves(project, labels):
+    grouped = labels.groupby("image_id", group_keys=True).apply(lambda group: group)
+    assert len(project.plan_labels(labels, grouped)) == 0
+    moved = labels.reset_index().set_index(["image_id", "class_name", "label_id"])
+    assert len(project.plan_labels(labels, moved)) == 0
+    views = pd.Index(pd.array(pa.array(labels.index.tolist(), pa.string_view()), dtype=pd.ArrowDtype(pa.string_view())))
+    assert len(project.plan_labels(labels, labels.set_axis(views))) == 0
+    columns = {"image_id": views.array[:0].dtype, "external_id": views.array[:0].dtype}
+    assert len(project.plan_labels(labels, labels.astype(columns))) == 0
+    decimals = {"x_min": pd.ArrowDtype(pa.decimal128(10, 2)), "z_index": pd.ArrowDtype(pa.decimal256(12, 4))}
+    assert len(project.plan_labels(labels, labels.astype(decimals))) == 0
+
+
+def test_lazy_frames_are_to_be_collected(project, labels):
+    polars = pytest.importorskip("polars")
+
+    class Lazy:
+        def compute(self):
+            return labels
+
+    for lazy, verb in ((polars.LazyFrame({"label_id": ["a"]}), "collect"), (Lazy(), "compute")):
+        for door in (
+            lambda rows: project.plan_labels(labels, rows),
+            project.create_labels,
+            project.set_status,
+            hf.add_area,
+            lambda rows: hf.evaluate(labels, rows),
+        ):
+            with pytest.raises(hf.HastyError, match=rf"Collect it first, by its \.{verb}\(\)"):
+                door(lazy)

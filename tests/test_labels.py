@@ -236,3 +236,21 @@ def test_images_of_another_dtype(dtype):
         images = pd.DataFrame({"width": [4, 5], "height": [3, 3]}, index=index)
         assert hf.clip_to_image(labels, images)["x_max"].tolist() == [4, 5]
         assert [class_map.shape for _, class_map in hf.flatten(labels, images)] == [(3, 4), (3, 5)]
+
+
+def test_boxes_as_lists_are_those_of_the_api(images):
+    rows = [
+        {"label_id": "a", "image_id": images.index[0], "class_name": "coin", "bbox": [1, 1, 3, 4]},
+        {"label_id": "b", "image_id": images.index[0], "class_name": "coin", "bbox": np.array([1.0, 1, 3, 4])},
+        {"label_id": "c", "image_id": images.index[0], "class_name": "coin", "bbox": None},
+    ]
+    assert hf.add_area(rows)["area"].fillna(-1).tolist() == [6, 6, -1]
+    assert hf.add_area(pd.DataFrame(rows))["x_max"].fillna(-1).tolist() == [3, 3, -1]
+    assert hf.find_duplicates(rows[:2]).index.tolist() == ["b"]
+    outside = [rows[0] | {"bbox": [-4, 1, 3, 4]}]
+    clipped = hf.clip_to_image(outside, images)
+    assert clipped[["x_min", "x_max"]].to_numpy().tolist() == [[0, 3]] and "bbox" not in clipped
+    assert hf.fit_boxes(pd.DataFrame(rows[:1]))["y_max"].tolist() == [4]
+    for bad in ([1, 2, 3], 5, "1234", [1, 2, 3, "x"]):
+        with pytest.raises(hf.ValidationException, match=r"The bbox of 'a' is .*\[x_min, y_min, x_max, y_max\]"):
+            hf.add_area([rows[0] | {"bbox": bad}])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import EvaluationWarning
 from ..identity import texts
 
-__all__ = ["warn_of_boxes", "warn_of_classes", "warn_of_images", "why_unknown"]
+__all__ = ["warn_of_boxes", "warn_of_classes", "warn_of_images", "warn_of_shares", "why_unknown"]
 
 _SHOWN = 3
 _LOOKED_AT = 1000
@@ -55,7 +55,7 @@ def why_unknown(ids: pa.Array, known: pa.Array, images: pd.DataFrame | None) -> 
 def warn_of_classes(
     by: str, own: Sequence[str], other: Sequence[str], used: NDArray[np.integer[Any]] | Sequence[int]
 ) -> None:
-    """Warn if labels and predictions have no class in common.
+    """Warn if labels and predictions have no class in common, or some that differ but for their spelling.
 
     Parameters
     ----------
@@ -68,6 +68,14 @@ def warn_of_classes(
     """
     predicted = [other[code] for code in used]
     if not set(own).isdisjoint(predicted):
+        known = {_plain(text): text for text in reversed(own)}
+        alike = [(text, known[_plain(text)]) for text in predicted if text not in own and _plain(text) in known]
+        if alike and by == "class_name":
+            pairs = ", ".join(f"{text!r} and {same!r}" for text, same in alike[:_SHOWN])
+            _warn(
+                f"Predictions are of classes ({by}) that no label has but for capitals, spaces and hyphens, so that "
+                f"they match nothing: {pairs}. Bring both sides to one spelling."
+            )
         return
     same = {_plain(text) for text in own} & {_plain(text) for text in predicted}
     why = " They match but for capitals, spaces and hyphens: bring both sides to one spelling." if same else ""
@@ -78,12 +86,29 @@ def warn_of_classes(
 
 
 def warn_of_boxes(labels: pd.DataFrame, predictions: pd.DataFrame) -> None:
-    """Warn if predictions are boxes only where masks are compared, and labels are not."""
-    if len(predictions) and _has_finer(labels) and not _has_finer(predictions):
-        _warn(
-            'iou="mask", and the predictions are boxes only: they are painted, and held against the masks of the '
-            'labels. Give predictions with masks or polygons, or compare boxes with iou="bbox".'
-        )
+    """Warn if one side is boxes only where masks are compared, and the other is not."""
+    sides = {"predictions": predictions, "labels": labels}
+    finer = {name: _has_finer(frame) for name, frame in sides.items()}
+    if finer["predictions"] == finer["labels"] or not (len(labels) and len(predictions)):
+        return
+    bare, other = ("labels", "predictions") if finer["predictions"] else ("predictions", "labels")
+    _warn(
+        f'iou="mask", and the {bare} are boxes only: they are painted, and held against the masks of the {other}. '
+        f'Give {bare} with masks or polygons, or compare boxes with iou="bbox".'
+    )
+
+
+def warn_of_shares(labels: NDArray[np.float64], predictions: NDArray[np.float64]) -> None:
+    """Warn if all boxes of one side lie within one pixel, as shares of an image do, and those of the other do not."""
+    if not len(labels) or not len(predictions):
+        return
+    farthest = {name: np.nanmax(boxes) for name, boxes in (("labels", labels), ("predictions", predictions))}
+    for name, other in (("labels", "predictions"), ("predictions", "labels")):
+        if farthest[name] <= 1 < farthest[other]:
+            _warn(
+                f"All boxes of the {name} lie within one pixel, and those of the {other} do not: the {name} seem to be "
+                "shares of their images. Multiply them by width and height."
+            )
 
 
 def _has_finer(frame: pd.DataFrame) -> bool:

@@ -87,8 +87,8 @@ def evaluate(
     Warns
     -----
     EvaluationWarning
-        If labels and predictions have no image or no class in common, or one side has only boxes where masks are
-        compared.
+        If labels and predictions have no image or no class in common, classes that differ but for their spelling, or
+        shares of images on one side; or if one side has only boxes where masks are compared.
 
     Notes
     -----

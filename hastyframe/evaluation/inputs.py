@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from .. import identity, masks
 from ..bad_rows import locate_bad_row, naming_outlines
-from ..checks import Problems
+from ..checks import Problems, without_decimals
 from ..errors import ValidationException
 from ..frames import BOX
 from ..masks.blocks import in_threads
 from ..painting import Rule, named
-from .doubts import warn_of_boxes, warn_of_classes, warn_of_images, why_unknown
+from .doubts import warn_of_boxes, warn_of_classes, warn_of_images, warn_of_shares, why_unknown
 from .shapes import OUTCOME, Masks, lists_of, read_masks
 
 __all__ = ["Inputs", "Objects", "Rule", "read_inputs"]
@@ -89,11 +89,14 @@ def read_inputs(
         raise ValidationException(f'rule is "center" or "coco", not {rule!r}.')
     labels, predictions = _indexed(labels, "label_id", "labels"), _indexed(predictions, "prediction_id", "predictions")
     images = None if images is None else _indexed(images, "image_id", "images")
+    for frame, what in ((labels, "labels"), (predictions, "predictions")):
+        _check_sides(frame, what)
     known, image_of = _images(labels, predictions, images)
     classes, class_of = _classes(labels, predictions)
     scores = _scores(predictions)
     frames, names = (labels, predictions), ("the labels", "the predictions")
     boxes = [_boxes(frame, what, kind) for frame, what in zip(frames, names, strict=True)]
+    warn_of_shares(*boxes)
     painted: list[Masks | None] = [None, None]
     if kind == "mask":
         given = zip(frames, boxes, image_of, names, strict=True)
@@ -128,8 +131,8 @@ def _areas(told: NDArray[np.float64], box: NDArray[np.float64], painted: Masks |
 
 def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
     """Frame whose index is its ids, each once."""
-    if name in frame and frame.index.name != name:
-        frame = frame.set_index(name)
+    if frame.index.nlevels > 1 or (name in frame and frame.index.name != name):
+        frame = frame.set_index(name) if name in frame else frame.reset_index(drop=True)
     frame = frame.rename_axis(name)
     if not frame.index.is_unique:
         problems = Problems(frame)
@@ -137,6 +140,16 @@ def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
         problems.add(name, frame.index.duplicated(keep=False), remedy, frame.index)
         problems.throw(f"the {what}", OUTCOME)
     return frame
+
+
+def _check_sides(frame: pd.DataFrame, what: str) -> None:
+    """Refuse a column of boxes as lists, which are four corners to some and a corner with a size to others."""
+    if "bbox" in frame and not set(BOX) & set(frame.columns):
+        raise ValidationException(
+            f"The {what} have a column 'bbox', which may be [x_min, y_min, x_max, y_max] or, as in COCO, [x, y, width, "
+            "height]: give the columns x_min, y_min, x_max, y_max. Results in COCO's form are read by "
+            "hf.read_coco_detections."
+        )
 
 
 def _column(frame: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
@@ -216,7 +229,7 @@ def _classes(
     )
     if by is None:
         raise ValidationException("Labels and predictions need a column 'class_name' or 'class_id' that both have.")
-    values = {what: frame[by].astype("category") for what, frame in sides.items()}
+    values = {what: identity.scalars(frame[by]).astype("category") for what, frame in sides.items()}
     kind: identity.Kind = "id" if by == "class_id" else "name"
     texts = {what: identity.texts(column.cat.categories, kind) for what, column in values.items()}
     for what, frame in sides.items():
@@ -273,7 +286,9 @@ def _scores(predictions: pd.DataFrame) -> NDArray[np.float64]:
             "The predictions need a column 'score': how sure the model is. Where a model gives none, set one for all, "
             "as with .assign(score=1.0)."
         )
-    scores = pd.to_numeric(predictions["score"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    scores = pd.to_numeric(without_decimals(identity.scalars(predictions["score"])), errors="coerce").to_numpy(
+        dtype=float, na_value=np.nan
+    )
     problems = Problems(predictions)
     problems.add("score", ~np.isfinite(scores), "It must be a finite number: drop the row, or fill it in.")
     problems.throw("the predictions", OUTCOME)
@@ -349,7 +364,8 @@ def _told_areas(labels: pd.DataFrame) -> NDArray[np.float64]:
     """Areas that the labels say, NaN where they say nothing."""
     if "area" not in labels:
         return np.full(len(labels), np.nan)
-    told: NDArray[np.float64] = pd.to_numeric(labels["area"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    areas = pd.to_numeric(without_decimals(labels["area"]), errors="coerce")
+    told: NDArray[np.float64] = areas.to_numpy(dtype=float, na_value=np.nan)
     return told
 
 

@@ -385,7 +385,11 @@ def _coco(items: list[Mapping[str, Any]]) -> pa.Array:
 
 
 def _pixels(items: list[Any]) -> pa.Array:
-    return MaskArray.from_arrays([np.asarray(item) for item in items])._data
+    arrays = [np.asarray(item) for item in items]
+    for pixels in arrays:
+        if pixels.dtype.kind == "f" and not (np.isfinite(pixels) & (pixels == np.rint(pixels))).all():
+            raise ValidationException("its pixels are no whole numbers: say which are set, as by pixels > 0.5.")
+    return MaskArray.from_arrays(arrays)._data
 
 
 class MaskType(GeometryType):

@@ -132,7 +132,7 @@ class Polygon:
         return bool(self._row.equals(other._row))
 
     def __hash__(self) -> int:
-        return hash(polygon_text(self._nested()))
+        return hash(self._array()._keys()[0][0].as_py())  # -0.0 is 0.0 there, as it is in a comparison
 
     def __str__(self) -> str:
         return polygon_text(self._nested())
@@ -390,11 +390,29 @@ def _parts_of(item: Any) -> Parts:
         return _of_geojson(item if isinstance(item, Mapping) else item.__geo_interface__)
     if isinstance(item, bytes) or not isinstance(item, Sequence | np.ndarray):
         raise ValidationException("a polygon is a list of vertices [x, y], or of rings of them.")
-    return _of_lists(item, _depth(item))
+    return _of_lists(*_without_contours(item, _depth(item)))
+
+
+def _without_contours(item: Any, depth: int) -> tuple[Any, int]:
+    """Turn contours as OpenCV has them, arrays of shape (n, 1, 2), into rings, one alone or one a part."""
+    if depth == 3 and _is_contour(item):
+        return item[:, 0], 2
+    if depth == 4 and not isinstance(item, np.ndarray) and all(map(_is_contour, item)):
+        return [contour[:, 0] for contour in item], 3
+    return item, depth
+
+
+def _is_contour(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.ndim == 3 and item.shape[1:] == (1, 2)
 
 
 def _of_lists(item: Any, depth: int) -> Parts:
     """Parts of nested lists, by how deep they are nested."""
+    if depth == 1 and len(item) == 2:  # a ring whose vertices were dealt out to rows, and no polygon of one point
+        raise ValidationException(
+            "two numbers are one vertex, and a polygon is a list of them. To give one to several rows, make it a "
+            "hastyframe.geometry.Polygon."
+        )
     if depth == 1 or (depth == 2 and len(item[0]) != 2):
         return [[_pairs(ring)] for ring in ([item] if depth == 1 else item)]
     if depth in (2, 3):

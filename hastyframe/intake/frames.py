@@ -29,6 +29,8 @@ _LISTS = {"polygon": POLYGON, "parts": PARTS, "mask": MASK}
 _LISTS_A_ROW = {*_LISTS, "bbox", "value", "values", "lov_ids"}
 """Keys of a row that may hold a list."""
 _TEXT = pd.StringDtype(na_value=np.nan)
+_VERBS = ("collect", "compute")
+"""By which lazy frames become rows."""
 
 
 def as_pandas(thing: Any, index: str | None = None, *, records: bool = True) -> Any:
@@ -54,7 +56,9 @@ def as_pandas(thing: Any, index: str | None = None, *, records: bool = True) -> 
     'a.png'
     """
     if isinstance(thing, pd.DataFrame):
-        return _with_lists(thing)
+        return _with_lists(_with_one_index(_without_views(thing), index))
+    if _is_lazy(thing):
+        raise _no_frame("What was given", thing)
     if isinstance(thing, Mapping):
         found = frame_of(thing if _are_columns(thing) else [thing]) if records or _are_columns(thing) else None
     elif isinstance(thing, list | tuple):
@@ -147,6 +151,8 @@ def takes_frames(only: bool = True, **index: str | None) -> Callable[[Callable[P
         def taken(name: str, value: Any) -> Any:
             if name not in index or (value is None and name in optional):
                 return value
+            if _is_lazy(value):
+                raise _no_frame(name, value)
             value = as_pandas(value, index[name])
             if only and not isinstance(value, pd.DataFrame):
                 raise _no_frame(name, value)
@@ -163,8 +169,16 @@ def takes_frames(only: bool = True, **index: str | None) -> Callable[[Callable[P
     return decorate
 
 
+def _is_lazy(value: Any) -> bool:
+    """Whether this is a query, as those of Polars and Dask, and not its rows."""
+    if isinstance(value, pd.DataFrame) or hasattr(value, "__arrow_c_stream__"):
+        return False
+    return any(callable(getattr(value, verb, None)) for verb in _VERBS)
+
+
 def _no_frame(name: str, value: Any) -> ValidationException:
-    collect = " Collect it first, by its .collect()." if callable(getattr(value, "collect", None)) else ""
+    verb = next((verb for verb in _VERBS if callable(getattr(value, verb, None))), None)
+    collect = "" if verb is None else f" Collect it first, by its .{verb}()."
     return ValidationException(
         f"{name} is {shown(value)}; it must be a frame: of pandas, Polars, DuckDB or Arrow, a list of dicts, or a dict "
         f"of columns.{collect}"
@@ -244,6 +258,41 @@ def _dtype(type_: pa.DataType) -> Any:
     if pa.types.is_boolean(type_):
         return pd.BooleanDtype()
     return pd.ArrowDtype(type_) if _is_nested(type_) else None
+
+
+def _with_one_index(frame: pd.DataFrame, index: str | None) -> pd.DataFrame:
+    """Make columns of the named levels of an index, as grouping leaves them, but for the ids of the rows.
+
+    Ids are the level of that name, else the only one without a name, which was the index of the rows before.
+    """
+    levels = list(frame.index.names)
+    if len(levels) == 1 or frame.columns.nlevels > 1 or len(set(levels)) < len(levels):
+        return frame
+    kept = index if index in levels else None
+    for name in levels:
+        if name is not None and name != kept and name not in frame.columns:
+            frame = frame.reset_index(name)
+    if kept not in levels:
+        return frame.reset_index(drop=True)
+    return frame.droplevel([level for level, name in enumerate(frame.index.names) if name != kept])
+
+
+def _without_views(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give columns and an index of Arrow's views of texts, which pandas cannot pick rows of, its own dtype."""
+    found = {name: dtype for name, dtype in frame.dtypes.items() if _is_view(dtype)}
+    if found and frame.columns.is_unique:
+        frame = frame.assign(**{str(name): _viewed(frame[name]) for name in found})
+    return (
+        frame.set_axis(pd.Index(_viewed(frame.index), name=frame.index.name)) if _is_view(frame.index.dtype) else frame
+    )
+
+
+def _is_view(dtype: Any) -> bool:
+    return isinstance(dtype, pd.ArrowDtype) and bool(pa.types.is_string_view(dtype.pyarrow_dtype))
+
+
+def _viewed(values: Any) -> Any:
+    return pd.array(arrow_array(values).to_pylist(), dtype=_TEXT)
 
 
 def _with_lists(frame: pd.DataFrame) -> pd.DataFrame:

@@ -106,7 +106,7 @@ def known_images(
     pandas.DataFrame
         Columns ``name``, ``dataset_name``, ``width``, ``height``; indexed by ``<dataset>/<name>`` if from a folder.
     """
-    if not isinstance(images, str | os.PathLike | zipfile.ZipFile):
+    if not (isinstance(images, str | os.PathLike | zipfile.ZipFile) or hasattr(images, "read")):
         frame = by_id(getattr(images, "images", images), "image_id", "images")
         if missing := {"name", "width", "height"} - set(frame):
             raise ValidationException(f"The images frame needs the columns {', '.join(sorted(missing))}.")
@@ -116,7 +116,7 @@ def known_images(
         check_sizes(frame)
         return frame
     names, sizes = [], []
-    with FolderIn(images, limits) as folder:
+    with FolderIn(cast(Folder, images), limits) as folder:
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
             with problems.noting():
                 sizes.append(read_size(folder, path))

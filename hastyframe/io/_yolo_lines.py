@@ -31,6 +31,8 @@ BOX_LENGTH = 5
 """Numbers of a line that is a class and a box."""
 FARTHEST = 2.0
 """A share of an image's side may be out of bounds, but not by this much."""
+UNCERTAIN = 2.0**53
+"""From here on a number of a line may stand for its neighbors as well."""
 VISIBLE = 2.0
 """What COCO says of a key point that can be seen; 0 is one that is not there."""
 
@@ -173,7 +175,9 @@ def _layout(lines: Lines, key_points: tuple[int, int] | None, tracks: bool | Non
         posed = lengths > BOX_LENGTH + 2
         shape = np.where(posed, BOX_LENGTH + key_points[0] * key_points[1], BOX_LENGTH)
         more = lengths - shape
-        tracked = (more == 2) | ((more == 1) & _are_tracks(lines, more == 1, tracks))
+        # The id of a track is a whole number: two more that do not end with one are a key point too many.
+        tracked = (more == 2) & np.array(lines.ends_whole, bool)
+        tracked |= (more == 1) & _are_tracks(lines, more == 1, tracks)
         return _Layout(shape, more - tracked == 1, tracked, posed)
     longer, even = lengths > BOX_LENGTH, lengths % 2 == 0
     tracked = np.zeros(len(lines), bool)
@@ -223,6 +227,8 @@ def _wrong(lines: Lines, layout: _Layout, key_points: tuple[int, int] | None, pr
     far[np.searchsorted(starts, np.flatnonzero(measured & (np.abs(flat) >= FARTHEST)), side="right") - 1] = True
     score = np.zeros(len(lines))
     score[layout.scored] = flat[(starts + lengths - 1 - layout.tracked)[layout.scored]]
+    last = flat[starts + lengths - 1]
+    no_track = layout.tracked & ((last != np.rint(last)) | (last < 0) | (last >= UNCERTAIN))
     remedy = "YOLO holds shares of 1 and not pixels"
     if not key_points:
         remedy += "; key points need kpt_shape in data.yaml"
@@ -232,6 +238,7 @@ def _wrong(lines: Lines, layout: _Layout, key_points: tuple[int, int] | None, pr
         (far, "a coordinate lies far outside the image", remedy),
         (negative, "its width or height is below 0", CORRECT),
         ((score < 0) | (score > 1), "its last number is not a score from 0 to 1", CORRECT),
+        (no_track, "its last number is not the id of a track, which is a whole number", CORRECT),
     ):
         for row in np.flatnonzero(rows & ~wrong).tolist():
             problems.add(lines.name, lines.place(row), problem, what_to_do)

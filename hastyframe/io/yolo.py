@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -144,7 +144,7 @@ def read_yolo(
 
 def _beside(source: Folder, folder: FolderIn) -> Folder:
     """Where the pictures of a folder of labels are: in it, or in the folder ``images`` beside a folder ``labels``."""
-    if isinstance(source, zipfile.ZipFile) or not Path(source).is_dir() or any(pictures_in(folder)):
+    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir() or any(pictures_in(folder)):
         return source
     parts = Path(source).absolute().parts
     for at in range(len(parts) - 1, 0, -1):

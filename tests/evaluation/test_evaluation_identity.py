@@ -201,3 +201,81 @@ def test_overlaps_of_exactly_a_half_are_decided_as_in_pycocotools():
     outcome = evaluation.matches["outcome"].iloc[: len(boxes)] == "tp"
     assert outcome.tolist() == expected
     assert outcome[0] and 0 < outcome.mean() < 1
+
+
+# What is probably a mistake -------------------------------------------------------------------------------------------
+
+
+def three(**columns):
+    """Three boxes of two classes on two images."""
+    corners = {"x_min": [10.0, 5, 50], "y_min": [10.0, 5, 50], "x_max": [30.0, 15, 70], "y_max": [30.0, 15, 70]}
+    there = {"image_id": ["1", "2", "2"], "class_name": ["cat", "dog", "cat"], "score": [0.9, 0.8, 0.7]}
+    return pd.DataFrame(there | corners | columns)
+
+
+@pytest.mark.parametrize("spelled", ["Dog", "dog ", "DOG"])
+def test_one_class_of_another_spelling_is_told(spelled):
+    with pytest.warns(hf.EvaluationWarning, match=f"'{spelled}' and 'dog'"):
+        hf.evaluate(three(), three(class_name=["cat", spelled, "cat"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hf.evaluate(three(class_name=["cat", spelled, "dog"]), three(class_name=["cat", spelled, "cat"]))
+        hf.evaluate(three(), three(class_name=["cat", "bird", "cat"]))
+
+
+@pytest.mark.parametrize("side", ["labels", "predictions"])
+def test_shares_beside_pixels_are_told(side):
+    box = ["x_min", "y_min", "x_max", "y_max"]
+    shares = three().assign(**(three()[box] / 100))
+    sides = {"labels": three(), "predictions": three()} | {side: shares}
+    with pytest.warns(hf.EvaluationWarning, match=f"boxes of the {side} lie within one pixel.*width and height"):
+        hf.evaluate(**sides)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hf.evaluate(shares, shares)
+        hf.evaluate(three(), shares.iloc[:0])
+
+
+def test_boxes_of_labels_are_held_against_masks_with_a_word():
+    masked = three(mask=[[1, 400], [1, 100], [1, 400]])
+    with pytest.warns(hf.EvaluationWarning, match="the labels are boxes only"):
+        hf.evaluate(three(), masked, iou="mask")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hf.evaluate(three(), three(), iou="mask")
+
+
+@pytest.mark.parametrize("side", ["labels", "predictions"])
+def test_boxes_as_lists_have_two_meanings(side):
+    lists = three(bbox=[[10, 10, 20, 20]] * 3).drop(columns=["x_min", "y_min", "x_max", "y_max"])
+    with pytest.raises(hf.ValidationException, match=f"{side} have a column 'bbox'.*read_coco_detections"):
+        hf.evaluate(**({"labels": three(), "predictions": three()} | {side: lists}))
+
+
+@pytest.mark.parametrize(
+    "ids", [np.array([1, 2, 1], np.float16), [np.array(1), np.array(2), np.array(1)], pd.arrays.SparseArray([1, 2, 1])]
+)
+def test_class_ids_of_odd_columns(ids):
+    labels = three(class_id=["1", "2", "1"]).drop(columns="class_name")
+    run = hf.evaluate(labels, labels.assign(class_id=ids))
+    assert run.summary()["AP"] == pytest.approx(1)
+
+
+def test_levels_of_an_index_are_columns():
+    grouped = three().set_index(["image_id", "class_name"])
+    assert hf.evaluate(grouped, three()).summary()["AP"] == pytest.approx(1)
+    ids = three().set_index(["class_name", pd.Index(["a", "b", "c"], name="prediction_id")])
+    assert hf.evaluate(three(), ids).predictions.index.tolist() == ["a", "b", "c"]
+
+
+def test_scores_of_decimals_and_arrays():
+    decimals = three(
+        score=pd.array(["0.9", "0.8", "0.7"], dtype=pd.ArrowDtype(pa.string())).astype(
+            pd.ArrowDtype(pa.decimal128(5, 2))
+        )
+    )
+    assert hf.evaluate(three(), decimals).summary()["AP"] == pytest.approx(1)
+    decimals.loc[1, "score"] = None
+    with pytest.raises(hf.FrameError, match="score, row 1"):
+        hf.evaluate(three(), decimals)
+    assert hf.evaluate(three(), three(score=[np.array(0.9), 0.8, 0.7])).summary()["AP"] == pytest.approx(1)

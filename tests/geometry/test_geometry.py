@@ -421,3 +421,38 @@ def test_kernels_take_columns_of_polygons():
     assert kernels.polygon_area(holed).tolist() == [15, 16] == holed.array.area.tolist()
     with pytest.raises(hf.ValidationException, match="polygon 0 has several parts, and some have holes"):
         kernels.polygon_area(pd.Series([[[SQUARE, HOLE], [[[9, 9], [10, 9], [10, 10]]]]], dtype="polygon"))
+
+
+def test_contours_of_opencv_are_rings():
+    ring = np.array(SQUARE, np.int32)
+    contour = ring[:, None, :]
+    assert Polygon(contour) == Polygon(ring)
+    assert Polygon([contour, contour + 20]) == Polygon([ring, ring + 20])
+    assert PolygonArray([contour, None, (contour,)]).area.tolist()[::2] == [Polygon(ring).area] * 2
+    holed = [[np.array(SQUARE) * 9, np.array(SQUARE) + 1]]
+    assert len(Polygon(holed).parts[0]) == 2
+
+
+def test_one_vertex_is_no_polygon():
+    column = pd.Series([SQUARE] * len(SQUARE), dtype="polygon")
+    with pytest.raises(
+        hf.ValidationException, match=r"two numbers are one vertex.*make it a hastyframe\.geometry\.Polygon"
+    ):
+        column.loc[:] = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
+    for vertex in ([1, 2], np.array([1.0, 2.0]), (1, 2)):
+        with pytest.raises(hf.ValidationException, match="two numbers are one vertex"):
+            Polygon(vertex)
+    column.loc[:] = Polygon([[0, 0], [9, 0], [9, 9]])
+    assert (column.array.area == 40.5).all()
+
+
+def test_equal_polygons_have_one_hash():
+    zero, negative = Polygon([[0.0, 0.0], [4, 0], [4, 4]]), Polygon([[-0.0, 0.0], [4, -0.0], [4, 4]])
+    assert zero == negative and hash(zero) == hash(negative) and len({zero, negative}) == 1
+
+
+@pytest.mark.parametrize("odd", [np.nan, 0.3, np.inf, -0.5])
+def test_pixels_that_are_no_whole_numbers_need_a_threshold(odd):
+    with pytest.raises(hf.ValidationException, match=r"(?s)Row 1 .*pixels > 0\.5"):
+        MaskArray([np.eye(2), np.array([[odd, 1.0], [0.0, 1.0]])])
+    assert MaskArray([np.array([[255.0, 0.0]]), np.array([[7, 0]])]).area.tolist() == [1, 1]

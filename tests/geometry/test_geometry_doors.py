@@ -10,6 +10,7 @@ import pytest
 
 import hastyframe as hf
 from hastyframe.geometry import Mask, MaskArray, Polygon, PolygonArray
+from hastyframe.plain import plain_geometry
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
 SQUARE = [[2, 2], [6, 2], [6, 6], [2, 6]]
@@ -67,7 +68,7 @@ def test_labels_of_geometry_columns_are_measured_painted_and_evaluated():
     assert np.array_equal(*maps) and maps[0].any()
     with_scores = one.assign(score=0.5)
     result = hf.evaluate(one, with_scores, images=IMAGES, iou="mask")
-    assert result.summary()["AP"] == 1
+    assert result.summary()["AP"] == pytest.approx(1)
     assert len(hf.find_duplicates(pd.concat([one, one]).reset_index())) == 3
     assert hf.clip_to_image(one, IMAGES)["polygon"].notna().sum() == 1
 
@@ -108,3 +109,23 @@ def test_labels_are_made_of_them(project, images):
     moved = labels.set_axis(made.index).assign(mask=pd.array([None, Mask([1, 6], [2, 2, 5, 4])], "mask"))
     project.edit_labels(moved)
     assert project.get_labels().loc[made.index[1], BOX].tolist() == [2, 2, 5, 4]
+
+
+@pytest.mark.parametrize("iou", ["bbox", "mask"])
+def test_a_picture_of_a_mask_has_the_box_around_its_pixels(iou):
+    pixels = np.zeros((60, 80), bool)
+    pixels[5:9, 15:25] = True
+    labels = pd.DataFrame({"image_id": ["1"], "class_name": ["cat"], "x_min": 15, "y_min": 5, "x_max": 25, "y_max": 9})
+    masks = pd.Series([pixels], dtype="mask")
+    predictions = labels[["image_id", "class_name"]].assign(score=0.9, mask=masks)
+    wide = predictions.assign(mask=pd.Series([Mask.from_array(pixels[2:20], 0, 2)], dtype="mask"))
+    with_mask = labels.assign(mask=masks)
+    for one, other in [(with_mask, predictions), (with_mask, wide), (predictions, with_mask.assign(score=1.0))]:
+        assert hf.evaluate(one, other, iou=iou).summary()["AP"] == pytest.approx(1)
+
+
+def test_a_mask_of_no_pixels_has_the_box_of_its_frame():
+    empty = pd.DataFrame({"mask": pd.Series([np.zeros((3, 4)), None], dtype="mask")})
+    plain = plain_geometry(empty)
+    assert plain[["x_min", "y_min", "x_max", "y_max"]].iloc[0].tolist() == [0, 0, 4, 3]
+    assert plain["x_max"].isna().tolist() == [False, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -99,6 +101,18 @@ def test_scores_stay_scores(tmp_path):
         read(tmp_path, "0 .5 .5 .4 .6 .5\n0 .5 .5 .4 .6 29")
     with pytest.raises(hio.FormatError, match="line 1: its last number is not a score"):
         read(tmp_path, "0 .5 .5 .4 .6 87.5")
+
+
+def test_only_whole_numbers_are_tracks(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [cat]\nkpt_shape: [2, 2]\n")
+    with pytest.raises(hio.FormatError, match=r"line 1: it is no box with the key points of kpt_shape \[2, 2\]"):
+        read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 .6\n")
+    assert read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 6\n").labels["track_id"].tolist() == [6]
+    (tmp_path / "data.yaml").unlink()
+    for end in ("0.4", "100000000000000000000", "9007199254740993", "-1"):
+        with pytest.raises(hio.FormatError, match="line 1: its last number is not the id of a track"):
+            read(tmp_path, f"0 .5 .5 .2 .2 .9 {end}\n", tracks=True)
+    assert read(tmp_path, "0 .5 .5 .2 .2 .9 3.0\n", tracks=True).labels["track_id"].tolist() == [3]
 
 
 def test_triangle_or_track(tmp_path):
@@ -348,3 +362,15 @@ def test_archives_and_folders_of_all_formats_pass_over_the_same(tmp_path, small)
             (tmp_path / name / place).mkdir(exist_ok=True)
             (tmp_path / name / place / dropping).write_text("x")
         assert len(getattr(hio, f"read_{name}")(tmp_path / name, progress=False).images) == 3
+
+
+def test_open_archives_are_read_and_texts_are_no_paths(tmp_path):
+    (tmp_path / "in").mkdir()
+    folder = folder_of(tmp_path / "in", {"a.png": (10, 10), "a.txt": "0 .5 .5 .2 .2\n", "classes.txt": "cat\n"})
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    with Path(packed).open("rb") as file:
+        assert boxes(hio.read_yolo(file, progress=False)) == boxes(hio.read_yolo(packed, progress=False))
+    assert boxes(hio.read_yolo(io.BytesIO(Path(packed).read_bytes()), progress=False)) == [[4, 4, 6, 6]]
+    for read_it in (hio.read_coco, hio.read_yolo, hio.read_hasty_json, hio.read_voc):
+        with pytest.raises(ValidationException, match="no file is called that"):
+            read_it('{"images": []}' * 50)
