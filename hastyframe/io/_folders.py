@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,7 @@ def known_images(
         check_sizes(frame)
         return frame
     names, sizes = [], []
-    with FolderIn(cast(Folder, images), limits) as folder:
+    with FolderIn(cast("Folder", images), limits) as folder:
         for path in progress_bar(list(pictures_in(folder)), "pictures", progress):
             with problems.noting():
                 sizes.append(read_size(folder, path))
