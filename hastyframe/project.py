@@ -352,7 +352,7 @@ class Project(Editable, entities.Project):
         else:
             raise ValidationException("Which status? Give status=, or a frame with a column 'status'.")
         checks.check_statuses(wanted)
-        self._check_images(wanted)
+        wanted = self._with_images(wanted)
         wanted = wanted.drop_duplicates(["image_id", "status"])
         problems = checks.Problems(wanted)
         problems.add("status", wanted["image_id"].duplicated(keep=False), "Other rows of the image have another one.")
@@ -430,7 +430,8 @@ class Project(Editable, entities.Project):
     def _plan_creates(self, labels: Any) -> Plan:
         frame = checks.as_frame(entities.Label, labels)
         checks.warn_of_misspelt(frame, ["image_id", *checks.LABEL_COLUMNS])
-        frame = checks.check_labels(frame, self._vocabulary.expire(), self._known_images(frame))
+        frame, known = self._find_images(frame)
+        frame = checks.check_labels(frame, self._vocabulary.expire(), known)
         return edit_plan(self, "labels", label_contents, creates=frame)
 
     def edit_labels(self, labels: Any) -> pd.DataFrame:
@@ -466,7 +467,7 @@ class Project(Editable, entities.Project):
         if "image_id" not in frame:
             read = self.get_labels()
             frame = frame.assign(image_id=self._images_of(frame.index, read).to_numpy())
-        known = self._known_images(frame)
+        frame, known = self._find_images(frame)
         there = frame[frame["image_id"].isin(known)]
         frame, bare = fill_missing_columns(frame, lambda: self.get_labels(there) if read is None else read)
         frame = checks.settle_classes(frame, self._vocabulary, lambda: self.get_labels(there) if read is None else read)
@@ -501,7 +502,7 @@ class Project(Editable, entities.Project):
             problems = checks.Problems(frame)
             frame = frame.assign(image_id=checks.ids_of_column(frame["image_id"], problems))
             problems.throw()
-            self._check_images(frame)
+            frame = self._with_images(frame)
         elif isinstance(labels, list) and all(isinstance(label, entities.Label) for label in labels):
             frame = pd.DataFrame({"image_id": {label.id: label.image_id for label in labels}})
         else:
@@ -639,7 +640,7 @@ class Project(Editable, entities.Project):
             return self._vocabulary.records(entities.Tag, [])
         checks.warn_of_misspelt(frame, ["tag_id", "image_id", "tag_class_id", "tag_class_name"], 3)
         frame["tag_class_id"] = checks.check_names(frame, "tag_class_id", entities.TagClass, self._vocabulary.expire())
-        self._check_images(frame)
+        frame = self._with_images(frame)
         return stored(edit_plan(self, "tags", tag_contents, creates=frame), entities.Tag, self._vocabulary)
 
     def delete_tags(self, tags: pd.DataFrame) -> None:
@@ -661,7 +662,7 @@ class Project(Editable, entities.Project):
         if not len(frame):
             return
         self._vocabulary.expire()
-        self._check_images(frame)
+        frame = self._with_images(frame)
         if "tag_class_id" not in frame and "tag_id" in frame:
             known = self.get_tags(frame["image_id"])
             checks.check_ids(frame, "tag_id", known.index, "There is no such tag on these images.")
@@ -1379,15 +1380,36 @@ class Project(Editable, entities.Project):
         found = self._requester.map(self._image_record, wanted)
         return self._vocabulary.records(entities.Image, [record for record in found if record is not None])
 
-    def _known_images(self, frame: pd.DataFrame) -> list[str]:
-        """Which of the frame's images are the project's."""
-        if "image_id" not in frame:
-            return []
-        return self._images_among(frame["image_id"].dropna().unique()).index.tolist()
+    def _find_images(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """Return a frame with ids in ``image_id`` where it has file names, and which of its images are the project's.
 
-    def _check_images(self, frame: pd.DataFrame) -> None:
-        known = self._known_images(frame)
+        Raises
+        ------
+        FrameError
+            If several images have a name.
+        """
+        if "image_id" not in frame:
+            return frame, []
+        ids = frame["image_id"]
+        known = self._images_among(ids.dropna().unique()).index.tolist()
+        lost = ids.notna() & ~ids.isin(known)
+        if not lost.any():
+            return frame, known
+        images = self._frame(entities.Image, [(self._path(entities.Image), None)])
+        by_name = pd.Series(images.index, index=images["name"], dtype=object)
+        several = by_name.index.duplicated(keep=False)
+        problems = checks.Problems(frame)
+        remedy = "Several images have this name; give the id of one."
+        problems.add("image_id", lost & ids.isin(by_name.index[several]), remedy)
+        problems.throw()
+        named = ids.astype(object).where(lost).map(by_name[~several])
+        return frame.assign(image_id=ids.astype(object).mask(named.notna(), named)), [*known, *named.dropna().unique()]
+
+    def _with_images(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame of images of the project, with their ids."""
+        frame, known = self._find_images(frame)
         checks.check_ids(frame, "image_id", known, "It must be the id of an image of this project.")
+        return frame
 
     def _images_of(self, label_ids: Iterable[str], labels: pd.DataFrame) -> pd.Series[str]:
         """Return the images that labels are on, from the frame of all labels."""

@@ -568,3 +568,37 @@ def test_none_of_anything_is_nothing_and_not_everything(recorded, recorder, imag
         assert not len(read(empty))
     assert not recorder.writes
     assert len(recorded.read_export(image_status=None).images) == len(images)
+
+
+def test_images_are_meant_by_their_names_as_well(project, images, recorded, recorder):
+    name, other = images["name"].iloc[:2]
+    row = {"image_id": name, "class_name": "coin", "bbox": [0, 0, 4, 4]}
+    created = project.create_labels([row, {**row, "image_id": images.index[1]}])
+    assert created["image_id"].tolist() == images.index[:2].tolist()
+    new = created.iloc[:1].reset_index(drop=True).assign(image_id=other, z_index=9.0)
+    plan = project.plan_labels(created, pd.concat([created, new]))
+    assert plan.creates["image_id"].tolist() == [images.index[1]]
+    project.edit_labels(created.assign(image_id=[name, other], z_index=4.0))
+    assert project.get_labels(created)["z_index"].tolist() == [4.0, 4.0]
+    project.create_tag_class("night")
+    assert project.add_tags([{"image_id": name, "tag_class_name": "night"}])["image_id"].tolist() == [images.index[0]]
+    project.delete_tags([{"image_id": name, "tag_class_name": "night"}])
+    assert not len(project.get_tags())
+    assert project.set_status([name, images.index[1]], "DONE").index.tolist() == images.index[:2].tolist()
+    project.delete_labels(created.assign(image_id=[name, other]))
+    assert not len(project.get_labels())
+    recorder.clear()
+    recorded.create_labels([{**row, "image_id": images.index[0]}])
+    lists = [seen for seen in recorder.seen if seen.path.partition("?")[0].endswith("/images")]
+    assert len(lists) <= 2, "ids are not looked for among names"
+
+
+def test_a_name_that_several_images_have_is_refused(project, images, pictures):
+    project.upload_images(pictures, "val")
+    name = images["name"].iloc[0]
+    with pytest.raises(hf.FrameError, match=r"image_id, row 0: .*Several images have this name; give the id of one"):
+        project.create_labels([{"image_id": name, "class_name": "coin", "bbox": [0, 0, 4, 4]}])
+    with pytest.raises(hf.FrameError, match="Several images have this name"):
+        project.set_status([name], "DONE")
+    with pytest.raises(hf.FrameError, match="It must be the id of an image of this project"):
+        project.set_status(["none.png"], "DONE")
