@@ -22,7 +22,7 @@ def parse(text: Any) -> Any:
 
     Parameters
     ----------
-    text : str or pandas.Series of str
+    text : str, or pandas.Series or list of str
         What ``str`` makes of a polygon (well-known text) or a mask; an empty text or a missing value is a missing one.
 
     Returns
@@ -43,10 +43,11 @@ def parse(text: Any) -> Any:
     >>> parse(pd.Series(["POLYGON ((0 0, 4 0, 4 2, 0 0))", None])).dtype
     PolygonDtype()
     """
-    if isinstance(text, pd.Series):
-        texts = text.astype(object).where(text.notna() & (text != ""), None)
+    if isinstance(text, pd.Series | list):
+        column = pd.Series(text, dtype=object)
+        texts = [None if is_missing(each) or not str(each).strip() else each for each in column]
         first = next((each for each in texts if each is not None), "POLYGON EMPTY")
-        return pd.Series(texts.tolist(), index=text.index, name=text.name, dtype=_dtype(first))
+        return pd.Series(texts, index=column.index, name=column.name, dtype=_dtype(first))
     if is_missing(text) or not str(text).strip():
         return None
     return _dtype(text).construct_array_type()([text])[0]

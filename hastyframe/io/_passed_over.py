@@ -7,8 +7,22 @@ from collections.abc import Sequence
 
 __all__ = ["is_note", "is_passed_over", "says_labels"]
 
-_DROPPINGS = frozenset({"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "__pycache__"})
-"""What operating systems and programs leave behind, in small letters."""
+_DROPPINGS = frozenset(
+    [
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "$recycle.bin",
+        "__pycache__",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "lost+found",
+    ]
+)
+"""What operating systems, network drives and programs leave behind, in small letters."""
 _CACHES = (".cache", ".pyc")
 _NOTE = re.compile(
     r"(readme|licen[cs]e|copying|notice|notes?|changelog|changes|requirements|authors|citation)([ ._-].*)?"

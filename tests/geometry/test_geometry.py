@@ -456,3 +456,11 @@ def test_pixels_that_are_no_whole_numbers_need_a_threshold(odd):
     with pytest.raises(hf.ValidationException, match=r"(?s)Row 1 .*pixels > 0\.5"):
         MaskArray([np.eye(2), np.array([[odd, 1.0], [0.0, 1.0]])])
     assert MaskArray([np.array([[255.0, 0.0]]), np.array([[7, 0]])]).area.tolist() == [1, 1]
+
+
+def test_texts_with_blanks_are_parsed():
+    text = "POLYGON ((0 0, 4 0, 4 4, 0 0))"
+    for texts in (["  ", text, None], pd.Series(["", text, np.nan], name="g")):
+        column = geometry.parse(texts)
+        assert column.dtype == "polygon" and column.isna().tolist() == [True, False, True]
+    assert geometry.parse([]).dtype == "polygon" and geometry.parse(" ") is None

@@ -283,6 +283,7 @@ DROPPINGS = {
     "deep/__MACOSX/._a.txt": "x",
     ".DS_Store": "x",
     "Thumbs.db": "x",
+    "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg": "x",
     "desktop.ini": "x",
     ".git/HEAD": "ref",
     ".ipynb_checkpoints/a-checkpoint.txt": LINE,
