@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..frames import BOX
 from ..intake import as_pandas
+from .inputs import check_sides
 
 __all__ = ["predictions_in"]
 
@@ -24,11 +25,20 @@ def predictions_in(source: Any, labels: pd.DataFrame, images: pd.DataFrame | Non
         A frame of any library, or what :func:`hastyframe.as_predictions` takes.
     labels, images, iou
         As of :func:`hastyframe.evaluate`.
+
+    Raises
+    ------
+    ValidationException
+        If it is a table whose column ``bbox`` may be two corners, or a corner and a size.
     """
     if (frame := _frame(source)) is not None:
         return frame
     from ..intake.predictions import predictions_on
+    from ..intake.tables import is_coco
 
+    table = as_pandas(source)
+    if isinstance(table, pd.DataFrame) and not is_coco(table):
+        check_sides(table, "predictions")
     return predictions_on(labels, source, images, masks=iou == "mask")
 
 

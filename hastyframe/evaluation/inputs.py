@@ -90,7 +90,7 @@ def read_inputs(
     labels, predictions = _indexed(labels, "label_id", "labels"), _indexed(predictions, "prediction_id", "predictions")
     images = None if images is None else _indexed(images, "image_id", "images")
     for frame, what in ((labels, "labels"), (predictions, "predictions")):
-        _check_sides(frame, what)
+        check_sides(frame, what)
     known, image_of = _images(labels, predictions, images)
     classes, class_of = _classes(labels, predictions)
     scores = _scores(predictions)
@@ -142,13 +142,13 @@ def _indexed(frame: pd.DataFrame, name: str, what: str) -> pd.DataFrame:
     return frame
 
 
-def _check_sides(frame: pd.DataFrame, what: str) -> None:
-    """Refuse a column of boxes as lists, which are four corners to some and a corner with a size to others."""
+def check_sides(frame: pd.DataFrame, what: str) -> None:
+    """Refuse a column of boxes as lists, which are two corners to some and a corner with a size to others."""
     if "bbox" in frame and not set(BOX) & set(frame.columns):
         raise ValidationException(
             f"The {what} have a column 'bbox', which may be [x_min, y_min, x_max, y_max] or, as in COCO, [x, y, width, "
-            "height]: give the columns x_min, y_min, x_max, y_max. Results in COCO's form are read by "
-            "hf.read_coco_detections."
+            "height]: give the columns x_min, y_min, x_max, y_max, or say which by box_format= of hf.as_predictions. "
+            "Results in COCO's form are read by hf.read_coco_detections."
         )
 
 

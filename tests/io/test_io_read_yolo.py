@@ -105,7 +105,7 @@ def test_scores_stay_scores(tmp_path):
 
 def test_only_whole_numbers_are_tracks(tmp_path):
     (tmp_path / "data.yaml").write_text("names: [cat]\nkpt_shape: [2, 2]\n")
-    with pytest.raises(hio.FormatError, match=r"line 1: it is no box with the key points of kpt_shape \[2, 2\]"):
+    with pytest.raises(hio.FormatError, match=r"line 1: it is not a box with the key points of kpt_shape \[2, 2\]"):
         read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 .6\n")
     assert read(tmp_path, "0 .5 .5 .4 .6 .1 .2 .3 .4 .5 6\n").labels["track_id"].tolist() == [6]
     (tmp_path / "data.yaml").unlink()
