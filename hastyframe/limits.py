@@ -29,6 +29,8 @@ class Limits:
         Pixels (width times height) of a picture whose pixels are read.
     rows : int
         Rows that a reader makes of one file or folder, and items of one list of the API.
+    nested : int
+        Lists and objects that the JSON of one file may have: once read, each takes 64 bytes and more.
     depth : int
         How deep lists and objects of JSON and YAML may be nested.
     seconds : float
@@ -51,6 +53,7 @@ class Limits:
     answer_bytes: int = 1 << 26
     pixels: int = 1 << 27
     rows: int = 50_000_000
+    nested: int = 1 << 24
     depth: int = 200
     seconds: float = 3600.0
 

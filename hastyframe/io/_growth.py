@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import SizeLimitError
 from ..limits import Limits
 
-__all__ = ["RUN_BYTES", "TABLE_BYTES", "TEXT_BYTES", "Growth", "check_depth", "check_rows"]
+__all__ = ["RUN_BYTES", "TABLE_BYTES", "TEXT_BYTES", "Growth", "check_depth", "check_nested", "check_rows"]
 
 TEXT_BYTES = 2**24
 """Text of an archive that nobody asks about: as Python objects, it takes up to thirty times as much."""
@@ -15,6 +18,8 @@ RUN_BYTES = 2**26
 """Run-lengths of pictures that nobody asks about; to find them takes ten times as much."""
 TABLE_BYTES = 2**27
 """Columns of Parquet files that nobody asks about; a few copies of them are made."""
+_AT_ONCE = 2**18
+"""Letters that are counted at a time, in the processor's cache."""
 
 
 class Growth:
@@ -67,6 +72,28 @@ where it comes from, give limits=hf.Limits(expansion=...).
     def _error(self, place: str, limit: str, allowed: float) -> SizeLimitError:
         what = f"{self._file}, {place}" if place else self._file
         return SizeLimitError(what, f"{self._packed:,} bytes become over {self._taken:,}", limit, allowed)
+
+
+def check_nested(text: bytes | memoryview, file: str, limits: Limits, *, numbers: bool = False) -> None:
+    """Refuse JSON of more lists and objects than ``limits.nested``; with `numbers`, two values count as one of them.
+
+    Raises
+    ------
+    SizeLimitError
+        There are more.
+    """
+    if len(text) <= 2 * limits.nested:  # each takes two characters
+        return
+    letters = np.frombuffer(text, np.uint8)
+    count = sum(_count(letters[i : i + _AT_ONCE], numbers) for i in range(0, len(letters), _AT_ONCE))
+    if count > limits.nested:
+        what = "lists, objects and pairs of values" if numbers else "lists and objects"
+        raise SizeLimitError(file, f"JSON of {count:,.0f} {what}", "nested", limits.nested)
+
+
+def _count(letters: NDArray[np.uint8], numbers: bool) -> float:
+    opened = float(np.count_nonzero(letters == ord("[")) + np.count_nonzero(letters == ord("{")))
+    return opened + float(np.count_nonzero(letters == ord(","))) / 2 if numbers else opened
 
 
 def check_rows(count: int, file: str, place: str, limits: Limits) -> None:

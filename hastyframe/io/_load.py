@@ -23,7 +23,7 @@ from ..errors import FormatError, NotFound, SizeLimitError, ValidationException
 from ..limits import DEFAULT_LIMITS, Limits
 from ..paths import inside, reading
 from ._files import name_of
-from ._growth import TEXT_BYTES, Growth
+from ._growth import TEXT_BYTES, Growth, check_nested
 from ._passed_over import is_passed_over
 
 if TYPE_CHECKING:
@@ -92,19 +92,22 @@ def load_json(
     FormatError
         What is in it is not JSON.
     SizeLimitError
-        An archive that would unpack to more than `limits` allow.
+        An archive that would unpack to more than `limits` allow, or JSON of more lists and objects.
     """
     if isinstance(source, Mapping | list | tuple):
         return source, "the data"
     import orjson
 
-    text, name = _read(source, file, limits)
+    text, name, is_packed = _read(source, file, limits)
     if (kind := _signature(bytes(text[:_HEAD]))) is not None:
         raise FormatError(name, "", f"it is {kind} and not JSON", _remedy(kind))
     data = _in_utf8(text, name)
+    check_nested(data, name, limits)
     try:
         parsed = parse(data) if parse else None
-        parsed = orjson.loads(data) if parsed is None else parsed
+        if parsed is None:
+            check_nested(data, name, limits, numbers=is_packed)
+            parsed = orjson.loads(data)
         if parsed is None:
             raise FormatError(name, "", "it holds null and nothing else", "Write or fetch it again")
         return parsed, name
@@ -170,14 +173,15 @@ def _with_nan(text: Text) -> Any | None:
         return None
 
 
-def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str]:
+def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str, bool]:
+    """Read a text, what to call it, and whether it came out of an archive."""
     if isinstance(source, zipfile.ZipFile):
-        return _read_json_member(source, file, limits)
+        return *_read_json_member(source, file, limits), True
     if not isinstance(source, str | os.PathLike) and hasattr(source, "read"):
         data = source.read()
         if isinstance(data, str):
             data = data.encode()
-        return data, name_of(source)
+        return data, name_of(source), False
     if isinstance(source, bytes | bytearray):
         raise ValidationException(
             "The file is bytes; it must be a path, an open file or data: io.BytesIO makes a file."
@@ -191,8 +195,8 @@ def _read(source: Any, file: str | None, limits: Limits) -> tuple[Text, str]:
         raise NotFound(f"{path}: {_absent(path, 'file')}. Check the path.")
     if zipfile.is_zipfile(path):
         with _archive(path) as archive:
-            return _read_json_member(archive, file, limits)
-    return _content(path), str(path)
+            return *_read_json_member(archive, file, limits), True
+    return _content(path), str(path), False
 
 
 def _absent(path: Path, what: str) -> str:
@@ -220,7 +224,10 @@ def _read_json_member(archive: zipfile.ZipFile, file: str | None, limits: Limits
             f"it should hold one JSON file and has {names}",
             "Name it: file=..." if found else "Check it",
         )
-    return folder.read(found[0]), f"{folder.name}, {found[0]}"
+    name = f"{folder.name}, {found[0]}"
+    if (size := folder.unpacked_size(found[0])) > (most := limits.unpacked_bytes // 4):  # as objects it takes more
+        raise SizeLimitError(name, f"JSON of {size:,} bytes", "unpacked_bytes", most)
+    return folder.read(found[0]), name
 
 
 def _archive(source: str | os.PathLike[str] | IO[bytes]) -> zipfile.ZipFile:
@@ -320,6 +327,10 @@ class FolderIn:
         if not stat.S_ISREG(found.st_mode):
             raise FormatError(self.name, str(path), "it is a device or a pipe and not a file", "Leave it out")
         return found.st_size
+
+    def unpacked_size(self, path: PurePosixPath) -> int:
+        """How many bytes a file of an archive says that it has, once unpacked; it is not read if that is not so."""
+        return self._infos[path].file_size
 
     def on_disk(self, path: PurePosixPath) -> Path | None:
         """Where a file is on disk, if it is not in an archive."""

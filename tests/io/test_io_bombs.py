@@ -103,6 +103,40 @@ def test_json(tmp_path, name, text):
     assert "Error" in said(name, packed(tmp_path, **{"a.json": TEXTS[text]}))
 
 
+PADDED = {
+    "lists": b"[" + b"[]," * (20 * MIB) + b"[]]",
+    "numbers": b'{"images": [], "x": [' + b"1.5," * (36 * MIB) + b"1]}",
+    "spaces": b" " * (600 * MIB),
+    "images": b'{"images": [' + b"{}," * (20 * MIB) + b'{}], "categories": [], "annotations": []}',
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("read_coco", text) for text in PADDED] + [("read_hasty_json", "numbers"), ("read_hasty_json", "lists")],
+)
+def test_json_beside_noise_that_does_not_pack(tmp_path, name, text):
+    """What is left of the bound of growth: an archive of 16 MB may become 800."""
+    path = packed(tmp_path, **{"a.json": PADDED[text], "noise.bin": np.random.default_rng(0).bytes(16 * MIB)})
+    assert "SizeLimitError" in said(name, path)
+
+
+@pytest.mark.parametrize("text", ["lists", "images"])
+def test_json_that_is_not_packed(tmp_path, text):
+    (tmp_path / "a.json").write_bytes(PADDED[text])
+    assert "SizeLimitError" in said("read_coco", tmp_path / "a.json")
+    hio.read_coco({"images": [], "annotations": [], "categories": []})  # data are no file
+
+
+def test_json_of_many_lists_is_read_if_it_is_trusted(tmp_path):
+    (tmp_path / "a.json").write_bytes(
+        b'{"images": [], "annotations": [], "categories": [], "x": [' + b"[]," * 60 + b"[]]}"
+    )
+    with pytest.raises(SizeLimitError, match="nested"):
+        hio.read_coco(tmp_path / "a.json", limits=Limits(nested=50))
+    assert not len(hio.read_coco(tmp_path / "a.json", limits=Limits(nested=70)).images)
+
+
 def test_a_key_of_its_own_for_every_row(tmp_path):
     rows = [{"id": i, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], f"k{i}": i} for i in range(20_000)]
     data = {"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "a"}], "annotations": rows}
