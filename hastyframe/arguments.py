@@ -252,7 +252,8 @@ def check_path(value: Any, name: str) -> Path:
         raise _refused(name, value, "it must be a path: a text or a pathlib.Path.")
     if not 0 < len(os.fspath(value)) <= LONGEST_PATH or "\0" in os.fspath(value):
         raise _refused(name, value, "no file is called that.")
-    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_PART for part in Path(value).parts):
+    parts = Path(value).parts if isinstance(value, str) else ()  # a Path is meant to be one
+    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_PART for part in parts):
         raise _refused(name, value, "no file is called that: give a path, and not what stands in the file.")
     return Path(value)
 
