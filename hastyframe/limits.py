@@ -17,7 +17,7 @@ class Limits:
     ----------
     unpacked_bytes : int
         Bytes by which an archive or a Parquet file may grow when it is unpacked, and the masks of a folder of pictures
-        beyond its files. What lies on the disk as it is, is read whatever its size.
+        beyond its files; of JSON a quarter of it. What lies on the disk as it is, is read whatever its size.
     expansion : float
         How many times as large as it is, it may become; small files may become larger. JSON packs 10 to 30 times,
         what means harm a thousand times.
@@ -30,7 +30,7 @@ class Limits:
     rows : int
         Rows that a reader makes of one file or folder, and items of one list of the API.
     nested : int
-        Lists and objects that the JSON of one file may have: once read, each takes 64 bytes and more.
+        Lists and objects that the JSON of one file may have, packed or not: once read, each takes 64 bytes and more.
     depth : int
         How deep lists and objects of JSON and YAML may be nested.
     seconds : float
