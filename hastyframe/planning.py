@@ -100,7 +100,7 @@ def plan_labels(
     gone = _gone(before, found, missing, "label_id")
     on = [part["image_id"] for part in (new, created, gone) if "image_id" in part]
     images = project._images_among(pd.concat(on).dropna().unique())
-    if not created["image_id"].dropna().isin(images.index).all():
+    if "image_id" in created and not created["image_id"].dropna().isin(images.index).all():
         created, known = project._find_images(created)
         images = project._images_among([*images.index, *known])
     new = _checked_edits(old, new, found.changed, images, vocabulary)
