@@ -220,7 +220,8 @@ def _equal_rows(created: pd.DataFrame, gone: pd.DataFrame) -> list[str]:
     columns = [name for name in ("image_id", "class_id", *BOX) if name in created and name in gone]
     if not len(created) or not len(gone) or not {"image_id", "class_id"} <= set(columns):
         return []
-    one, other = (pd.util.hash_pandas_object(frame[columns], index=False).to_numpy() for frame in (created, gone))
+    hashes = [pd.util.hash_pandas_object(frame[columns], index=False).to_numpy() for frame in (created, gone)]
+    one, other = (each.view(np.int64) for each in hashes)  # of unsigned ones older versions of NumPy may overflow
     # Only what has the same box is compared as a whole.
     some = [frame[np.isin(own, others)] for frame, own, others in ((created, one, other), (gone, other, one))]
     counts = (Counter(_contents_as_bytes(frame)) for frame in some)

@@ -185,7 +185,7 @@ def test_overlaps_of_exactly_a_half_are_decided_as_in_pycocotools():
         return [{"image_id": n, "category_id": 1, "bbox": b, **keys} for n, b in enumerate(boxes.tolist())]
 
     sized = [{**record, "id": n + 1, "area": 1.0, "iscrowd": 0} for n, record in enumerate(records(boxes))]
-    coco.dataset = {"images": [{"id": n} for n in range(len(boxes))], "annotations": sized}
+    coco.dataset = {"info": {}, "images": [{"id": n} for n in range(len(boxes))], "annotations": sized}
     coco.dataset["categories"] = [{"id": 1, "name": "c"}]
     coco.createIndex()
     theirs = COCOeval(coco, coco.loadRes(records(halves, score=0.5)), "bbox")
