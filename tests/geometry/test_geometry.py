@@ -87,7 +87,7 @@ TRIPS = {
 
 
 @pytest.mark.parametrize("trip", TRIPS)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(column=columns)
 def test_what_goes_in_comes_out(trip, column):
     back = TRIPS[trip](pd.DataFrame({"g": column}))["g"]
