@@ -15,6 +15,7 @@ from pandas.api.extensions import register_extension_dtype
 from .. import masks
 from ..errors import ValidationException
 from ..masks.ragged import arrow_offsets, offsets_of
+from ..masks.uniting import united_area
 from .base import GeometryArray, GeometryDtype, GeometryType, is_missing, lists, refuse, register
 from .svg import polygon_svg
 from .text import Parts, jsonable, polygon_from_text, polygon_text
@@ -225,15 +226,11 @@ class PolygonArray(GeometryArray[Polygon]):
     def area(self) -> NDArray[np.float64]:
         """Square pixels that each row covers, NaN where it is missing."""
         points, rings, parts, offsets = self._levels()
-        holes = np.diff(parts) > 1
-        shapes = _without_lines(points, rings, parts[offsets])
-        area = masks.polygon_area(shapes).astype(float)
-        holed = np.flatnonzero(np.add.reduceat(np.append(holes, False), np.minimum(offsets[:-1], len(holes))) > 0)
-        holed = holed[np.diff(offsets)[holed] > 0] if len(holed) else holed
+        area = masks.polygon_area(_without_lines(points, rings, parts[offsets])).astype(float)
+        holed = np.unique(np.repeat(np.arange(len(self)), np.diff(offsets))[np.diff(parts) > 1])
         if len(holed):
-            own = masks.polygon_area(masks.Outlines(*_without_lines(points, rings, parts)))
-            sums = np.concatenate([[0], np.cumsum(own)])
-            area[holed] = (sums[offsets[1:]] - sums[offsets[:-1]])[holed]
+            points, rings, parts, offsets = self.take(holed)._levels()
+            area[holed] = united_area(masks.Polygons(points, rings, parts[offsets]), parts)
         return np.where(self.isna(), np.nan, area)
 
     @property

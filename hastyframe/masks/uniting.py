@@ -27,13 +27,13 @@ class _Sides(NamedTuple):
 
     begin: Floats
     end: Floats
-    ring: Index
+    part: Index
     offsets: Index
     """Where the sides of each object begin."""
 
 
-def united_area(shapes: Polygons) -> Floats:
-    """Area inside at least one of the rings of each object.
+def united_area(shapes: Polygons, parts: Index | None = None) -> Floats:
+    """Area inside at least one of the parts of each object.
 
     The plane is cut into strips at the heights of all vertices of an object and of all places where two of its sides
     cross. In a strip no side crosses another, so that what is covered is made of trapezoids, as wide as they are in its
@@ -43,6 +43,9 @@ def united_area(shapes: Polygons) -> Floats:
     ----------
     shapes : Polygons
         Objects of rings.
+    parts : numpy.ndarray of int64, optional
+        Where each part begins among the rings, and the end of the last: what lies in an odd number of a part's rings is
+        in it. By default each ring is a part.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def united_area(shapes: Polygons) -> Floats:
     >>> united_area(as_polygons([[square, square + 2], [square, square + 9]]))
     array([28., 32.])
     """
-    sides = _sides_of(shapes)
+    sides = _sides_of(shapes, np.arange(len(shapes.rings)) if parts is None else parts)
     owner = np.repeat(np.arange(shapes.n), np.diff(sides.offsets))
     met, where = _crossings(sides, owner)
     begin, end = sides.begin[:, 1], sides.end[:, 1]
@@ -68,12 +71,12 @@ def united_area(shapes: Polygons) -> Floats:
     return np.bincount(of[: len(area)], area, shapes.n).astype(float)
 
 
-def _sides_of(shapes: Polygons) -> _Sides:
+def _sides_of(shapes: Polygons, parts: Index) -> _Sides:
     points, ends = shapes.points, shapes.points[next_in_ring(shapes.rings)]
-    ring = np.repeat(np.arange(len(shapes.rings) - 1), np.diff(shapes.rings))
+    part = np.repeat(np.arange(len(parts) - 1), np.diff(shapes.rings[parts]))
     sloped = points[:, 1] != ends[:, 1]
     offsets = offsets_of(segment(np.add, sloped.astype(np.int64), shapes.point_offsets, 0))
-    return _Sides(points[sloped], ends[sloped], ring[sloped], offsets)
+    return _Sides(points[sloped], ends[sloped], part[sloped], offsets)
 
 
 def _crossings(sides: _Sides, owner: Index) -> tuple[Index, Floats]:
@@ -124,7 +127,7 @@ def _strips(first: Index, last: Index, heights: int) -> Iterator[slice]:
 
 
 def _covered(sides: _Sides, first: Index, last: Index, heights: Floats, strips: slice) -> Floats:
-    """Area that rings cover in each of some strips."""
+    """Area that parts cover in each of some strips."""
     low, high = np.maximum(first, strips.start), np.minimum(last, strips.stop)
     here = np.flatnonzero(low < high)
     count = (high - low)[here]
@@ -134,18 +137,18 @@ def _covered(sides: _Sides, first: Index, last: Index, heights: Floats, strips: 
     (x0, y0), (x1, y1) = sides.begin[side].T, sides.end[side].T
     x = x0 + (middle - y0) * ((x1 - x0) / (y1 - y0))
     order = np.lexsort([x, strip])
-    x, strip, ring = x[order], strip[order] - strips.start, sides.ring[side[order]]
-    inside = np.cumsum(_enters(strip, ring)) > 0
+    x, strip, part = x[order], strip[order] - strips.start, sides.part[side[order]]
+    inside = np.cumsum(_enters(strip, part)) > 0
     width = np.where(inside[:-1], np.diff(x), 0.0)  # behind the last of a strip nothing is inside
     covered: Any = np.bincount(strip[:-1], width, len(bottom)) * (top - bottom)
     return covered
 
 
-def _enters(strip: Index, ring: Index) -> Index:
-    """1 where a strip enters a ring, and -1 where it leaves it, which are in turn."""
-    order = np.lexsort([ring, strip])
+def _enters(strip: Index, part: Index) -> Index:
+    """1 where a strip enters a part, and -1 where it leaves it, which are in turn."""
+    order = np.lexsort([part, strip])
     new = np.ones(len(order), bool)
-    new[1:] = (np.diff(strip[order]) != 0) | (np.diff(ring[order]) != 0)
+    new[1:] = (np.diff(strip[order]) != 0) | (np.diff(part[order]) != 0)
     place = np.arange(len(order)) - np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
     enters = np.empty(len(order), np.int64)
     enters[order] = 1 - 2 * (place % 2)

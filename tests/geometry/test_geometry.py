@@ -190,6 +190,8 @@ def test_parts_unite_and_rings_of_a_part_have_holes():
     assert np.isnan(cells.bounds[4:]).all() and cells.bounds[3].tolist() == [0, 0, 9, 9]
     over = PolygonArray([[SQUARE, [[2, 2], [6, 2], [6, 6], [2, 6]]]])
     assert over.area.tolist() == [28]
+    other = [[2, 2], [6, 2], [6, 6], [2, 6]]
+    assert PolygonArray([[[SQUARE, HOLE], [other]], None, [[SQUARE], [other]]]).area[[0, 2]].tolist() == [27, 28]
 
 
 @pytest.mark.parametrize(
