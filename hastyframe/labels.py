@@ -15,6 +15,7 @@ from .errors import ValidationException
 from .frames import BOX, MASK, POLYGON, arrow_list
 from .identity import as_index, as_series
 from .intake import by_id, takes_frames, without_boxes
+from .lists import for_kernels
 from .painting import kinds, paint
 
 __all__ = ["add_area", "clip_to_image", "find_duplicates", "fit_boxes", "flatten"]
@@ -59,7 +60,7 @@ def add_area(labels: pd.DataFrame) -> pd.DataFrame:
         rows = np.flatnonzero(kind == name)
         if len(rows):
             with naming_outlines(labels):
-                area[rows] = measure(_lists(labels[name].iloc[rows]))
+                area[rows] = measure(for_kernels(labels[name].iloc[rows]))
     return labels.assign(area=area)
 
 
@@ -97,11 +98,11 @@ def fit_boxes(labels: pd.DataFrame) -> pd.DataFrame:
         rows = np.flatnonzero(kind == name)
         if len(rows):
             with naming_outlines(frame):
-                around = masks.polygon_bounds(_lists(frame[name].iloc[rows]))
+                around = masks.polygon_bounds(for_kernels(frame[name].iloc[rows]))
             boxes[rows] = np.hstack([np.floor(around[:, :2]), np.ceil(around[:, 2:])])
     rows = np.flatnonzero(kind == "mask")
     if len(rows):
-        runs, boxes[rows] = masks.trim(_lists(frame["mask"].iloc[rows]), boxes[rows])
+        runs, boxes[rows] = masks.trim(for_kernels(frame["mask"].iloc[rows]), boxes[rows])
         out["mask"] = _replaced(frame["mask"], rows, runs.to_list(), MASK)
     return out.assign(**dict(zip(BOX, boxes.T, strict=True)))
 
@@ -197,7 +198,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     if "mask" in out:
         rows = np.flatnonzero(out["mask"].notna().to_numpy() & inside & (boxes != before).any(axis=1))
         if len(rows):
-            cut = masks.crop(_lists(out["mask"].iloc[rows]), before[rows], boxes[rows])
+            cut = masks.crop(for_kernels(out["mask"].iloc[rows]), before[rows], boxes[rows])
             out["mask"] = _replaced(out["mask"], rows, cut.to_arrow().to_pylist(), MASK)
             inside[rows] = cut.lengths > 0
     if "polygon" in out:
@@ -205,7 +206,7 @@ def clip_to_image(labels: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
         rows = np.flatnonzero(out["polygon"].notna().to_numpy() & (inside | ~masked))
         if len(rows):
             with naming_outlines(labels):
-                clipped = masks.clip_polygons(_lists(out["polygon"].iloc[rows]), sizes[rows])
+                clipped = masks.clip_polygons(for_kernels(out["polygon"].iloc[rows]), sizes[rows])
             rings = _first_rings(clipped)
             out["polygon"] = _replaced(out["polygon"], rows, rings, POLYGON)
             lost = ~inside[rows]  # their boxes are beside them, or flat: what counts is the polygon
@@ -396,10 +397,6 @@ def _places(labels: pd.DataFrame, images: pd.DataFrame) -> npt.NDArray[np.intp]:
 def _generous_sizes(labels: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Sizes that cut nothing off; what lies left of or above the origin is no part of any image."""
     return np.full((len(labels), 2), float(np.iinfo(np.int32).max // 2))
-
-
-def _lists(column: pd.Series[Any]) -> Any:
-    return column if isinstance(column.dtype, pd.ArrowDtype) else column.tolist()
 
 
 def _replaced(column: pd.Series[Any], rows: npt.NDArray[np.intp], values: list[Any], type_: Any) -> pd.Series[Any]:

@@ -13,10 +13,15 @@ from .frames import POLYGON, arrow_array, arrow_list
 from .masks import Ragged
 from .masks.ragged import arrow_offsets
 
-__all__ = ["PARTS", "ragged_of"]
+__all__ = ["PARTS", "for_kernels", "ragged_of"]
 
 PARTS = pa.list_(POLYGON)
 """What a label of several polygons or with holes holds: a list of rings."""
+
+
+def for_kernels(column: pd.Series[Any]) -> Any:
+    """Return a column of lists as the kernels take it: itself where Arrow holds it, else a list."""
+    return column if isinstance(column.dtype, pd.ArrowDtype) else column.tolist()
 
 
 def ragged_of(column: pd.Series[Any], type_: pa.DataType) -> tuple[Ragged, NDArray[np.bool_]]:

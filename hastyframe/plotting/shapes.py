@@ -12,6 +12,7 @@ from matplotlib.path import Path
 from .. import masks
 from ..bad_rows import naming_outlines
 from ..frames import BOX
+from ..lists import for_kernels
 from ..painting import kinds
 
 __all__ = ["boxes_of", "outlines"]
@@ -47,12 +48,12 @@ def outlines(labels: pd.DataFrame, *, as_boxes: bool = False) -> tuple[list[Path
         if not len(rows):
             continue
         if name == "mask":
-            shapes = masks.rle_to_polygon(_lists(labels["mask"].iloc[rows]), boxes[rows])
+            shapes = masks.rle_to_polygon(for_kernels(labels["mask"].iloc[rows]), boxes[rows])
         elif name == "box":
             shapes = _rectangles(boxes[rows])
         else:
             with naming_outlines(labels):
-                shapes = masks.as_polygons(_lists(labels[name].iloc[rows]))
+                shapes = masks.as_polygons(for_kernels(labels[name].iloc[rows]))
         for row, path in zip(rows.tolist(), _paths(shapes), strict=True):
             found[row] = path
     return found, kind
@@ -69,10 +70,6 @@ def boxes_of(paths: list[Path]) -> np.ndarray[Any, Any]:
 
 
 _NOTHING = Path(np.empty((0, 2)))
-
-
-def _lists(column: pd.Series[Any]) -> Any:
-    return column if isinstance(column.dtype, pd.ArrowDtype) else column.tolist()
 
 
 def _rectangles(boxes: np.ndarray[Any, Any]) -> masks.Polygons:
