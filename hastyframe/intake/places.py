@@ -186,7 +186,7 @@ class Images:
         more = "" if self._complete else " Give images=, those without labels as well."
         if not self._known:
             more = f" There is no column 'name' of images, which has the names of files.{more}"
-        return f"It is none of the {len(self.ids):,} images, by id or by name.{near}{more}"
+        return f"No image has this id or name.{near}{more}"
 
 
 class Classes:
@@ -266,8 +266,8 @@ class Classes:
                 return said
         said = str(name if name is not None else id_)
         if said.isdecimal():
-            raise _NotFound(f"It is none of the {len(self.mapping):,} numbers that classes= gives names for.")
-        raise _NotFound(f"It is none of the names in classes=.{self._near(said, self.mapping.values())}")
+            raise _NotFound("It is not one of the numbers that classes= gives names for.")
+        raise _NotFound(f"It is not one of the names in classes=.{self._near(said, self.mapping.values())}")
 
     def _is_known(self, said: str) -> bool:
         return self.frame is not None and said in self._row_of_name
@@ -300,7 +300,7 @@ class Classes:
         known = [each for each in self.names.tolist() if each]
         near = self._near(said, known)
         some = "" if near or not known else f" There are {', '.join(map(repr, known[:10]))}."
-        return f"It is none of the {len(self.ids):,} classes, by name or by id.{near}{some}"
+        return f"No class has this name or id.{near}{some}"
 
 
 class _Nearest:

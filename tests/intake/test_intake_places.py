@@ -63,11 +63,11 @@ def test_images_are_found(said, row, column):
         ("a.jpg", "Several images have this name: 'train/a.jpg', 'val/a.jpg'"),
         ("/data/train2/a.jpg", "Several images have this name"),
         ("a", "Several images have this name"),
-        ("cam2/0001.png", "none of the 5 images"),  # another folder in the name is another image
-        ("train/cam1/0001.png", "none of the 5 images"),  # and so is another dataset
-        ("b.png", "none of the 5 images.*Nearest: 'b.JPG'"),
+        ("cam2/0001.png", "No image has this id or name"),  # another folder in the name is another image
+        ("train/cam1/0001.png", "No image has this id or name"),  # and so is another dataset
+        ("b.png", "No image has this id or name.*Nearest: 'b.JPG'"),
         ("0002.png", "Nearest: 'cam1/0001.png'"),
-        ("", "none of the 5 images"),
+        ("", "No image has this id or name"),
     ],
 )
 def test_images_that_are_not_found(said, why):
@@ -172,8 +172,8 @@ def test_numbers_of_a_model_become_classes_of_the_project():
 @pytest.mark.parametrize(
     ("labels", "classes", "why"),
     [
-        ([2, 0], ["cat", "dog"], "none of the 2 numbers"),
-        (["Cat", "cat"], ["cat", "dog"], "none of the names in classes=. Nearest: 'cat'"),
+        ([2, 0], ["cat", "dog"], "not one of the numbers"),
+        (["Cat", "cat"], ["cat", "dog"], "not one of the names in classes=. Nearest: 'cat'"),
         (["traffic-light", "cat"], CLASSES, "Nearest: 'Traffic light'"),
         ([1, 0], CLASSES, r"no id of the 2 classes.*classes=\[...\]"),
     ],
